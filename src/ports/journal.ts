@@ -1,0 +1,94 @@
+/**
+ * Agreement. A journal takes operations that were admitted, gets them agreed, and hands them to the replica on every
+ * node in one order. Alone, it agrees with itself; in a cluster it waits for a quorum.
+ */
+import type { DeliveryFact, Operation } from "../protocol/operations.ts";
+import type { Outcome } from "../protocol/outcomes.ts";
+import type { Awaitable, Sequence } from "../protocol/units.ts";
+import type { MessageVisitor } from "./store.ts";
+
+/**
+ * An operation was not agreed upon, or nobody knows. `message` is the text for the client.
+ * - `not-leader`: not stored, this node does not lead.
+ * - `unknown`: leadership was lost while waiting; it may be stored (spec clustering, row 1.6).
+ * - `store`: the store refused (full); not stored.
+ * - `stopped`: this server is shutting down.
+ */
+export class NotAgreed extends Error {
+  override readonly name = "NotAgreed";
+  constructor(readonly code: "not-leader" | "unknown" | "store" | "stopped", message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+
+export type Role = "Leader" | "Follower" | "Candidate" | "Shutdown";
+
+/** What a journal is plugged into: the state that follows the agreed operations. */
+export interface Replica {
+  /**
+   * Records and applies operations that were agreed upon at `index`, in order; one outcome each. Called again only after
+   * it has answered. Rejects with StoreFailed: nothing of these operations took effect, and the journal decides (alone:
+   * refuse the clients; in a cluster: stop the node).
+   */
+  apply(operations: readonly Operation[], index: number): Awaitable<readonly Outcome[]>;
+
+  /** Takes in what the leader reported. Never called with this node's own reports. */
+  learn(facts: readonly DeliveryFact[]): void;
+
+  /** This node leads from now on; everything agreed so far is applied. Resolves when clients are being served. */
+  lead(): Awaitable<void>;
+
+  /** This node does not lead (any more): falls silent before it returns. */
+  follow(): void;
+
+  /** The whole state as of the last applied operation, without messages (spec clustering, section 6.2). */
+  snapshot(): Uint8Array;
+
+  /**
+   * Replaces the state by a snapshot's. Messages that the snapshot names and the store lacks are read from `source`;
+   * answers when the store holds them durably. May be called again after a failure and then goes on where it stopped.
+   */
+  restore(snapshot: Uint8Array, source: MessageSource): Awaitable<void>;
+
+  /** What this node's store holds of a channel; `undefined` when it has no such incarnation. */
+  holding(channel: string, incarnation: number): { readonly first: Sequence; readonly last: Sequence } | undefined;
+
+  /** Hands stored messages to `visit`, as MessageLog.read does: what another node's {@link MessageSource} is fed from. */
+  readMessages(channel: string, from: Sequence, to: Sequence, maxBytes: number, visit: MessageVisitor): Awaitable<Sequence>;
+}
+
+/** Messages that other nodes hold. */
+export interface MessageSource {
+  /**
+   * Hands the messages from `from` to `to` that any node still holds to `take`, ascending, in stored form (MsgProto).
+   * Resolves with the first sequence that some node holds (above `from` when the beginning has expired everywhere).
+   */
+  fetch(channel: string, incarnation: number, from: Sequence, to: Sequence, take: MessageVisitor): Promise<Sequence>;
+}
+
+export interface Journal {
+  /** Brings this node up: recovers the log, joins the others, and from then on calls the replica. Rejects with a StartFailed text. */
+  start(replica: Replica): Promise<void>;
+
+  /**
+   * Gets operations agreed together and in this order, after all earlier ones. Answers with what applying them gave here,
+   * or rejects (or throws) with NotAgreed. May answer at once, when there is nobody to wait for.
+   */
+  commit(operations: readonly Operation[]): Awaitable<readonly Outcome[]>;
+
+  /** Tells followers later, in the order of the calls. Does nothing alone. */
+  report(fact: DeliveryFact): void;
+
+  /** Sends pending reports now; they precede whatever is committed next. */
+  flushReports(): void;
+
+  /** Whether this node may speak for the cluster at this moment: it leads and its lease has not run out. Always true alone. */
+  readonly mayServe: boolean;
+
+  readonly role: Role;
+  /** This node's name in the cluster; empty alone. */
+  readonly nodeId: string;
+
+  /** Hands leadership over where there is somebody to take it (at most 2 s), then leaves. Idempotent. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,86 @@
+/**
+ * Byte streams. Buffers belong to the caller; a buffer handed to `write` must not change until its promise settles
+ * (the runtime does not copy), and at most one read and one write are under way per connection.
+ */
+
+/** A connection could not be made, or broke. `code` is the operating system's (`ECONNREFUSED` …) where there is one. */
+export class NetworkFailed extends Error {
+  override readonly name = "NetworkFailed";
+  constructor(readonly code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a TLS peer proved about itself. */
+export interface PeerCertificate {
+  /** Distinguished name in RFC 2253 order, e.g. `CN=client,OU=test`. */
+  readonly subject: string;
+  readonly dnsNames: readonly string[];
+  readonly emails: readonly string[];
+  readonly uris: readonly string[];
+}
+
+export interface TlsInfo {
+  /** e.g. `TLSv1.3`. */
+  readonly version: string;
+  readonly cipher: string;
+  readonly peer?: PeerCertificate;
+}
+
+/** PEM texts and choices for one side of a TLS session. */
+export interface TlsOptions {
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly authorities?: string;
+  /** Server: demand and verify a client certificate. Client: verify the server (true unless told otherwise). */
+  readonly verify?: boolean;
+  /** Client: the name to expect in the server's certificate. */
+  readonly serverName?: string;
+  /** Names in the reference's form, e.g. `TLS_RSA_WITH_AES_128_CBC_SHA`. */
+  readonly cipherSuites?: readonly string[];
+  readonly curvePreferences?: readonly string[];
+  /** Server: how long a handshake may take, milliseconds. */
+  readonly timeout?: number;
+}
+
+export interface Connection {
+  readonly local: Address;
+  readonly remote: Address;
+  /** Set once the stream is encrypted. */
+  readonly tls?: TlsInfo;
+  /** Resolves with the count of bytes put at the start of `into`; 0 when the peer has closed. Rejects with NetworkFailed. */
+  read(into: Uint8Array): Promise<number>;
+  /** Resolves when all of `bytes` is handed to the operating system. Rejects with NetworkFailed. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Idempotent; pending reads resolve with 0 or reject. */
+  close(): void;
+}
+
+export interface Listener {
+  /** The bound address, with the real port when 0 was asked for. */
+  readonly address: Address;
+  /** Resolves with the next connection, or `undefined` once the listener is closed. */
+  accept(): Promise<Connection | undefined>;
+  close(): void;
+}
+
+export interface ListenOptions extends Address {
+  /** Connections will be upgraded with {@link Network.secureServer}: asks for streams that can. Slower; only with TLS. */
+  readonly upgradable?: boolean;
+}
+
+export interface Network {
+  /** Rejects with NetworkFailed, e.g. `EADDRINUSE`. */
+  listen(options: ListenOptions): Promise<Listener>;
+  /** `timeout` in milliseconds. `upgradable` as in {@link ListenOptions}. */
+  dial(address: Address, options: { timeout: number; upgradable?: boolean }): Promise<Connection>;
+  /** TLS as the server side, on a stream from an upgradable listener; no byte may be lost between. Rejects when the handshake fails. */
+  secureServer(connection: Connection, options: TlsOptions): Promise<Connection>;
+  /** TLS as the client side. */
+  secureClient(connection: Connection, options: TlsOptions): Promise<Connection>;
+}

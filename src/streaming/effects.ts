@@ -1,0 +1,40 @@
+/**
+ * What the machine wants done. It never does anything itself: it returns these, in an order that matters (what is
+ * remembered comes before what is said). The outbound performs them while this server speaks, and drops those that speak
+ * while it is passive.
+ */
+import type { Millis, Sequence } from "../protocol/units.ts";
+import type { Subscription } from "./state.ts";
+
+export type Effect =
+  /** Listen for acks on `subscription.ackInbox`; the subscription must be known to NATS before the client hears of it. */
+  | { readonly kind: "listen"; readonly subscription: Subscription }
+  | { readonly kind: "unlisten"; readonly subscription: Subscription }
+  /** Note in the store, and report to followers, that these were delivered. Precedes the "deliver" for the same sequences. */
+  | { readonly kind: "sent"; readonly subscription: Subscription; readonly sequences: readonly Sequence[] }
+  /** Note in the store, and report, that these are done with: acked, implicitly acked, or moved to another member. */
+  | { readonly kind: "acked"; readonly subscription: Subscription; readonly sequences: readonly Sequence[] }
+  /**
+   * Read and publish these messages to `subscription.inbox`, in this order. Runs of adjacent sequences are read in one go.
+   * `counts[i]` is the redelivery count of `sequences[i]`; absent on first delivery. A message that is gone from the
+   * store is told to {@link Machine.missing}; one that could not be read or sent, to {@link Machine.undelivered}.
+   */
+  | {
+    readonly kind: "deliver";
+    readonly subscription: Subscription;
+    readonly sequences: readonly Sequence[];
+    readonly counts?: readonly number[];
+  }
+  /** Call {@link Machine.wake} with `key` at `at` (monotonic); replaces an earlier wake-up under the same key. `Infinity` cancels. */
+  | { readonly kind: "wake"; readonly key: WakeKey; readonly at: Millis }
+  /** Ask the client for a heartbeat on its inbox; tell {@link Machine.heartbeat} what came of it. */
+  | { readonly kind: "heartbeat"; readonly clientId: string }
+  /** Propose to disconnect this client: it missed too many heartbeats. Goes through the barrier as a close request does. */
+  | { readonly kind: "evict client"; readonly clientId: string }
+  /** Propose to delete this channel: nobody has used it for its max_inactivity. Queued behind publishes received earlier. */
+  | { readonly kind: "delete channel"; readonly channel: string; readonly incarnation: number }
+  /** A line for the log. */
+  | { readonly kind: "log"; readonly level: "notice" | "warn" | "error" | "debug"; readonly text: string };
+
+/** Readable names of deadlines: `ack/<channel>/<subscription id>`, `heartbeat/<client>`, `idle/<channel>`. */
+export type WakeKey = string;

@@ -1,0 +1,48 @@
+/**
+ * The only door to the streaming state. Everything here is synchronous and pure but for its own state: time comes in as
+ * an argument, what must happen comes out as effects. The same machine runs alone and in a cluster.
+ */
+import type { DeliveryFact, Operation } from "../protocol/operations.ts";
+import type { Outcome } from "../protocol/outcomes.ts";
+import type { Millis, Nanos, Sequence } from "../protocol/units.ts";
+import type { Effect, WakeKey } from "./effects.ts";
+import type { State, Subscription } from "./state.ts";
+
+/** What a machine needs to know besides its state. Times in milliseconds. */
+export interface MachineSettings {
+  readonly heartbeatInterval: Millis;
+  readonly heartbeatTimeout: Millis;
+  readonly heartbeatFailCount: number;
+}
+
+/** The contract that the server is written against; see the doc comments of {@link Machine}. */
+export interface MachineDoor {
+  readonly state: State;
+  /** Effects since the last take, in order. */
+  takeEffects(): Effect[];
+
+  // Replicated: the same calls in the same order on every replica.
+  /** Applies an operation agreed at `index`. `publish` must find its messages in the store already (recorded first). */
+  apply(operation: Operation, index: number, now: Millis): Outcome;
+  /** Follower: what the leader reported. */
+  learn(fact: DeliveryFact): void;
+  snapshot(): Uint8Array;
+  restore(snapshot: Uint8Array): void;
+
+  // Leader only.
+  /** Rebuilds what only a leader knows and asks for listens, heartbeats, idle timers and redeliveries. `timestampOf` answers 0n for a message that is gone. */
+  lead(now: Millis, wall: Nanos, timestampOf: (channel: string, sequence: Sequence) => Nanos): void;
+  /** Forgets what only a leader knows. */
+  follow(): void;
+  /** The client has been told that it is subscribed: redelivers what a durable left pending, then delivers. */
+  started(subscription: Subscription, now: Millis): void;
+  /** Gives out what can be given out now on a channel. `first` is the store's first sequence. Bounded work per call; asks to be called again by a wake-up. */
+  deliver(channel: string, first: Sequence, now: Millis): void;
+  acknowledge(subscription: Subscription, sequence: Sequence, now: Millis): void;
+  /** A message chosen for delivery is gone from the store. */
+  missing(subscription: Subscription, sequence: Sequence, now: Millis): void;
+  /** Messages chosen for first delivery could not be published (disconnected, inbox invalid) or read. */
+  undelivered(subscription: Subscription, sequences: readonly Sequence[], now: Millis): void;
+  wake(key: WakeKey, now: Millis): void;
+  heartbeat(clientId: string, answered: boolean, now: Millis): void;
+}
