@@ -16,7 +16,11 @@ import type { MessageVisitor } from "./store.ts";
  */
 export class NotAgreed extends Error {
   override readonly name = "NotAgreed";
-  constructor(readonly code: "not-leader" | "unknown" | "store" | "stopped", message: string, options?: { cause?: unknown }) {
+  constructor(
+    readonly code: "not-leader" | "unknown" | "store" | "stopped",
+    message: string,
+    options?: { cause?: unknown },
+  ) {
     super(message, options);
   }
 }
@@ -54,7 +58,13 @@ export interface Replica {
   holding(channel: string, incarnation: number): { readonly first: Sequence; readonly last: Sequence } | undefined;
 
   /** Hands stored messages to `visit`, as MessageLog.read does: what another node's {@link MessageSource} is fed from. */
-  readMessages(channel: string, from: Sequence, to: Sequence, maxBytes: number, visit: MessageVisitor): Awaitable<Sequence>;
+  readMessages(
+    channel: string,
+    from: Sequence,
+    to: Sequence,
+    maxBytes: number,
+    visit: MessageVisitor,
+  ): Awaitable<Sequence>;
 }
 
 /** Messages that other nodes hold. */

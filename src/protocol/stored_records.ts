@@ -1,5 +1,5 @@
 /** What stores keep besides messages. Encodings: {@link ./schema.ts}; field numbers: spec streaming, section 1.3. */
-import { bool, bytes, int32, int64, message, string, type Message, uint64 } from "./schema.ts";
+import { bool, bytes, int32, type Message, message, string, uint64 } from "./schema.ts";
 
 /** The server's identity and subjects, written on first start. */
 export const ServerInfo = message({
@@ -51,15 +51,3 @@ export type SubscriptionDelete = Message<typeof SubscriptionDelete>;
 /** One message sent to or acknowledged by a subscription. */
 export const SubscriptionUpdate = message({ id: uint64(1), sequence: uint64(2) });
 export type SubscriptionUpdate = Message<typeof SubscriptionUpdate>;
-
-/** A stored message, as it goes to subscribers. */
-export const MsgProto = message({
-  sequence: uint64(1),
-  subject: string(2),
-  reply: string(3),
-  data: bytes(4),
-  timestamp: int64(5),
-  redelivered: bool(6),
-  redeliveryCount: int32(7),
-});
-export type MsgProto = Message<typeof MsgProto>;
