@@ -4,9 +4,22 @@
  * while it is passive.
  */
 import type { Millis, Sequence } from "../protocol/units.ts";
-import type { Subscription } from "./state.ts";
+import type { SubscriptionState } from "../protocol/stored_records.ts";
+import type { Client, Subscription } from "./state.ts";
 
 export type Effect =
+  // Remembered: performed on every replica, in order, whoever leads. An operation's own come before its outcome is told.
+  /** Write this client's record, or replace it. */
+  | { readonly kind: "store client"; readonly client: Client }
+  | { readonly kind: "forget client"; readonly clientId: string }
+  /** Write the subscription's record: a new one, or changed fields (pending is kept); `forget` deletes it with its pending. */
+  | {
+    readonly kind: "store subscription";
+    readonly how: "create" | "update" | "forget";
+    readonly channel: string;
+    readonly state: SubscriptionState;
+  }
+  // Said and done: by the one who leads.
   /** Listen for acks on `subscription.ackInbox`; the subscription must be known to NATS before the client hears of it. */
   | { readonly kind: "listen"; readonly subscription: Subscription }
   | { readonly kind: "unlisten"; readonly subscription: Subscription }

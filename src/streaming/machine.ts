@@ -22,7 +22,11 @@ export interface MachineDoor {
   takeEffects(): Effect[];
 
   // Replicated: the same calls in the same order on every replica.
-  /** Applies an operation agreed at `index`. `publish` must find its messages in the store already (recorded first). */
+  /**
+   * Applies an operation agreed at `index`. The messages of a publish and the creation of a channel are in the store
+   * already; what else must be stored comes out as "store …" and "forget …" effects, together with "sent" and "acked"
+   * ones for pending messages that changed hands.
+   */
   apply(operation: Operation, index: number, now: Millis): Outcome;
   /** Follower: what the leader reported. */
   learn(fact: DeliveryFact): void;
