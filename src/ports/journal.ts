@@ -86,6 +86,9 @@ export interface Journal {
    */
   commit(operations: readonly Operation[]): Awaitable<readonly Outcome[]>;
 
+  /** How many commits may usefully be under way at a time; while they are, callers gather larger batches. */
+  readonly commitsAtOnce: number;
+
   /** Tells followers later, in the order of the calls. Does nothing alone. */
   report(fact: DeliveryFact): void;
 

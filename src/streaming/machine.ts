@@ -2,8 +2,8 @@
  * The only door to the streaming state. Everything here is synchronous and pure but for its own state: time comes in as
  * an argument, what must happen comes out as effects. The same machine runs alone and in a cluster.
  */
-import type { DeliveryFact, Operation } from "../protocol/operations.ts";
-import type { Outcome } from "../protocol/outcomes.ts";
+import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
+import type { Outcome, Refusal } from "../protocol/outcomes.ts";
 import type { Millis, Nanos, Sequence } from "../protocol/units.ts";
 import type { Effect, WakeKey } from "./effects.ts";
 import type { State, Subscription } from "./state.ts";
@@ -28,6 +28,10 @@ export interface MachineDoor {
    * ones for pending messages that changed hands.
    */
   apply(operation: Operation, index: number, now: Millis): Outcome;
+  /** Whether `create channel` would be accepted now: asked before the channel's store is made. Fine when it exists already. */
+  mayCreate(channel: string): Refusal | { readonly kind: "allowed" };
+  /** The indexes of a publish's messages that were stored before (same client and guid), ascending: not to be recorded again. Usually the same empty list. */
+  repetitions(publish: Publish): readonly number[];
   /** Follower: what the leader reported. */
   learn(fact: DeliveryFact): void;
   snapshot(): Uint8Array;
