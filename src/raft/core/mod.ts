@@ -1,0 +1,10 @@
+/**
+ * The Raft algorithm as a state machine: inputs in, obligations out.
+ * Knows terms, logs, votes, membership; time is a count of ticks and chance an argument.
+ * Must not know: clocks, sockets, files, promises, or what entries mean.
+ */
+export * from "./membership.ts";
+export * from "./messages.ts";
+export * from "./options.ts";
+export * from "./raft.ts";
+export * from "./ready.ts";
