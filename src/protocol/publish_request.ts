@@ -120,49 +120,50 @@ function skipField(buffer: Uint8Array, at: Offset, end: Offset): Offset {
   return at <= end ? at : -1;
 }
 
-/** The sequence of a decoded {@link decodeAck}. */
-export let ackSequence = 0;
-/** Where its subject stands. */
-export let ackSubjectStart: Offset = 0;
-export let ackSubjectEnd: Offset = 0;
+/** Where the fields of a decoded Ack stand, and the sequence it names. */
+export class AckOffsets {
+  sequence = 0;
+  subjectStart: Offset = 0;
+  subjectEnd: Offset = 0;
 
-/** Decodes an Ack into the exported offsets; `false` when it is none, or names a sequence above 2^53. */
-export function decodeAck(buffer: Uint8Array, start: Offset, end: Offset): boolean {
-  ackSequence = 0;
-  ackSubjectStart = ackSubjectEnd = start;
-  let at = start;
-  while (at < end) {
-    const tag = buffer[at]!;
-    if (tag === 0x0a) {
-      at = readLength(buffer, at + 1, end);
-      if (at < 0 || at + lengthRead > end) return false;
-      ackSubjectStart = at;
-      at += lengthRead;
-      ackSubjectEnd = at;
-    } else if (tag === 0x10) {
-      at = readSequence(buffer, at + 1, end);
-      if (at < 0) return false;
-    } else {
-      at = skipField(buffer, at, end);
-      if (at < 0) return false;
+  /** Decodes `buffer[start, end)`; `false` when it is not an Ack, or names a sequence above 2^53. */
+  decode(buffer: Uint8Array, start: Offset, end: Offset): boolean {
+    this.sequence = 0;
+    this.subjectStart = this.subjectEnd = start;
+    let at = start;
+    while (at < end) {
+      const tag = buffer[at]!;
+      if (tag === 0x0a) {
+        at = readLength(buffer, at + 1, end);
+        if (at < 0 || at + lengthRead > end) return false;
+        this.subjectStart = at;
+        at += lengthRead;
+        this.subjectEnd = at;
+      } else if (tag === 0x10) {
+        at = this.#readSequence(buffer, at + 1, end);
+        if (at < 0) return false;
+      } else {
+        at = skipField(buffer, at, end);
+        if (at < 0) return false;
+      }
     }
+    return true;
   }
-  return true;
-}
 
-function readSequence(buffer: Uint8Array, at: Offset, end: Offset): Offset {
-  let value = 0;
-  let scale = 1;
-  for (let i = 0; i < 8 && at < end; i++) {
-    const byte = buffer[at++]!;
-    value += (byte & 0x7f) * scale;
-    if (byte < 0x80) {
-      ackSequence = value;
-      return value <= Number.MAX_SAFE_INTEGER ? at : -1;
+  #readSequence(buffer: Uint8Array, at: Offset, end: Offset): Offset {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8 && at < end; i++) {
+      const byte = buffer[at++]!;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        this.sequence = value;
+        return value <= Number.MAX_SAFE_INTEGER ? at : -1;
+      }
+      scale *= 0x80;
     }
-    scale *= 0x80;
+    return -1;
   }
-  return -1;
 }
 
 /** Copies `from[start, end)` to `into[at…]`: by hand when short, which is faster than a view. */

@@ -1,0 +1,238 @@
+/**
+ * Publish requests: checked as they arrive, gathered into a batch, committed together, acknowledged in the order of
+ * arrival. Nothing here makes an object per message (spec streaming, section 4).
+ */
+import type { Clock } from "../ports/clock.ts";
+import { type Journal, NotAgreed } from "../ports/journal.ts";
+import type { Log } from "../ports/log.ts";
+import type { Inbound, MessageBus } from "../ports/message_bus.ts";
+import { CtrlMsg, PubAck } from "../protocol/client_messages.ts";
+import { Text, tooLargeToDeliver } from "../protocol/errors.ts";
+import { MARKS } from "../protocol/operations.ts";
+import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
+import { FIELD_OVERHEAD, PubMsgOffsets, sameBytes, writeField } from "../protocol/publish_request.ts";
+import { isChannelName } from "../protocol/subjects.ts";
+import { isLater } from "../protocol/units.ts";
+import type { Machine } from "../streaming/mod.ts";
+import { ByteTable } from "./byte_table.ts";
+import { PublishBatch } from "./publish_batch.ts";
+
+/** A batch is closed at this size whatever its count, so that no entry of a replicated log grows large. */
+const BATCH_BYTES = 512 * 1024;
+/** Publishes that wait for agreement, bytes; more are refused, so that a stalled disk or quorum cannot eat the memory. */
+const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+/** Known channel names and clients that are looked up without making strings. */
+const TABLE_ENTRIES = 65_536;
+/** What sequence, timestamp and the redelivery fields add to a message when it is delivered, at most. */
+/** Batches whose buffers are kept for later use. */
+const SPARE_BATCHES = 4;
+const DELIVERY_OVERHEAD = 10 + 11 + 2 + 6;
+
+interface KnownClient {
+  readonly id: Uint8Array;
+}
+
+export class Publishing {
+  readonly #machine: Machine;
+  readonly #journal: Journal;
+  readonly #bus: MessageBus;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #offsets = new PubMsgOffsets();
+  readonly #channels = new ByteTable<string | undefined>(TABLE_ENTRIES);
+  readonly #byConnId = new ByteTable<KnownClient | undefined>(TABLE_ENTRIES);
+  readonly #byClientId = new ByteTable<KnownClient | undefined>(TABLE_ENTRIES);
+  readonly #spare: PublishBatch[] = [];
+  readonly #limit: number;
+  #batch: PublishBatch;
+  #inFlight = 0;
+  #waitingBytes = 0;
+  #ack = new Uint8Array(256);
+  /** The subject acknowledged to last: most acks of a batch go to the same one. */
+  #ackSubject = new Uint8Array(0);
+
+  /** `batchMessages`: messages in one batch at most, 1 to 65,535 (option `io_batch_size`). */
+  constructor(
+    parts: { machine: Machine; journal: Journal; bus: MessageBus; clock: Clock; log: Log; batchMessages: number },
+  ) {
+    this.#machine = parts.machine;
+    this.#journal = parts.journal;
+    this.#bus = parts.bus;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#limit = Math.max(1, Math.min(parts.batchMessages, 65_535));
+    this.#batch = new PublishBatch(this.#limit);
+  }
+
+  /** Takes in one publish request. */
+  handle(message: Inbound): void {
+    const { buffer } = message;
+    const offsets = this.#offsets;
+    if (!offsets.decode(buffer, message.payloadStart, message.payloadEnd)) {
+      if (!this.#isControl(message)) this.#refuse(message, Text.invalidPublishRequest);
+      return;
+    }
+    if (offsets.guidEnd === offsets.guidStart) return this.#refuse(message, Text.invalidPublishRequest);
+    const channel = this.#channelAt(buffer, offsets.subjectStart, offsets.subjectEnd);
+    if (channel === undefined) return this.#refuse(message, Text.invalidPublishRequest);
+    const client = this.#clientOf(buffer);
+    if (client === undefined) return this.#refuse(message, Text.invalidPublishRequest);
+    const size = offsets.dataEnd - offsets.dataStart + offsets.subjectEnd - offsets.subjectStart +
+      offsets.replyEnd - offsets.replyStart + DELIVERY_OVERHEAD;
+    if (size > this.#bus.maxPayload) return this.#refuse(message, tooLargeToDeliver(size, this.#bus.maxPayload));
+    if (this.#waitingBytes > WAITING_BYTES_MAX) return this.#refuse(message, "stan: too many publishes are waiting");
+    this.#batch.add(channel, buffer, offsets, message.replyStart, message.replyEnd, client.id);
+    if (this.#batch.count >= this.#limit || this.#batch.size >= BATCH_BYTES) this.flush();
+  }
+
+  /** Commits what was gathered, unless enough is under way already: then it goes on gathering. */
+  batchEnded(): void {
+    if (this.#inFlight < this.#journal.commitsAtOnce) this.flush();
+  }
+
+  /** Puts what was gathered on its way, so that whatever is committed next comes after it. */
+  flush(): void {
+    if (this.#batch.count === 0) return;
+    this.#send(this.#batch);
+    this.#batch = this.#spare.pop() ?? new PublishBatch(this.#limit);
+  }
+
+  /** Clients came or went: what was remembered of them may be wrong. */
+  clientsChanged(): void {
+    this.#byConnId.clear();
+    this.#byClientId.clear();
+  }
+
+  /** Messages gathered or under way: whether anything of a channel's traffic is not applied yet. */
+  get idle(): boolean {
+    return this.#batch.count === 0 && this.#inFlight === 0;
+  }
+
+  #send(batch: PublishBatch): void {
+    this.#inFlight++;
+    this.#waitingBytes += batch.size;
+    try {
+      const operations = batch.operations(this.#clock.wall(), (name) => !this.#machine.state.channels.has(name));
+      const outcomes = this.#journal.commit(operations);
+      if (isLater(outcomes)) {
+        outcomes.then((done) => this.#settled(batch, done), (error: unknown) => this.#failed(batch, error));
+      } else this.#settled(batch, outcomes);
+    } catch (error) {
+      this.#failed(batch, error);
+    }
+  }
+
+  #settled(batch: PublishBatch, outcomes: readonly Outcome[]): void {
+    const results = batch.channels.map((_, place) => batch.outcomeAt(place, outcomes));
+    if (results.some(isRefusal)) this.#acknowledgeRefused(batch, (place) => results[place]!);
+    const { count, bytes, bounds } = batch.packed();
+    for (let i = 0; i < count; i++) {
+      const mark = i * MARKS;
+      if (bounds[mark + 3] === bounds[mark + 2] || isRefusal(results[batch.placeOf(i)]!)) continue;
+      const end = writeField(
+        this.#room(bounds[mark + 2]! - bounds[mark + 1]!),
+        0,
+        1,
+        bytes,
+        bounds[mark + 1]!,
+        bounds[mark + 2]!,
+      );
+      this.#bus.publish(this.#subjectAt(bytes, bounds[mark + 2]!, bounds[mark + 3]!), this.#ack, 0, end);
+    }
+    this.#release(batch);
+  }
+
+  #failed(batch: PublishBatch, error: unknown): void {
+    if (!(error instanceof NotAgreed)) throw error;
+    this.#acknowledgeRefused(batch, () => ({ kind: "refused", text: error.message }));
+    this.#release(batch);
+  }
+
+  /** Answers the messages whose channel's outcome is a refusal. */
+  #acknowledgeRefused(batch: PublishBatch, outcomeAt: (place: number) => Outcome): void {
+    const { count, bytes, bounds } = batch.packed();
+    const decoder = new TextDecoder();
+    for (let i = 0; i < count; i++) {
+      const outcome = outcomeAt(batch.placeOf(i));
+      const mark = i * MARKS;
+      if (!isRefusal(outcome) || bounds[mark + 3] === bounds[mark + 2]) continue;
+      const guid = decoder.decode(bytes.subarray(bounds[mark + 1]!, bounds[mark + 2]!));
+      const subject = bytes.subarray(bounds[mark + 2]!, bounds[mark + 3]!);
+      this.#bus.publish(subject, PubAck.encode({ guid, error: outcome.text }));
+    }
+  }
+
+  #release(batch: PublishBatch): void {
+    this.#inFlight--;
+    this.#waitingBytes -= batch.size;
+    batch.reset();
+    if (this.#spare.length < SPARE_BATCHES) this.#spare.push(batch);
+    if (this.#inFlight < this.#journal.commitsAtOnce) this.flush();
+  }
+
+  /** Answers one request that is refused before it joins a batch. */
+  #refuse(message: Inbound, error: string): void {
+    if (this.#log.debugging) this.#log.debug(`Publish refused: ${error}`);
+    if (message.replyEnd === message.replyStart) return;
+    const { guidStart, guidEnd } = this.#offsets;
+    const guid = new TextDecoder().decode(message.buffer.subarray(guidStart, guidEnd));
+    this.#bus.publish(
+      message.buffer.slice(message.replyStart, message.replyEnd),
+      PubAck.encode({ guid, error }),
+    );
+  }
+
+  /** A server's own message on this subject is no publish at all (spec streaming, section 1.4). */
+  #isControl(message: Inbound): boolean {
+    try {
+      return CtrlMsg.decode(message.buffer, message.payloadStart, message.payloadEnd).type >= 0;
+    } catch {
+      return false;
+    }
+  }
+
+  #channelAt(buffer: Uint8Array, start: number, end: number): string | undefined {
+    let channel = this.#channels.get(buffer, start, end);
+    if (channel !== undefined) return channel;
+    channel = new TextDecoder().decode(buffer.subarray(start, end));
+    if (!isChannelName(channel)) return undefined;
+    this.#channels.add(buffer, start, end, channel);
+    return channel;
+  }
+
+  /** Whom the request comes from: by connection id where there is one, else by client id. */
+  #clientOf(buffer: Uint8Array): KnownClient | undefined {
+    const { connIdStart, connIdEnd, clientStart, clientEnd } = this.#offsets;
+    const byConnId = connIdEnd > connIdStart;
+    const start = byConnId ? connIdStart : clientStart;
+    const end = byConnId ? connIdEnd : clientEnd;
+    const table = byConnId ? this.#byConnId : this.#byClientId;
+    const known = table.get(buffer, start, end);
+    if (known !== undefined) return known;
+    const client = byConnId
+      ? this.#machine.state.clientsByConnId.get(latin1(buffer, start, end))
+      : this.#machine.state.clients.get(new TextDecoder().decode(buffer.subarray(start, end)));
+    if (client === undefined) return undefined;
+    const entry = { id: new TextEncoder().encode(client.id) };
+    table.add(buffer, start, end, entry);
+    return entry;
+  }
+
+  #subjectAt(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const last = this.#ackSubject;
+    if (!sameBytes(last, 0, last.length, bytes, start, end)) this.#ackSubject = bytes.slice(start, end);
+    return this.#ackSubject;
+  }
+
+  #room(guidLength: number): Uint8Array {
+    if (this.#ack.length < guidLength + FIELD_OVERHEAD) this.#ack = new Uint8Array(2 * guidLength + FIELD_OVERHEAD);
+    return this.#ack;
+  }
+}
+
+/** Bytes as text of one character each: how connection ids are keyed. */
+export function latin1(buffer: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) text += String.fromCharCode(buffer[i]!);
+  return text;
+}

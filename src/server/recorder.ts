@@ -1,0 +1,123 @@
+/**
+ * Agreed operations and facts → store records. The only writer of channels, messages and subscriptions; it keeps the
+ * channels' stores and knows which of them wait for a flush.
+ */
+import type { ChannelStore, Store } from "../ports/store.ts";
+import { type CreateChannel, MARKS, type Publish } from "../protocol/operations.ts";
+import type { SubscriptionState } from "../protocol/stored_records.ts";
+import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
+import type { Subscription } from "../streaming/mod.ts";
+
+export class Recorder {
+  readonly #store: Store;
+  readonly #channels = new Map<string, ChannelStore>();
+  readonly #dirtyMessages = new Set<ChannelStore>();
+  readonly #dirtySubscriptions = new Set<ChannelStore>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The stores of all channels by name. */
+  get channels(): ReadonlyMap<string, ChannelStore> {
+    return this.#channels;
+  }
+
+  /** Takes over a channel that the store recovered. */
+  adopt(channel: ChannelStore): void {
+    this.#channels.set(channel.name, channel);
+  }
+
+  /** Makes the channel's store, unless it is there already (a replay). */
+  createChannel({ channel }: CreateChannel): Awaitable<void> {
+    if (this.#channels.has(channel)) return;
+    const made = this.#store.createChannel(channel);
+    if (!isLater(made)) {
+      this.#channels.set(channel, made);
+      return;
+    }
+    return made.then((store) => {
+      this.#channels.set(channel, store);
+    });
+  }
+
+  /** Removes the channel with everything stored in it. */
+  deleteChannel(channel: string): Awaitable<void> {
+    const store = this.#channels.get(channel);
+    if (store === undefined) return;
+    this.#channels.delete(channel);
+    this.#dirtyMessages.delete(store);
+    this.#dirtySubscriptions.delete(store);
+    return this.#store.deleteChannel(channel);
+  }
+
+  /** Appends a publish's messages under the sequences from `first` on, except those at the indexes in `skipped`. */
+  append(publish: Publish, first: Sequence, skipped: readonly number[]): void {
+    const store = this.#channels.get(publish.channel);
+    if (store === undefined) return;
+    const { count, bytes, bounds } = publish.messages;
+    const time = publish.time > store.messages.lastTimestamp ? publish.time : store.messages.lastTimestamp;
+    this.#dirtyMessages.add(store);
+    let sequence = first;
+    let skip = 0;
+    for (let i = 0; i < count; i++) {
+      if (skip < skipped.length && skipped[skip] === i) {
+        skip++;
+        continue;
+      }
+      store.messages.append(sequence++, time, bytes, bounds[i * MARKS]!, bounds[i * MARKS + 1]!);
+    }
+  }
+
+  evictBefore(channel: string, first: Sequence): void {
+    this.#channels.get(channel)?.messages.evictBefore(first);
+  }
+
+  /** Makes appended messages durable. Throws or rejects with StoreFailed. */
+  flushMessages(): Awaitable<void> {
+    return flushAll(this.#dirtyMessages, (store) => store.messages.flush());
+  }
+
+  storeSubscription(how: "create" | "update" | "forget", channel: string, state: SubscriptionState): void {
+    const store = this.#channels.get(channel);
+    if (store === undefined) return;
+    this.#dirtySubscriptions.add(store);
+    if (how === "create") store.subscriptions.create(state);
+    else if (how === "update") store.subscriptions.update(state);
+    else store.subscriptions.delete(state.id);
+  }
+
+  sent(subscription: Subscription, sequences: readonly Sequence[]): void {
+    const store = this.#channels.get(subscription.channel.name);
+    if (store === undefined) return;
+    this.#dirtySubscriptions.add(store);
+    for (const sequence of sequences) store.subscriptions.addPending(subscription.id, sequence);
+  }
+
+  acked(subscription: Subscription, sequences: readonly Sequence[]): void {
+    const store = this.#channels.get(subscription.channel.name);
+    if (store === undefined) return;
+    this.#dirtySubscriptions.add(store);
+    for (const sequence of sequences) store.subscriptions.acknowledge(subscription.id, sequence);
+  }
+
+  /** Makes subscription records durable that were written since the last flush. */
+  flushSubscriptions(): Awaitable<void> {
+    return flushAll(this.#dirtySubscriptions, (store) => store.subscriptions.flush());
+  }
+}
+
+/** Flushes all members and empties the set; only what takes time is waited for. */
+function flushAll(dirty: Set<ChannelStore>, flush: (store: ChannelStore) => Awaitable<void>): Awaitable<void> {
+  if (dirty.size === 0) return;
+  let waiting: Promise<void>[] | undefined;
+  const members = [...dirty];
+  dirty.clear();
+  for (const store of members) {
+    const flushed = flush(store);
+    if (isLater(flushed)) (waiting ??= []).push(flushed);
+  }
+  if (waiting !== undefined) return Promise.all(waiting).then(nothing);
+}
+
+function nothing(): void {}

@@ -1,0 +1,168 @@
+/**
+ * The state that follows the agreed operations: records them in the store, applies them to the machine, performs the
+ * effects, in commit order, on every node alike.
+ */
+import type { Clock } from "../ports/clock.ts";
+import type { MessageSource, Replica as ReplicaPort } from "../ports/journal.ts";
+import type { MessageVisitor } from "../ports/store.ts";
+import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
+import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
+import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
+import type { Machine } from "../streaming/mod.ts";
+import type { Outbound } from "./outbound.ts";
+import type { Recorder } from "./recorder.ts";
+import { restoreMessages } from "./restoring.ts";
+
+/** What a replica tells the rest of the server. */
+export interface ReplicaListener {
+  /** Messages were stored on these channels; in order of the operations. */
+  published(channels: ReadonlySet<string>): void;
+  /** This server begins to lead: open the doors. Answers when clients are being served. */
+  lead(): Awaitable<void>;
+  /** It does not lead any more: close the doors now. */
+  follow(): void;
+}
+
+export class Replica implements ReplicaPort {
+  readonly #machine: Machine;
+  readonly #recorder: Recorder;
+  readonly #outbound: Outbound;
+  readonly #clock: Clock;
+  readonly #listener: ReplicaListener;
+
+  constructor(
+    parts: { machine: Machine; recorder: Recorder; outbound: Outbound; clock: Clock; listener: ReplicaListener },
+  ) {
+    this.#machine = parts.machine;
+    this.#recorder = parts.recorder;
+    this.#outbound = parts.outbound;
+    this.#clock = parts.clock;
+    this.#listener = parts.listener;
+  }
+
+  apply(operations: readonly Operation[], index: number): Awaitable<readonly Outcome[]> {
+    const outcomes: Outcome[] = [];
+    const done = this.#applyFrom(operations, 0, index, outcomes);
+    return isLater(done) ? done.then(() => outcomes) : outcomes;
+  }
+
+  learn(facts: readonly DeliveryFact[]): void {
+    for (const fact of facts) this.#machine.learn(fact);
+    this.#outbound.perform(this.#machine.takeEffects());
+  }
+
+  lead(): Awaitable<void> {
+    return this.#listener.lead();
+  }
+
+  follow(): void {
+    this.#listener.follow();
+  }
+
+  snapshot(): Uint8Array {
+    return this.#machine.snapshot();
+  }
+
+  async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {
+    await restoreMessages(snapshot, source, this.#recorder);
+    this.#machine.restore(snapshot);
+    this.#outbound.perform(this.#machine.takeEffects());
+  }
+
+  holding(channel: string, incarnation: number): { first: Sequence; last: Sequence } | undefined {
+    const store = this.#recorder.channels.get(channel);
+    const known = this.#machine.state.channels.get(channel);
+    if (store === undefined || (known !== undefined && known.incarnation !== incarnation)) return undefined;
+    return { first: store.messages.first, last: store.messages.last };
+  }
+
+  readMessages(
+    channel: string,
+    from: Sequence,
+    to: Sequence,
+    maxBytes: number,
+    visit: MessageVisitor,
+  ): Awaitable<Sequence> {
+    return this.#recorder.channels.get(channel)?.messages.read(from, to, maxBytes, visit) ?? to + 1;
+  }
+
+  /** Applies operations from position `i` on; waits only where the store does. */
+  #applyFrom(operations: readonly Operation[], i: number, index: number, outcomes: Outcome[]): Awaitable<void> {
+    while (i < operations.length) {
+      const start = i;
+      const isMessages = isPublishing(operations[i]!);
+      while (i < operations.length && isPublishing(operations[i]!) === isMessages) i++;
+      const run = operations.slice(start, i);
+      const done = isMessages ? this.#applyPublishing(run, index, outcomes) : this.#applyRest(run, index, outcomes);
+      if (isLater(done)) return done.then(() => this.#applyFrom(operations, i, index, outcomes));
+    }
+  }
+
+  /** Channels and messages: into the store first, durably, then into the machine. */
+  #applyPublishing(run: readonly Operation[], index: number, outcomes: Outcome[]): Awaitable<void> {
+    const recorded = this.#record(run, 0, new Map());
+    if (isLater(recorded)) return recorded.then(() => this.#flushAndApply(run, index, outcomes));
+    return this.#flushAndApply(run, index, outcomes);
+  }
+
+  #record(run: readonly Operation[], i: number, next: Map<string, Sequence>): Awaitable<void> {
+    for (; i < run.length; i++) {
+      const operation = run[i]!;
+      if (operation.kind === "publish") this.#append(operation, next);
+      else if (operation.kind === "create channel" && !isRefusal(this.#machine.mayCreate(operation.channel))) {
+        const created = this.#recorder.createChannel(operation);
+        if (isLater(created)) return created.then(() => this.#record(run, i + 1, next));
+      }
+    }
+  }
+
+  /** The machine counts only after the store has the messages, so several publishes of one run are counted on here. */
+  #append(publish: Publish, next: Map<string, Sequence>): void {
+    const known = this.#machine.state.channels.get(publish.channel);
+    const first = next.get(publish.channel) ?? (known?.last ?? 0) + 1;
+    const skipped = this.#machine.repetitions(publish);
+    this.#recorder.append(publish, first, skipped);
+    next.set(publish.channel, first + publish.messages.count - skipped.length);
+  }
+
+  #flushAndApply(run: readonly Operation[], index: number, outcomes: Outcome[]): Awaitable<void> {
+    const flushed = this.#recorder.flushMessages();
+    if (isLater(flushed)) return flushed.then(() => this.#applyMessages(run, index, outcomes));
+    this.#applyMessages(run, index, outcomes);
+  }
+
+  #applyMessages(run: readonly Operation[], index: number, outcomes: Outcome[]): void {
+    const now = this.#clock.now();
+    const channels = new Set<string>();
+    for (const operation of run) {
+      outcomes.push(this.#machine.apply(operation, index, now));
+      if (operation.kind === "publish") channels.add(operation.channel);
+    }
+    this.#outbound.perform(this.#machine.takeEffects());
+    if (channels.size > 0) this.#listener.published(channels);
+  }
+
+  /** Everything else: into the machine, which says what to store; durable before the outcome is told. */
+  #applyRest(run: readonly Operation[], index: number, outcomes: Outcome[]): Awaitable<void> {
+    const now = this.#clock.now();
+    let waiting: Promise<void>[] | undefined;
+    for (const operation of run) {
+      const outcome = this.#machine.apply(operation, index, now);
+      outcomes.push(outcome);
+      if (outcome.kind === "channel deleted" && operation.kind === "delete channel") {
+        const deleted = this.#recorder.deleteChannel(operation.channel);
+        if (isLater(deleted)) (waiting ??= []).push(deleted);
+      } else if (operation.kind === "expire" && !isRefusal(outcome)) {
+        this.#recorder.evictBefore(operation.channel, operation.first);
+      }
+    }
+    this.#outbound.perform(this.#machine.takeEffects());
+    const flushed = this.#recorder.flushSubscriptions();
+    if (isLater(flushed)) (waiting ??= []).push(flushed);
+    if (waiting !== undefined) return Promise.all(waiting).then(() => undefined);
+  }
+}
+
+function isPublishing(operation: Operation): boolean {
+  return operation.kind === "publish" || operation.kind === "create channel";
+}
