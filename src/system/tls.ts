@@ -1,0 +1,209 @@
+/**
+ * TLS over any connection, through `node:tls` on a stream of ours: Deno's own TLS cannot start as a server after plain
+ * bytes, and `node:net` underneath is half as fast. Because the stream reads only when TLS asks, no byte is lost
+ * between. Starting as a server needs Deno 2.9.
+ */
+import { Duplex } from "node:stream";
+import tls from "node:tls";
+import {
+  type Address,
+  type Connection,
+  NetworkFailed,
+  type PeerCertificate,
+  type TlsInfo,
+  type TlsOptions,
+} from "../ports/network.ts";
+import { networkFailure, withTimeLimit } from "./network_failures.ts";
+import { distinguishedName, subjectNames } from "./certificate_names.ts";
+
+/** How long a handshake may take when the options do not say, in milliseconds. */
+const usualTimeout = 2_000;
+
+/** One read of encrypted bytes; a TLS record has at most 16 KiB. */
+const readSize = 32 * 1024;
+
+/** Starts TLS as the server. Rejects with NetworkFailed when the handshake fails; the connection is closed then. */
+export function secureAsServer(connection: Connection, options: TlsOptions): Promise<Connection> {
+  const verify = options.verify === true;
+  return secure(connection, options, (stream, ready, failed) => {
+    // Only a server object checks client certificates; a socket alone lets any pass. It takes a single stream and never listens.
+    const server = tls.createServer({ ...certificates(options), requestCert: verify, rejectUnauthorized: verify });
+    server.once("secureConnection", (socket) => {
+      if (verify && !socket.authorized) failed(new NetworkFailed("", "the client's certificate was not verified"));
+      else ready(socket);
+    });
+    server.once("tlsClientError", failed);
+    server.emit("connection", stream);
+  });
+}
+
+/** Starts TLS as the client. Rejects with NetworkFailed when the handshake or the check of the server's certificate fails. */
+export function secureAsClient(connection: Connection, options: TlsOptions): Promise<Connection> {
+  const name = options.serverName ?? connection.remote.host;
+  return secure(connection, options, (stream, ready, failed) => {
+    const socket = tls.connect({
+      socket: stream,
+      ...certificates(options),
+      rejectUnauthorized: options.verify !== false,
+      // An address cannot be announced, but the certificate is checked against it.
+      ...(isAddress(name) ? {} : { servername: name }),
+      checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
+    });
+    socket.once("secureConnect", () => ready(socket));
+    socket.on("error", failed);
+  });
+}
+
+type Start = (stream: Duplex, ready: (socket: tls.TLSSocket) => void, failed: (cause: unknown) => void) => void;
+
+async function secure(connection: Connection, options: TlsOptions, start: Start): Promise<Connection> {
+  const action = "TLS handshake failed";
+  let stream: Duplex | undefined;
+  try {
+    const socket = new Promise<tls.TLSSocket>((resolve, reject) => {
+      stream = streamOf(connection, () => reject(new NetworkFailed("ECONNRESET", `${action}: the peer went away`)));
+      stream.on("error", reject);
+      start(stream, resolve, reject);
+    });
+    return new TlsConnection(connection, await withTimeLimit(socket, options.timeout ?? usualTimeout, action));
+  } catch (cause) {
+    stream?.destroy();
+    connection.close();
+    throw networkFailure(action, cause);
+  }
+}
+
+function certificates(options: TlsOptions): tls.SecureContextOptions {
+  return {
+    ...(options.certificate === undefined ? {} : { cert: options.certificate }),
+    ...(options.key === undefined ? {} : { key: options.key }),
+    ...(options.authorities === undefined ? {} : { ca: options.authorities }),
+  };
+}
+
+function isAddress(name: string): boolean {
+  return name.includes(":") || /^[0-9.]+$/.test(name);
+}
+
+function infoOf(socket: tls.TLSSocket): TlsInfo {
+  const peer = peerOf(socket);
+  return {
+    version: socket.getProtocol() ?? "",
+    cipher: socket.getCipher()?.standardName ?? "",
+    ...(peer === undefined ? {} : { peer }),
+  };
+}
+
+function peerOf(socket: tls.TLSSocket): PeerCertificate | undefined {
+  const certificate = socket.getPeerCertificate() as Partial<tls.PeerCertificate> | null;
+  if (!certificate?.subject) return undefined;
+  return {
+    subject: distinguishedName(certificate.subject as unknown as Record<string, string | string[]>),
+    ...subjectNames(certificate.subjectaltname ?? ""),
+  };
+}
+
+/** A connection as a stream that TLS can stand on. `onEnd` hears when the peer sends no more. */
+function streamOf(connection: Connection, onEnd: () => void): Duplex {
+  return new Duplex({
+    readableHighWaterMark: 4 * readSize,
+    writableHighWaterMark: 4 * readSize,
+    read() {
+      // The stream keeps what it is given, so each read needs bytes of its own.
+      const bytes = new Uint8Array(readSize);
+      connection.read(bytes).then(
+        (count) => {
+          this.push(count === 0 ? null : bytes.subarray(0, count));
+          if (count === 0) onEnd();
+        },
+        (error) => this.destroy(error),
+      );
+    },
+    write(chunk: Uint8Array, _encoding, done) {
+      connection.write(chunk).then(() => done(), done);
+    },
+    destroy(error, done) {
+      connection.close();
+      done(error);
+    },
+  });
+}
+
+/** The decrypted side. */
+class TlsConnection implements Connection {
+  readonly tls: TlsInfo;
+  readonly #plain: Connection;
+  readonly #socket: tls.TLSSocket;
+  #rest: Uint8Array | undefined;
+  #ended = false;
+  #failure: NetworkFailed | undefined;
+  #wakeReader: (() => void) | undefined;
+
+  constructor(plain: Connection, socket: tls.TLSSocket) {
+    this.#plain = plain;
+    this.#socket = socket;
+    this.tls = infoOf(socket);
+    socket.on("readable", () => this.#wake());
+    socket.on("end", () => this.#end());
+    socket.on("close", () => this.#end());
+    socket.on("error", (cause) => {
+      this.#failure ??= networkFailure("TLS broke", cause);
+      this.#end();
+    });
+  }
+
+  get local(): Address {
+    return this.#plain.local;
+  }
+
+  get remote(): Address {
+    return this.#plain.remote;
+  }
+
+  async read(into: Uint8Array): Promise<number> {
+    for (;;) {
+      const chunk = this.#rest ?? this.#socket.read() as Uint8Array | null;
+      if (chunk !== null && chunk.length > 0) {
+        const count = Math.min(chunk.length, into.length);
+        into.set(count === chunk.length ? chunk : chunk.subarray(0, count));
+        this.#rest = count === chunk.length ? undefined : chunk.subarray(count);
+        return count;
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#ended) return 0;
+      await new Promise<void>((resolve) => this.#wakeReader = resolve);
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) {
+        reject(this.#failure ?? new NetworkFailed("ECLOSED", "cannot write: the connection is closed"));
+        return;
+      }
+      this.#socket.write(bytes, (cause) => {
+        if (cause) reject(networkFailure("cannot write", cause));
+        else resolve();
+      });
+    });
+  }
+
+  close(): void {
+    this.#ended = true;
+    this.#rest = undefined;
+    this.#socket.destroy();
+    this.#plain.close();
+    this.#wake();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    const wake = this.#wakeReader;
+    this.#wakeReader = undefined;
+    wake?.();
+  }
+}
