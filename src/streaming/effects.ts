@@ -38,6 +38,11 @@ export type Effect =
     readonly sequences: readonly Sequence[];
     readonly counts?: readonly number[];
   }
+  /**
+   * Call {@link Machine.deliver} for this channel once the input at hand is handled: room opened, or there is more to give
+   * out than one call does. Asked once until then.
+   */
+  | { readonly kind: "more"; readonly channel: string }
   /** Call {@link Machine.wake} with `key` at `at` (monotonic); replaces an earlier wake-up under the same key. `Infinity` cancels. */
   | { readonly kind: "wake"; readonly key: WakeKey; readonly at: Millis }
   /** Ask the client for a heartbeat on its inbox; tell {@link Machine.heartbeat} what came of it. */

@@ -44,7 +44,7 @@ export interface MachineDoor {
   follow(): void;
   /** The client has been told that it is subscribed: redelivers what a durable left pending, then delivers. */
   started(subscription: Subscription, now: Millis): void;
-  /** Gives out what can be given out now on a channel. `first` is the store's first sequence. Bounded work per call; asks to be called again by a wake-up. */
+  /** Gives out what can be given out now on a channel. `first` is the store's first sequence. Bounded work per call; asks to be called again by "more". */
   deliver(channel: string, first: Sequence, now: Millis): void;
   acknowledge(subscription: Subscription, sequence: Sequence, now: Millis): void;
   /** A message chosen for delivery is gone from the store. */
