@@ -1,5 +1,6 @@
 /** The server's log: lines as the reference writes them (spec cli-config-monitoring, section 3.2), to wherever the operator wants them. */
 import type { Log } from "../ports/log.ts";
+import type { Millis } from "../protocol/units.ts";
 import { wallTime } from "./wall_time.ts";
 
 export type Level = "INF" | "DBG" | "WRN" | "ERR" | "FTL" | "TRC";
@@ -152,9 +153,8 @@ function writeAll(bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
 }
 
-/** `2026/11/22 11:40:32.123456`, now. */
-export function timeOfDay(utc: boolean): string {
-  const millis = wallTime();
+/** `2026/11/22 11:40:32.123456`, now unless a time is given. */
+export function timeOfDay(utc: boolean, millis: Millis = wallTime()): string {
   const now = new Date(utc ? millis : millis - new Date(millis).getTimezoneOffset() * 60_000);
   // A date's ISO form is in UTC; shifted by the zone, it shows local time.
   const [day, time] = now.toISOString().slice(0, 23).split("T");

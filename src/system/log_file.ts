@@ -1,6 +1,7 @@
 /** A log file with an optional size limit: when it grows above, it is renamed with the time and a new one begins. */
 import fs from "node:fs";
 import { type LogSink, timeOfDay } from "./log.ts";
+import { wallTime } from "./wall_time.ts";
 
 export interface LogFileOptions {
   readonly path: string;
@@ -66,7 +67,7 @@ class LogFile implements LogSink {
   }
 
   #rotate(stamp: string): void {
-    const backup = `${this.#path}.${backupTime()}`;
+    const backup = backupPath(this.#path);
     try {
       fs.renameSync(this.#path, backup);
       const descriptor = openForAppending(this.#path);
@@ -115,12 +116,12 @@ function openForAppending(path: string): number {
   }
 }
 
-/** `2026.11.22.11.40.32.123456789`, now, in the local zone. */
-function backupTime(): string {
-  const now = new Date();
-  const parts = [now.getMonth() + 1, now.getDate(), now.getHours(), now.getMinutes(), now.getSeconds()];
-  // Two rotations in one millisecond need different names, so the finer digits come from the monotonic clock.
-  const fine = Math.floor((performance.now() % 1) * 1e6);
-  const nanos = String(now.getMilliseconds()).padStart(3, "0") + String(fine).padStart(6, "0");
-  return `${now.getFullYear()}.${parts.map((part) => String(part).padStart(2, "0")).join(".")}.${nanos}`;
+/** Where a rotated file goes: the path with the local time, e.g. `x.log.2026.11.22.11.40.32.123456789`, not taken yet. */
+function backupPath(path: string): string {
+  const millis = wallTime();
+  const [time, micros] = timeOfDay(false, millis).split(".");
+  for (let nanos = Math.floor((millis * 1e6) % 1000);; nanos++) {
+    const backup = `${path}.${time!.replaceAll(/[/ :]/g, ".")}.${micros}${String(nanos % 1000).padStart(3, "0")}`;
+    if (!fs.existsSync(backup)) return backup;
+  }
 }
