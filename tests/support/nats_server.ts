@@ -1,0 +1,81 @@
+/** Real `nats-server` processes for tests: found on PATH, started on free ports, stopped with the test. */
+
+/** Where the program is, or undefined, said aloud once so that skipped tests are seen. */
+export const natsServerPath: string | undefined = find();
+
+function find(): string | undefined {
+  const folders = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
+  for (const folder of folders) {
+    try {
+      if (Deno.statSync(`${folder}/nats-server`).isFile) return `${folder}/nats-server`;
+    } catch {
+      // Not there.
+    }
+  }
+  console.warn("SKIPPED: no nats-server on PATH; install Debian's package nats-server to run these tests");
+  return undefined;
+}
+
+export interface NatsServerOptions {
+  /** Text of a configuration file, without ports. */
+  readonly config?: string;
+  /** The client port; a free one unless given, to start again where another server was. */
+  readonly port?: number;
+  readonly path?: string;
+}
+
+export interface RealNatsServer {
+  readonly port: number;
+  readonly pid: number;
+  /** Waits for the process to end. */
+  stop(signal?: Deno.Signal): Promise<void>;
+}
+
+/** Starts one and waits until it listens. Everything it writes lies in a folder of its own that `stop` removes. */
+export async function startNatsServer(options: NatsServerOptions = {}): Promise<RealNatsServer> {
+  const path = options.path ?? natsServerPath;
+  if (path === undefined) throw new Error("there is no nats-server on this machine");
+  const folder = await Deno.makeTempDir({ prefix: "nats-" });
+  await Deno.writeTextFile(`${folder}/server.conf`, options.config ?? "");
+  const process = new Deno.Command(path, {
+    args: [
+      "-c",
+      `${folder}/server.conf`,
+      "-a",
+      "127.0.0.1",
+      "-p",
+      String(options.port ?? -1),
+      "--ports_file_dir",
+      folder,
+    ],
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const output = new Response(process.stderr).text();
+  let ended = false;
+  process.status.then(() => ended = true);
+  const stop = async (signal: Deno.Signal = "SIGKILL") => {
+    if (!ended) process.kill(signal);
+    await process.status;
+    await output;
+    await Deno.remove(folder, { recursive: true });
+  };
+  const file = `${folder}/nats-server_${process.pid}.ports`;
+  for (let tries = 0; tries < 500; tries++) {
+    const port = await portIn(file);
+    if (port !== undefined) return { port, pid: process.pid, stop };
+    if (ended) break;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await stop();
+  throw new Error(`nats-server did not start: ${await output}`);
+}
+
+async function portIn(file: string): Promise<number | undefined> {
+  try {
+    const ports = JSON.parse(await Deno.readTextFile(file)) as { nats: string[] };
+    return Number(new URL(ports.nats[0]!).port);
+  } catch {
+    return undefined;
+  }
+}
