@@ -57,3 +57,52 @@ export type ChangeRefusal =
   /** Fewer live voters than the new quorum would remain (M10). */
   | "quorum at risk"
   | "invalid node ID";
+
+/** A membership without members: a node that has yet to join. */
+export const NO_MEMBERS: Membership = { members: [] };
+
+/** The member of this name, whatever its incarnation. */
+export function memberOf(membership: Membership, id: NodeId): Member | undefined {
+  for (const member of membership.members) if (member.id === id) return member;
+  return undefined;
+}
+
+/** Whether the node `id` in this `incarnation` is the member of that name; an unbound member is whoever comes first. */
+export function isSameNode(member: Member, incarnation: string): boolean {
+  return member.incarnation === "" || member.incarnation === incarnation;
+}
+
+/** The ids of all voters, sorted. */
+export function votersOf(membership: Membership): NodeId[] {
+  const voters: NodeId[] = [];
+  for (const member of membership.members) if (member.voter) voters.push(member.id);
+  return voters;
+}
+
+/** How many of `count` voters make a majority. */
+export function quorumOf(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+/** The largest number that a majority of `values` (one a voter) reaches; `undefined` without voters. Sorts `values`. */
+export function majorityValue(values: number[]): number | undefined {
+  if (values.length === 0) return undefined;
+  values.sort((a, b) => b - a);
+  return values[quorumOf(values.length) - 1];
+}
+
+/** `membership` with `member` added, or put in the place of the one with its id. */
+export function withMember(membership: Membership, member: Member): Membership {
+  const others = membership.members.filter((each) => each.id !== member.id);
+  return { members: [...others, member].sort((a, b) => (a.id < b.id ? -1 : 1)) };
+}
+
+/** `membership` without the member `id`. */
+export function withoutMember(membership: Membership, id: NodeId): Membership {
+  return { members: membership.members.filter((each) => each.id !== id) };
+}
+
+/** Whether a name can be a node's: letters, digits, `_`, `-`, and dots between them (spec clustering, section 2). */
+export function isNodeId(id: string): boolean {
+  return /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(id);
+}

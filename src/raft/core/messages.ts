@@ -24,9 +24,9 @@ export interface Header {
   readonly to: NodeId;
   /** The sender's current term. */
   readonly term: number;
-  /** The cluster's identity as the sender knows it; empty until it is committed (M8). */
+  /** The cluster's identity as the sender's log has it, committed or (while `founders` is given) not yet (M8); or empty. */
   readonly identity: string;
-  /** The sender's sorted initial list, joined with commas; empty for a node that joins, and once `identity` is known (M9). */
+  /** The sender's sorted initial list, joined with commas; empty for a node that joins, and once the identity is committed (M9). */
   readonly founders: string;
 }
 
@@ -35,6 +35,8 @@ export interface PreVote extends Header {
   readonly kind: "pre-vote";
   readonly lastIndex: number;
   readonly lastTerm: number;
+  /** The receiver's incarnation in the sender's membership, empty while unbound: another one may not vote (M7). */
+  readonly expected: string;
   /** The sender has reason to think that the leader is gone (E7). */
   readonly hint: boolean;
 }
@@ -44,6 +46,7 @@ export interface Vote extends Header {
   readonly kind: "vote";
   readonly lastIndex: number;
   readonly lastTerm: number;
+  readonly expected: string;
   readonly hint: boolean;
   /** The leader asked the sender to take over (E9): that a leader is alive is no reason to refuse. */
   readonly transfer: boolean;
@@ -59,9 +62,7 @@ export type VoteReason =
   /** Other identity or other initial list. */
   | "not same cluster"
   /** The voter may not vote: a blank incarnation (M7), or its log is not trusted yet. */
-  | "blank"
-  /** The candidate is no member (M6). */
-  | "not a member";
+  | "blank";
 
 interface VoteAnswer extends Header {
   readonly reason: VoteReason;
@@ -147,9 +148,10 @@ export interface Goodbye extends Header {
   readonly guardTicks: number;
 }
 
-/** The receiver is no member any more, by the entry at `index` (M6). */
+/** The node `to` in the incarnation `expected` is no member any more, by the entry at `index` (M6). */
 export interface Removed extends Header {
   readonly kind: "removed";
+  readonly expected: string;
   readonly index: number;
 }
 

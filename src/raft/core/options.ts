@@ -19,6 +19,8 @@ export interface RaftTimeouts {
   readonly leaseTimeout: number;
   /** Between heartbeats: at most `heartbeatTimeout / 10` (L8). */
   readonly heartbeatInterval: number;
+  /** An idle leader tells followers of a new commit after this: option `raft_commit_timeout`. */
+  readonly commitInterval: number;
 }
 
 /** Bounds on everything that grows. */
@@ -44,7 +46,10 @@ export interface TermRun {
   readonly term: number;
 }
 
-/** What the write-ahead log holds after recovery; entries themselves are fetched when needed. */
+/**
+ * What the write-ahead log holds after recovery; entries themselves are fetched when needed. A log that does not hold
+ * the newest snapshot's last entry is to be emptied first, so that it starts at the snapshot (S3, S4).
+ */
 export interface LogSummary {
   /** Everything up to here is covered by the snapshot or cut off; 0 and 0 for a log from the beginning. */
   readonly baseIndex: number;

@@ -70,7 +70,12 @@ export declare class Raft {
 
   /** A snapshot of this node is durable and verified; older entries become removable (S5). */
   snapshotTaken(snapshot: SnapshotMark): void;
-  /** The snapshot asked for in `Ready.install` took the place of log and state, durably (S3, S4). */
+  /**
+   * The snapshot asked for in `Ready.install` is here, durable and verified: may it take the place of the state now? If
+   * so, nothing is handed out to be applied until `snapshotInstalled` or `snapshotFailed`. If not, it is not needed any more.
+   */
+  mayInstall(snapshot: SnapshotMark): boolean;
+  /** The state is the snapshot's, durably. What becomes of the log is in the next `Ready` (S4). */
   snapshotInstalled(snapshot: SnapshotMark): void;
   /** It could not be had, or is no longer of use. */
   snapshotFailed(): void;

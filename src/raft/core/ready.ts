@@ -70,16 +70,18 @@ export type Notice =
 
 /**
  * What is owed, all of it, in this order:
- * 1. write `hardState` and `entries` (with `cutThrough`); when they are durable say `stored(ticket)`. Writes are made in
+ * 1. write `hardState`, `restartLogAt`, `entries` and `cutThrough`; when they are durable say `stored(ticket)`. Writes are made in
  *    the order of tickets, several may be under way, and `stored` covers all earlier ones;
  * 2. send `messages` in order, each not before its `after` is durable; meanwhile other messages may overtake it;
  * 3. apply `committed` in order, then say `applied(index)` of the last;
  * 4. the rest, at leisure.
  */
 export interface Ready {
-  /** Names the write that `hardState`, `entries` and `cutThrough` make together; 0 when there is nothing to write. */
+  /** Names the write that `hardState`, `restartLogAt`, `entries` and `cutThrough` make together; 0 when there is nothing to write. */
   readonly ticket: Ticket;
   readonly hardState: HardState | undefined;
+  /** After an installed snapshot: all entries on disk go, and the log starts afresh behind this one. Before `entries`. */
+  readonly restartLogAt: { readonly index: number; readonly term: number } | undefined;
   /** Ascending without gap. Where the log on disk already reaches `entries[0].index`, it is cut before it first (L4). */
   readonly entries: readonly Entry[];
   /** Entries up to this index may be removed from disk: a durable snapshot covers them (S5). 0: none. */
@@ -89,7 +91,7 @@ export interface Ready {
   readonly messages: readonly Outgoing[];
   readonly committed: readonly Entry[];
   readonly fetches: readonly Fetch[];
-  /** To be fetched and installed, then `snapshotInstalled` or `snapshotFailed`; at most one at a time (S3). */
+  /** To be fetched; then `mayInstall`, the switch, `snapshotInstalled`; or `snapshotFailed`. At most one at a time (S3). */
   readonly install: { readonly from: NodeId; readonly snapshot: SnapshotMark } | undefined;
   readonly roleChange: RoleChange | undefined;
   readonly reads: readonly ReadResult[];
