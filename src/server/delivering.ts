@@ -31,8 +31,10 @@ export class Delivering {
   readonly #ack = new AckOffsets();
   #scratch = new Uint8Array(4096);
   #names = new WeakMap<Subscription, Uint8Array>();
-  /** Channels with news for their subscribers, when the turn ends. */
+  /** Channels to give out from at the end of the batch. */
   readonly #woken = new Set<string>();
+  #acked = false;
+  #isLater = false;
 
   constructor(
     parts: { machine: Machine; recorder: Recorder; outbound: Outbound; bus: MessageBus; clock: Clock; log: Log },
@@ -68,15 +70,35 @@ export class Delivering {
       return;
     }
     this.#machine.acknowledge(subscription, ack.sequence, this.#clock.now());
-    this.#woken.add(subscription.channel.name);
+    this.#acked = true;
   }
 
-  /** Performs what acks brought about since the last call. */
+  /** A round for this channel when the input at hand is handled. */
+  more(channel: string): void {
+    this.#woken.add(channel);
+    this.#later();
+  }
+
+  /** Performs what acks brought about since the last call, and the rounds that were asked for. */
   batchEnded(): void {
+    if (this.#acked) {
+      this.#acked = false;
+      this.#outbound.perform(this.#machine.takeEffects());
+    }
     if (this.#woken.size === 0) return;
     const woken = [...this.#woken];
     this.#woken.clear();
     this.channels(woken);
+  }
+
+  /** The end of a batch comes by itself while input flows; otherwise it is asked for. */
+  #later(): void {
+    if (this.#isLater) return;
+    this.#isLater = true;
+    this.#clock.soon(() => {
+      this.#isLater = false;
+      this.batchEnded();
+    });
   }
 
   /** Performs a deliver effect. */
@@ -153,12 +175,12 @@ export class Delivering {
     if (gone.length === 0) return;
     const now = this.#clock.now();
     for (const sequence of gone) this.#machine.missing(subscription, sequence, now);
-    this.#performSoon(subscription);
+    this.#performSoon();
   }
 
   #refusedFrom(effect: Deliver, position: number): void {
     this.#machine.undelivered(effect.subscription, effect.sequences.slice(position), this.#clock.now());
-    this.#performSoon(effect.subscription);
+    this.#performSoon();
   }
 
   #broken(effect: Deliver, position: number, error: unknown): void {
@@ -171,11 +193,9 @@ export class Delivering {
   }
 
   /** Not at once: the effects at hand are still being performed. */
-  #performSoon(subscription: Subscription): void {
-    this.#clock.soon(() => {
-      this.#outbound.perform(this.#machine.takeEffects());
-      if (!subscription.stalled) this.batchEnded();
-    });
+  #performSoon(): void {
+    this.#acked = true;
+    this.#later();
   }
 
   /** Whether the ack names the subscription's channel: otherwise it is useless (spec streaming, section 7.3). */

@@ -13,6 +13,8 @@ import type { Timers } from "./timers.ts";
 export interface Performers {
   /** Reads and publishes what the machine chose. */
   deliver(effect: Extract<Effect, { kind: "deliver" }>): void;
+  /** A delivery round for this channel, once the input at hand is handled. */
+  more(channel: string): void;
   /** An ack arrived on a subscription's ack inbox: `buffer[start, end)`. */
   acknowledged(subscription: Subscription, buffer: Uint8Array, start: number, end: number): void;
   heartbeat(clientId: string): void;
@@ -116,6 +118,9 @@ export class Outbound {
         break;
       case "deliver":
         performers.deliver(effect);
+        break;
+      case "more":
+        performers.more(effect.channel);
         break;
       case "wake":
         this.#timers.set(effect.key, effect.at, (key) => performers.wake(key));

@@ -1,0 +1,172 @@
+/**
+ * What happens when this server begins and ceases to lead (spec clustering, sections 5.1 and 5.2), and who carries out the
+ * machine's larger effects meanwhile.
+ */
+import type { Clock } from "../ports/clock.ts";
+import { type Journal, NotAgreed } from "../ports/journal.ts";
+import type { Log } from "../ports/log.ts";
+import type { MessageBus } from "../ports/message_bus.ts";
+import { type Store, StoreFailed } from "../ports/store.ts";
+import { MsgProto } from "../protocol/client_messages.ts";
+import type { SetLimits } from "../protocol/operations.ts";
+import type { ServerInfo } from "../protocol/stored_records.ts";
+import { type Awaitable, isLater, type Nanos, type Sequence } from "../protocol/units.ts";
+import type { Effect, Machine, Subscription } from "../streaming/mod.ts";
+import type { Delivering } from "./delivering.ts";
+import type { Expiring } from "./expiring.ts";
+import type { Outbound, Performers } from "./outbound.ts";
+import type { Publishing } from "./publishing.ts";
+import type { Recorder } from "./recorder.ts";
+import type { ReplicaListener } from "./replica.ts";
+import type { Requests } from "./requests.ts";
+import type { Sessions } from "./sessions.ts";
+
+export interface LeadingParts {
+  readonly machine: Machine;
+  readonly store: Store;
+  readonly recorder: Recorder;
+  readonly journal: Journal;
+  readonly publishing: Publishing;
+  readonly delivering: Delivering;
+  readonly sessions: Sessions;
+  readonly requests: Requests;
+  readonly expiring: Expiring;
+  readonly outbound: Outbound;
+  readonly bus: MessageBus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly info: () => ServerInfo;
+  readonly settings: { readonly clustered: boolean; readonly limits: Pick<SetLimits, "maxChannels" | "channels"> };
+}
+
+export class Leading implements ReplicaListener, Performers {
+  readonly #parts: LeadingParts;
+  /** Counts promotions: a promotion that waited must not go on when another one, or a demotion, came between. */
+  #reign = 0;
+
+  constructor(parts: LeadingParts) {
+    this.#parts = parts;
+  }
+
+  published(channels: ReadonlySet<string>): void {
+    this.#parts.delivering.channels(channels);
+  }
+
+  async lead(): Promise<void> {
+    const { machine, outbound, bus, clock, log, requests, expiring, settings } = this.#parts;
+    const reign = ++this.#reign;
+    if (settings.clustered) log.notice("server became leader, performing leader promotion actions");
+    this.#parts.publishing.clientsChanged();
+    outbound.speak();
+    if (settings.clustered) this.#agreeOnLimits();
+    machine.lead(clock.now(), clock.wall(), (channel, sequence) => this.#timestampOf(channel, sequence));
+    outbound.perform(machine.takeEffects());
+    await bus.flush().catch(() =>
+      log.warn("NATS did not confirm the acknowledgement inboxes: it will when it is back")
+    );
+    if (reign !== this.#reign) return;
+    await requests.open(this.#parts.info()).catch(() => log.warn("NATS did not confirm the request subjects yet"));
+    if (reign !== this.#reign) return requests.close();
+    expiring.start();
+    if (settings.clustered) log.notice("finished leader promotion actions");
+    log.notice("Streaming Server is ready");
+  }
+
+  follow(): void {
+    const { machine, outbound, log, requests, expiring, settings } = this.#parts;
+    const wasLeading = machine.leading;
+    this.#reign++;
+    if (wasLeading && settings.clustered) log.notice("server lost leadership, performing leader stepdown actions");
+    requests.close();
+    expiring.stop();
+    outbound.mute();
+    machine.follow();
+    machine.takeEffects();
+    if (wasLeading && settings.clustered) log.notice("finished leader stepdown actions");
+  }
+
+  deliver(effect: Extract<Effect, { kind: "deliver" }>): void {
+    this.#parts.delivering.deliver(effect);
+  }
+
+  more(channel: string): void {
+    this.#parts.delivering.more(channel);
+  }
+
+  acknowledged(subscription: Subscription, buffer: Uint8Array, start: number, end: number): void {
+    this.#parts.delivering.acknowledged(subscription, buffer, start, end);
+  }
+
+  heartbeat(clientId: string): void {
+    void this.#parts.sessions.heartbeat(clientId);
+  }
+
+  evictClient(clientId: string): void {
+    this.#parts.sessions.evict(clientId);
+  }
+
+  /** Behind the publishes received so far: one of them may save the channel. */
+  deleteChannel(channel: string, incarnation: number): void {
+    const { clock, publishing, journal, machine, outbound, log } = this.#parts;
+    clock.soon(async () => {
+      try {
+        publishing.flush();
+        await journal.commit([{ kind: "delete channel", channel, incarnation }]);
+      } catch (error) {
+        if (!(error instanceof NotAgreed || error instanceof StoreFailed)) throw error;
+        log.error(`Unable to delete channel "${channel}": ${error.message}`);
+        machine.deletionFailed(channel, clock.now());
+        outbound.perform(machine.takeEffects());
+      }
+    });
+  }
+
+  wake(key: string): void {
+    const { machine, outbound, clock } = this.#parts;
+    machine.wake(key, clock.now());
+    outbound.perform(machine.takeEffects());
+  }
+
+  storeClient({ client }: Extract<Effect, { kind: "store client" }>): void {
+    this.#parts.publishing.clientsChanged();
+    const { id, heartbeatInbox, connId, protocol, pingInterval, pingMaxOut } = client;
+    const record = { id, heartbeatInbox, connId, protocol, pingInterval, pingMaxOut };
+    this.#inStore(() => this.#parts.store.addClient(record), `store client "${id}"`);
+  }
+
+  forgetClient(clientId: string): void {
+    this.#parts.publishing.clientsChanged();
+    this.#inStore(() => this.#parts.store.deleteClient(clientId), `delete client "${clientId}"`);
+  }
+
+  /** A client's record that cannot be written is logged; the client is served all the same (spec streaming, section 6.3). */
+  #inStore(write: () => Awaitable<void>, what: string): void {
+    const failed = (error: unknown) => {
+      if (!(error instanceof StoreFailed)) throw error;
+      this.#parts.log.error(`Unable to ${what}: ${error.message}`);
+    };
+    try {
+      const done = write();
+      if (isLater(done)) done.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** The limits this server was given, if the cluster has others so far: from now on they are everybody's. */
+  #agreeOnLimits(): void {
+    const { journal, settings } = this.#parts;
+    const agreed = journal.commit([{ kind: "set limits", ...settings.limits }]);
+    if (isLater(agreed)) agreed.catch(() => {});
+  }
+
+  /** When a stored message was stored; 0 when it is gone. */
+  #timestampOf(channel: string, sequence: Sequence): Nanos {
+    let timestamp = 0n;
+    this.#parts.recorder.channels.get(channel)?.messages.read(sequence, sequence, 1, (_, buffer, start, end) => {
+      timestamp = MsgProto.decode(buffer, start, end).timestamp;
+      return true;
+    });
+    return timestamp;
+  }
+}

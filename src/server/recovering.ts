@@ -1,0 +1,54 @@
+/** What the store remembers, checked against what the operator asked for (spec streaming, sections 9.1 and 9.2). */
+import type { Log } from "../ports/log.ts";
+import { type RecoveredState, type Store, StoreFailed } from "../ports/store.ts";
+import { StartFailed } from "../protocol/errors.ts";
+import type { ServerInfo } from "../protocol/stored_records.ts";
+import { serverInfo } from "../protocol/subjects.ts";
+
+export interface RecoverySettings {
+  readonly clusterId: string;
+  readonly discoverPrefix: string;
+  readonly clustered: boolean;
+}
+
+/** Reads the store. Rejects with StartFailed when it belongs to another cluster, StoreFailed when it cannot be read. */
+export async function recoverState(
+  store: Store,
+  settings: RecoverySettings,
+  log: Log,
+): Promise<{ recovered: RecoveredState | undefined; info: ServerInfo }> {
+  const fresh = serverInfo(settings.clusterId, settings.discoverPrefix, "");
+  const recovered = await readStore(store, fresh, log);
+  if (recovered === undefined) {
+    log.notice("No recovered state");
+    return { recovered, info: fresh };
+  }
+  const { info } = recovered;
+  if (info.clusterId !== settings.clusterId) {
+    throw new StartFailed(
+      `cluster ID "${settings.clusterId}" does not match recovered value of "${info.clusterId}"`,
+    );
+  }
+  if (settings.clustered && info.nodeId === "") {
+    throw new StartFailed("stan: cannot restart server in clustered mode if it was not previously clustered");
+  }
+  if (!settings.clustered && info.nodeId !== "") {
+    log.warn("This store belongs to a clustered server: its clients and subscriptions are in the replicated log");
+  }
+  log.notice(`Recovered ${recovered.channels.size} channel(s)`);
+  return { recovered, info: { ...info, subClose: info.subClose === "" ? fresh.subClose : info.subClose } };
+}
+
+/** A store that lost its server record but has channels gets a new record and is read again. */
+async function readStore(store: Store, fresh: ServerInfo, log: Log): Promise<RecoveredState | undefined> {
+  try {
+    return await store.recover();
+  } catch (error) {
+    if (!(error instanceof StoreFailed) || error.code !== "refused") throw error;
+    log.warn(
+      `Server state was not recovered, but channels are present: ${error.message}. A new server record is written`,
+    );
+    await store.init(fresh);
+    return await store.recover();
+  }
+}

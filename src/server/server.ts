@@ -1,0 +1,185 @@
+/**
+ * One streaming server: puts the parts together, starts them in the order of spec streaming, section 9.1, and stops them
+ * in the order of 9.7.
+ */
+import type { Clock } from "../ports/clock.ts";
+import type { Journal } from "../ports/journal.ts";
+import type { Log } from "../ports/log.ts";
+import type { MessageBus } from "../ports/message_bus.ts";
+import type { Random } from "../ports/random.ts";
+import type { RecoveredState, Store } from "../ports/store.ts";
+import { StartFailed } from "../protocol/errors.ts";
+import { Nuid } from "../protocol/nuid.ts";
+import type { SetLimits } from "../protocol/operations.ts";
+import type { ServerInfo } from "../protocol/stored_records.ts";
+import type { Millis, Nanos } from "../protocol/units.ts";
+import { Machine, type MachineSettings } from "../streaming/mod.ts";
+import { Delivering } from "./delivering.ts";
+import { Expiring } from "./expiring.ts";
+import { Leading } from "./leading.ts";
+import { Outbound } from "./outbound.ts";
+import { Publishing } from "./publishing.ts";
+import { adoptRecovered, recoverState } from "./recovering.ts";
+import { Recorder } from "./recorder.ts";
+import { Replica } from "./replica.ts";
+import { Requests } from "./requests.ts";
+import { Sessions } from "./sessions.ts";
+import { Subscribing } from "./subscribing.ts";
+import { Timers } from "./timers.ts";
+
+export interface ServerSettings extends MachineSettings {
+  readonly clusterId: string;
+  readonly discoverPrefix: string;
+  readonly clustered: boolean;
+  readonly replaceDurable: boolean;
+  readonly allowShortAckWait: boolean;
+  readonly batchMessages: number;
+  readonly limits: Pick<SetLimits, "maxChannels" | "channels">;
+}
+
+/** What a server is made of. */
+export interface ServerParts {
+  readonly settings: ServerSettings;
+  readonly store: Store;
+  readonly bus: MessageBus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Makes the journal once the store is read; with what was recovered of this server's identity. */
+  readonly journal: (recovered: RecoveredState | undefined, nuid: Nuid) => Journal | Promise<Journal>;
+  /** The server cannot go on: told once, after it has fallen silent. */
+  readonly onFatal: (reason: string) => void;
+}
+
+/** How often stores may do their housekeeping. */
+const MAINTENANCE: Millis = 1000;
+
+export class StreamingServer {
+  readonly serverId: string;
+  readonly startTime: Nanos;
+  readonly machine: Machine;
+  readonly recorder: Recorder;
+  readonly journal: Journal;
+  readonly publishing: Publishing;
+  readonly delivering: Delivering;
+  readonly #parts: ServerParts;
+  readonly #timers: Timers;
+  readonly #housekeeping: Timers;
+  readonly #leading: Leading;
+  readonly #replica: Replica;
+  readonly #info: ServerInfo;
+  #stopped: Promise<void> | undefined;
+
+  /** Reads the store and puts a server together; {@link start} brings it to life. Rejects with StartFailed or StoreFailed. */
+  static async open(parts: ServerParts, serverId: string, startTime: Nanos): Promise<StreamingServer> {
+    const nuid = new Nuid(parts.random);
+    parts.log.notice("Recovering the state...");
+    const { recovered, info } = await recoverState(parts.store, parts.settings, parts.log);
+    const journal = await parts.journal(recovered, nuid);
+    const complete = { ...info, nodeId: journal.nodeId };
+    if (recovered === undefined || recovered.info.nodeId !== complete.nodeId || recovered.info.subClose === "") {
+      await parts.store.init(complete);
+    }
+    return new StreamingServer(parts, { serverId, startTime, nuid, info: complete, journal, recovered });
+  }
+
+  private constructor(
+    parts: ServerParts,
+    found: {
+      serverId: string;
+      startTime: Nanos;
+      nuid: Nuid;
+      info: ServerInfo;
+      journal: Journal;
+      recovered: RecoveredState | undefined;
+    },
+  ) {
+    const { store, bus, clock, log, settings } = parts;
+    const { journal } = found;
+    this.#parts = parts;
+    this.serverId = found.serverId;
+    this.startTime = found.startTime;
+    this.#info = found.info;
+    this.journal = journal;
+    this.#timers = new Timers(clock);
+    this.#housekeeping = new Timers(clock);
+    this.machine = new Machine(settings);
+    this.recorder = new Recorder(store);
+    const { machine, recorder } = this;
+    const outbound = new Outbound({ bus, journal, recorder, timers: this.#timers, log });
+    this.publishing = new Publishing({ machine, journal, bus, clock, log, batchMessages: settings.batchMessages });
+    this.delivering = new Delivering({ machine, recorder, outbound, bus, clock, log });
+    const { publishing, delivering } = this;
+    const shared = { machine, journal, publishing, outbound, bus, clock, log };
+    const sessions = new Sessions({
+      ...shared,
+      info: () => this.#info,
+      heartbeatTimeout: settings.heartbeatTimeout,
+    });
+    const subscribing = new Subscribing({ ...shared, recorder, nuid: found.nuid, ...settings });
+    const requests = new Requests(bus, { sessions, publishing, subscribing });
+    const expiring = new Expiring({ machine, recorder, journal, clock, log });
+    this.#leading = new Leading({
+      ...shared,
+      store,
+      recorder,
+      delivering,
+      sessions,
+      requests,
+      expiring,
+      info: () => this.#info,
+      settings,
+    });
+    this.#replica = new Replica({ machine, recorder, outbound, clock, listener: this.#leading });
+    outbound.connect(this.#leading);
+    bus.onBatchEnd(() => this.#batchEnded());
+    this.#adopt(found.recovered);
+  }
+
+  /** Joins the others, where there are any, and serves. Resolves when this server follows or leads. */
+  async start(): Promise<void> {
+    this.#maintainLater();
+    await this.journal.start(this.#replica);
+  }
+
+  /** Stops in order; clients are not told. Idempotent. */
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.publishing.flush();
+    this.#housekeeping.clear();
+    await this.journal.stop();
+    this.#leading.follow();
+    await this.#parts.store.close();
+  }
+
+  /** What the turn's reads brought goes on its way: publishes first, so that deliveries see them. */
+  #batchEnded(): void {
+    this.publishing.batchEnded();
+    this.delivering.batchEnded();
+  }
+
+  /** Takes over what the store brought back. In a cluster only messages count: the rest is in the replicated log. */
+  #adopt(recovered: RecoveredState | undefined): void {
+    const { settings, log, clock } = this.#parts;
+    if (!settings.clustered) this.machine.apply({ kind: "set limits", ...settings.limits }, 0, clock.now());
+    if (recovered === undefined) return;
+    for (const channel of recovered.channels.values()) this.recorder.adopt(channel.store);
+    if (settings.clustered) return;
+    adoptRecovered(this.machine, this.recorder, recovered, log);
+  }
+
+  #maintainLater(): void {
+    const { clock, store } = this.#parts;
+    this.#housekeeping.set("store/maintain", clock.now() + MAINTENANCE, async () => {
+      try {
+        await store.maintain(clock.now());
+      } catch (error) {
+        this.#parts.onFatal(error instanceof Error ? error.message : String(error));
+      }
+      if (this.#stopped === undefined) this.#maintainLater();
+    });
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Clients: connecting with the check for a client of the same id, pings, heartbeats, closing (spec streaming, sections 2,
+ * 3 and 6.3).
+ */
+import type { Clock } from "../ports/clock.ts";
+import { type Journal, NotAgreed } from "../ports/journal.ts";
+import type { Log } from "../ports/log.ts";
+import type { Inbound, MessageBus } from "../ports/message_bus.ts";
+import {
+  CloseRequest,
+  CloseResponse,
+  ConnectRequest,
+  ConnectResponse,
+  Ping,
+  PingResponse,
+} from "../protocol/client_messages.ts";
+import { Text } from "../protocol/errors.ts";
+import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
+import { pingSubject } from "../protocol/subjects.ts";
+import type { ServerInfo } from "../protocol/stored_records.ts";
+import type { Millis } from "../protocol/units.ts";
+import { admitClose, admitConnect, admitPing, type Machine } from "../streaming/mod.ts";
+import type { Outbound } from "./outbound.ts";
+import type { Publishing } from "./publishing.ts";
+import { decoded, replyTo } from "./requests.ts";
+
+/** How long the old client of a contested id may take to answer. */
+const DUPLICATE_CHECK: Millis = 500;
+const EMPTY = new Uint8Array(0);
+
+export interface SessionParts {
+  readonly machine: Machine;
+  readonly journal: Journal;
+  readonly publishing: Publishing;
+  readonly outbound: Outbound;
+  readonly bus: MessageBus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly info: () => ServerInfo;
+  readonly heartbeatTimeout: Millis;
+}
+
+export class Sessions {
+  readonly #parts: SessionParts;
+  /** Ids that are being connected: further connects for them are refused at once. */
+  readonly #connecting = new Set<string>();
+  readonly #evicting = new Set<string>();
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
+
+  connect(message: Inbound): void {
+    const reply = replyTo(message);
+    const request = decoded(ConnectRequest, message);
+    const answer = (response: Partial<ConnectResponse>) => this.#answer(reply, ConnectResponse.encode(response));
+    const admitted = admitConnect(this.#parts.machine.state, request);
+    if (isRefusal(admitted)) return answer({ error: admitted.text });
+    const { clientId } = admitted;
+    if (this.#connecting.has(clientId)) return answer({ error: Text.clientIdRegistered });
+    this.#connecting.add(clientId);
+    this.#register(admitted)
+      .then((error) => answer(error === undefined ? this.#welcome(request!) : { error }))
+      .finally(() => this.#connecting.delete(clientId));
+  }
+
+  ping(message: Inbound): void {
+    if (message.payloadEnd === message.payloadStart) return;
+    const request = decoded(Ping, message);
+    if (request === undefined || message.replyEnd === message.replyStart) return;
+    const { machine, outbound, clock } = this.#parts;
+    const admitted = admitPing(machine.state, request);
+    if (isRefusal(admitted)) return this.#answer(replyTo(message), PingResponse.encode({ error: admitted.text }));
+    machine.pinged(admitted.client, clock.now());
+    outbound.perform(machine.takeEffects());
+    this.#answer(replyTo(message), EMPTY);
+  }
+
+  close(message: Inbound): void {
+    const reply = replyTo(message);
+    const admitted = admitClose(this.#parts.machine.state, decoded(CloseRequest, message));
+    if (isRefusal(admitted)) return this.#answer(reply, CloseResponse.encode({ error: admitted.text }));
+    this.#disconnect(admitted.clientId).then((error) => {
+      this.#answer(reply, error === undefined ? EMPTY : CloseResponse.encode({ error }));
+    });
+  }
+
+  /** Asks a client for a sign of life; the machine is told what came of it. */
+  async heartbeat(clientId: string): Promise<void> {
+    const { machine, outbound, bus, clock, heartbeatTimeout } = this.#parts;
+    const client = machine.state.clients.get(clientId);
+    if (client === undefined) return;
+    const answer = await bus.request(client.heartbeatInbox, EMPTY, heartbeatTimeout);
+    if (!outbound.speaking || machine.state.clients.get(clientId) !== client) return;
+    machine.heartbeat(clientId, answer.kind === "reply", clock.now());
+    outbound.perform(machine.takeEffects());
+  }
+
+  /** Closes a client that missed too many heartbeats, as if it had asked for it. */
+  evict(clientId: string): void {
+    if (this.#evicting.has(clientId)) return;
+    this.#evicting.add(clientId);
+    this.#parts.clock.soon(() => {
+      this.#disconnect(clientId).finally(() => this.#evicting.delete(clientId));
+    });
+  }
+
+  /** Registers the client, closing one that held the id and does not answer. Answers with an error text, if any. */
+  async #register(
+    admitted: Parameters<Journal["commit"]>[0][number] & { kind: "connect" },
+  ): Promise<string | undefined> {
+    const { machine, bus, log } = this.#parts;
+    const old = machine.state.clients.get(admitted.clientId);
+    let replace = false;
+    if (old !== undefined) {
+      const answer = await bus.request(old.heartbeatInbox, EMPTY, DUPLICATE_CHECK);
+      if (answer.kind === "reply") return Text.clientIdRegistered;
+      replace = true;
+    }
+    const error = await this.#commit({ ...admitted, replace });
+    if (error === undefined && log.debugging) {
+      log.debug(
+        `[Client:${admitted.clientId}] ${
+          replace ? "Replaced old client" : "Connected"
+        } (Inbox=${admitted.heartbeatInbox})`,
+      );
+    }
+    return error;
+  }
+
+  #disconnect(clientId: string): Promise<string | undefined> {
+    this.#parts.journal.flushReports();
+    return this.#commit({ kind: "disconnect", clientId });
+  }
+
+  /** Commits one operation after all publishes received before it. */
+  async #commit(operation: Parameters<Journal["commit"]>[0][number]): Promise<string | undefined> {
+    const { journal, publishing } = this.#parts;
+    publishing.flush();
+    try {
+      const outcome: Outcome = (await journal.commit([operation]))[0]!;
+      return isRefusal(outcome) ? outcome.text : undefined;
+    } catch (error) {
+      if (error instanceof NotAgreed) return error.message;
+      throw error;
+    } finally {
+      publishing.clientsChanged();
+    }
+  }
+
+  #welcome(request: ConnectRequest): Partial<ConnectResponse> {
+    const info = this.#parts.info();
+    const response: Partial<ConnectResponse> = {
+      pubPrefix: info.publish,
+      subRequests: info.subscribe,
+      unsubRequests: info.unsubscribe,
+      closeRequests: info.close,
+      subCloseRequests: info.subClose,
+      protocol: 1,
+    };
+    if (request.protocol < 1) return response;
+    const { pingInterval, pingMaxOut } = request;
+    return { ...response, pingRequests: pingSubject(info), pingInterval, pingMaxOut };
+  }
+
+  #answer(reply: Uint8Array | undefined, payload: Uint8Array): void {
+    if (reply !== undefined && this.#parts.outbound.speaking) this.#parts.bus.publish(reply, payload);
+  }
+}
