@@ -1,0 +1,179 @@
+/**
+ * What an operator can ask of the cluster, checked as a whole before anything touches the disk (spec clustering,
+ * section 2: the texts are the reference's where it has one).
+ */
+import type { Millis } from "../protocol/units.ts";
+import type { Seal } from "./wal.ts";
+
+/** A node cannot start as it was asked to; the message is what the operator reads. Nothing was written. */
+export class StartFailed extends Error {
+  override readonly name = "StartFailed";
+}
+
+export interface RaftOptions {
+  readonly clusterId: string;
+  /** Option `node_id`; empty: recovered, or drawn. */
+  readonly nodeId?: string;
+  /** What this server's store knows: whether it held a server's state, and under which node id. */
+  readonly store: { readonly recovered: boolean; readonly nodeId: string };
+  readonly bootstrap?: boolean;
+  readonly peers?: readonly string[];
+  /** Option `log_path`; empty: `<cluster id>/<node id>` below the working directory. The files go to `<log_path>/<cluster id>/`. */
+  readonly logPath?: string;
+  /** Absent or 0: this server's own, shorter default ({@link DEFAULT_TIMEOUTS}). */
+  readonly heartbeatTimeout?: Millis;
+  readonly electionTimeout?: Millis;
+  readonly leaseTimeout?: Millis;
+  readonly commitTimeout?: Millis;
+  /** Whether the log is synced before anything is acknowledged; true by default here. */
+  readonly sync?: boolean;
+  readonly logCacheSize?: number;
+  readonly logSnapshots?: number;
+  readonly trailingLogs?: number;
+  /** Log entries, and bytes of them, after which a snapshot is taken. */
+  readonly snapshotEntries?: number;
+  readonly snapshotBytes?: number;
+  readonly allowAddRemoveNode?: boolean;
+  readonly proceedOnRestoreFailure?: boolean;
+  readonly raftLogging?: boolean;
+  /** Encrypts the log and snapshots on this node's disk. */
+  readonly seal?: Seal;
+  /** What changes when the machine restarts (Linux: `/proc/sys/kernel/random/boot_id`); matters with `sync` off only. */
+  readonly machineBoot?: string;
+}
+
+/** All of {@link RaftOptions}, checked and filled in. Empty `nodeId` and `logPath` still mean "to be found out". */
+export interface CheckedOptions {
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly store: { readonly recovered: boolean; readonly nodeId: string };
+  readonly bootstrap: boolean;
+  /** Without duplicates of itself; sorted; without this node. */
+  readonly peers: readonly string[];
+  readonly logPath: string;
+  readonly heartbeatTimeout: Millis;
+  readonly electionTimeout: Millis;
+  readonly leaseTimeout: Millis;
+  readonly commitTimeout: Millis;
+  readonly sync: boolean;
+  readonly logCacheSize: number;
+  readonly logSnapshots: number;
+  readonly trailingLogs: number;
+  readonly snapshotEntries: number;
+  readonly snapshotBytes: number;
+  readonly allowAddRemoveNode: boolean;
+  readonly proceedOnRestoreFailure: boolean;
+  readonly raftLogging: boolean;
+  readonly seal: Seal | undefined;
+  readonly machineBoot: string;
+  /** Lines for the log that are no reason to stop. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Used where the operator gives no time of his own: the reference's 2 s, 2 s and 1 s would make a fail-over without a
+ * hint last 2 to 4 seconds.
+ */
+export const DEFAULT_TIMEOUTS = { heartbeat: 600, election: 600, lease: 450, commit: 100 } as const;
+
+/** Checks all options. Throws StartFailed. */
+export function checkOptions(options: RaftOptions): CheckedOptions {
+  const warnings: string[] = [];
+  const nodeId = chooseNodeId(options, warnings);
+  const timeouts = checkTimeouts(options);
+  if (options.logSnapshots !== undefined && options.logSnapshots < 1) {
+    throw new StartFailed("must retain at least one snapshot");
+  }
+  if ((options.trailingLogs ?? 0) < 0) throw new StartFailed(`cluster trailing logs cannot be negative: ${options.trailingLogs}`);
+  if ((options.logCacheSize ?? 0) < 0) throw new StartFailed(`cluster log cache size cannot be negative: ${options.logCacheSize}`);
+  const peers = checkPeers(options, nodeId, warnings);
+  return {
+    clusterId: options.clusterId,
+    nodeId,
+    store: options.store,
+    bootstrap: options.bootstrap ?? false,
+    peers,
+    logPath: options.logPath ?? "",
+    ...timeouts,
+    sync: options.sync ?? true,
+    logCacheSize: options.logCacheSize ?? 512,
+    logSnapshots: options.logSnapshots ?? 2,
+    trailingLogs: options.trailingLogs ?? 10_240,
+    snapshotEntries: options.snapshotEntries ?? 8192,
+    snapshotBytes: options.snapshotBytes ?? 64 * 1024 * 1024,
+    allowAddRemoveNode: options.allowAddRemoveNode ?? false,
+    proceedOnRestoreFailure: options.proceedOnRestoreFailure ?? false,
+    raftLogging: options.raftLogging ?? false,
+    seal: options.seal,
+    machineBoot: options.machineBoot ?? "",
+    warnings,
+  };
+}
+
+function chooseNodeId(options: RaftOptions, warnings: string[]): string {
+  const { store } = options;
+  if (store.recovered && store.nodeId === "") {
+    throw new StartFailed("stan: cannot restart server in clustered mode if it was not previously clustered");
+  }
+  const given = options.nodeId ?? "";
+  if (given !== "") checkName(given, "cluster node ID");
+  if (store.nodeId !== "" && given !== "" && given !== store.nodeId) {
+    warnings.push(`Cluster node ID ${JSON.stringify(given)} is ignored: the store knows this node as ${JSON.stringify(store.nodeId)}`);
+  }
+  return store.nodeId !== "" ? store.nodeId : given;
+}
+
+function checkName(name: string, what: string): void {
+  if (/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(name)) return;
+  throw new StartFailed(
+    `${what} ${JSON.stringify(name)} is invalid: only letters, digits, "-", "_" and single dots between them are allowed`,
+  );
+}
+
+function checkTimeouts(options: RaftOptions) {
+  const or = (given: Millis | undefined, otherwise: Millis) => given === undefined || given === 0 ? otherwise : given;
+  const heartbeatTimeout = or(options.heartbeatTimeout, atMost(options.electionTimeout, DEFAULT_TIMEOUTS.heartbeat));
+  const electionTimeout = or(options.electionTimeout, Math.max(DEFAULT_TIMEOUTS.election, heartbeatTimeout));
+  const leaseTimeout = or(options.leaseTimeout, Math.min(DEFAULT_TIMEOUTS.lease, heartbeatTimeout));
+  const commitTimeout = or(options.commitTimeout, DEFAULT_TIMEOUTS.commit);
+  if (heartbeatTimeout < 5) throw new StartFailed("HeartbeatTimeout is too low");
+  if (electionTimeout < 5) throw new StartFailed("ElectionTimeout is too low");
+  if (commitTimeout < 1) throw new StartFailed("CommitTimeout is too low");
+  if (leaseTimeout < 5) throw new StartFailed("LeaderLeaseTimeout is too low");
+  if (leaseTimeout > heartbeatTimeout) {
+    throw new StartFailed(
+      `LeaderLeaseTimeout (${seconds(leaseTimeout)}) cannot be larger than heartbeat timeout (${seconds(heartbeatTimeout)})`,
+    );
+  }
+  if (electionTimeout < heartbeatTimeout) {
+    throw new StartFailed(
+      `ElectionTimeout (${seconds(electionTimeout)}) must be equal or greater than Heartbeat Timeout (${seconds(heartbeatTimeout)})`,
+    );
+  }
+  return { heartbeatTimeout, electionTimeout, leaseTimeout, commitTimeout };
+}
+
+function atMost(given: Millis | undefined, otherwise: Millis): Millis {
+  return given === undefined || given === 0 ? otherwise : Math.min(given, otherwise);
+}
+
+/** A duration as Go prints it: `2s`, `1.5s`, `100ms`. */
+function seconds(millis: Millis): string {
+  return millis < 1000 ? `${millis}ms` : `${millis / 1000}s`;
+}
+
+function checkPeers(options: RaftOptions, nodeId: string, warnings: string[]): string[] {
+  const given = options.peers ?? [];
+  if (given.length === 0) return [];
+  for (const [i, peer] of given.entries()) {
+    if (peer === "") throw new StartFailed(`empty ID in configuration: ${given.map((p) => JSON.stringify(p)).join(" ")}`);
+    if (given.indexOf(peer) !== i) throw new StartFailed(`found duplicate ID in configuration: ${peer}`);
+    if (peer.includes(",")) {
+      warnings.push("Peer name contains ',' make sure you provided an array of peer names, not a string with commas");
+    } else checkName(peer, "cluster peer");
+  }
+  if (nodeId === "") {
+    throw new StartFailed("cluster peers are given without a cluster node ID: no node of that list would ever be this one");
+  }
+  return given.filter((peer) => peer !== nodeId).sort();
+}
