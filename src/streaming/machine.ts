@@ -5,15 +5,30 @@
 import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import type { Outcome, Refusal } from "../protocol/outcomes.ts";
 import type { Millis, Nanos, Sequence } from "../protocol/units.ts";
+import {
+  createChannel,
+  deleteChannel,
+  expire,
+  idled,
+  keepChannel,
+  NO_REPETITIONS,
+  publish,
+  refusalToCreate,
+  setLimits,
+} from "./channel.ts";
+import { connect, disconnect, heartbeat, heartbeatDue, pinged } from "./clients.ts";
+import { Context, type MachineSettings } from "./context.ts";
+import { acknowledge, deliver } from "./delivery.ts";
 import type { Effect, WakeKey } from "./effects.ts";
-import type { State, Subscription } from "./state.ts";
+import { follow, lead, learn, type TimestampOf } from "./leadership.ts";
+import { missing, overdue, redeliverAll, undelivered } from "./redelivery.ts";
+import { encodeSnapshot, restoreSnapshot } from "./snapshot.ts";
+import { type Client, emptyState, type State, type Subscription } from "./state.ts";
+import { revoke, subscribe, unsubscribe } from "./subscribing.ts";
 
-/** What a machine needs to know besides its state. Times in milliseconds. */
-export interface MachineSettings {
-  readonly heartbeatInterval: Millis;
-  readonly heartbeatTimeout: Millis;
-  readonly heartbeatFailCount: number;
-}
+export type { MachineSettings } from "./context.ts";
+
+const ALLOWED = { kind: "allowed" } as const;
 
 /** The contract that the server is written against; see the doc comments of {@link Machine}. */
 export interface MachineDoor {
@@ -53,4 +68,143 @@ export interface MachineDoor {
   undelivered(subscription: Subscription, sequences: readonly Sequence[], now: Millis): void;
   wake(key: WakeKey, now: Millis): void;
   heartbeat(clientId: string, answered: boolean, now: Millis): void;
+  /** The client pinged: if it misses heartbeats it is asked again at once. */
+  pinged(client: Client, now: Millis): void;
+  /** The deletion of a channel that was asked for did not come about: its wait starts again. */
+  keep(channel: string, now: Millis): void;
+  /** The store refused the record of a subscription just attached: a new one disappears, a resumed one is offline again. */
+  revoke(subscription: Subscription, now: Millis): void;
+}
+
+export class Machine implements MachineDoor {
+  readonly state: State;
+  readonly #context: Context;
+
+  /** `state`: what was recovered from a store ({@link recoverState}); empty when absent. */
+  constructor(settings: MachineSettings, state: State = emptyState()) {
+    this.state = state;
+    this.#context = new Context(state, settings);
+  }
+
+  /** Whether {@link lead} was called last, rather than {@link follow}. */
+  get leading(): boolean {
+    return this.#context.leading;
+  }
+
+  takeEffects(): Effect[] {
+    return this.#context.take();
+  }
+
+  apply(operation: Operation, index: number, now: Millis): Outcome {
+    const context = this.#context;
+    switch (operation.kind) {
+      case "publish":
+        return publish(context, operation, now);
+      case "create channel":
+        return createChannel(context, operation, index, now);
+      case "delete channel":
+        return deleteChannel(context, operation);
+      case "connect":
+        return connect(context, operation, now);
+      case "disconnect":
+        return disconnect(context, operation, now);
+      case "subscribe":
+        return subscribe(context, operation, now);
+      case "unsubscribe":
+        return unsubscribe(context, operation, now);
+      case "expire":
+        return expire(context, operation);
+      case "set limits":
+        return setLimits(context, operation, now);
+    }
+  }
+
+  mayCreate(channel: string): Refusal | { readonly kind: "allowed" } {
+    return refusalToCreate(this.state, channel) ?? ALLOWED;
+  }
+
+  repetitions(_publish: Publish): readonly number[] {
+    return NO_REPETITIONS;
+  }
+
+  learn(fact: DeliveryFact): void {
+    learn(this.#context, fact);
+  }
+
+  snapshot(): Uint8Array {
+    return encodeSnapshot(this.state);
+  }
+
+  /** Throws when the bytes are no snapshot; the state is untouched then. */
+  restore(snapshot: Uint8Array): void {
+    restoreSnapshot(this.state, snapshot);
+  }
+
+  lead(now: Millis, wall: Nanos, timestampOf: TimestampOf): void {
+    lead(this.#context, now, wall, timestampOf);
+  }
+
+  follow(): void {
+    follow(this.#context);
+  }
+
+  started(subscription: Subscription, now: Millis): void {
+    if (!this.leading || subscription.offline) return;
+    subscription.initialised = true;
+    if (subscription.onHold) redeliverAll(this.#context, subscription, now);
+    this.#context.askMore(subscription.channel);
+  }
+
+  deliver(channel: string, first: Sequence, now: Millis): void {
+    const known = this.state.channels.get(channel);
+    if (known === undefined) return;
+    known.first = Math.max(first, known.expiredBefore);
+    deliver(this.#context, known, now);
+  }
+
+  acknowledge(subscription: Subscription, sequence: Sequence, _now: Millis): void {
+    if (this.leading) acknowledge(this.#context, subscription, sequence);
+  }
+
+  missing(subscription: Subscription, sequence: Sequence, _now: Millis): void {
+    if (this.leading) missing(this.#context, subscription, sequence);
+  }
+
+  undelivered(subscription: Subscription, sequences: readonly Sequence[], now: Millis): void {
+    undelivered(this.#context, subscription, sequences, now);
+  }
+
+  wake(key: WakeKey, now: Millis): void {
+    const [what, name = "", id] = key.split("/");
+    if (what === "heartbeat") {
+      const client = this.state.clients.get(name);
+      if (client !== undefined) heartbeatDue(this.#context, client);
+      return;
+    }
+    const channel = this.state.channels.get(name);
+    if (channel === undefined) return;
+    if (what === "idle") idled(this.#context, channel, now);
+    else if (what === "ack") {
+      const subscription = channel.subscriptions.get(Number(id));
+      if (subscription !== undefined) overdue(this.#context, subscription, now);
+    }
+  }
+
+  heartbeat(clientId: string, answered: boolean, now: Millis): void {
+    const client = this.state.clients.get(clientId);
+    if (client !== undefined) heartbeat(this.#context, client, answered, now);
+  }
+
+  pinged(client: Client, now: Millis): void {
+    pinged(this.#context, client, now);
+  }
+
+  keep(channel: string, now: Millis): void {
+    const known = this.state.channels.get(channel);
+    if (known !== undefined) keepChannel(this.#context, known, now);
+  }
+
+  revoke(subscription: Subscription, now: Millis): void {
+    revoke(this.#context, subscription, now);
+  }
 }

@@ -3,6 +3,14 @@
  * Knows the protocol's words; state goes in and comes out as plain data and effects.
  * Must not know clocks, sockets, files, stores, agreement, or whether it runs alone.
  */
+export * from "./admission.ts";
+export { publishTime } from "./channel.ts";
+export { connIdKey } from "./clients.ts";
 export * from "./effects.ts";
+export * from "./limits.ts";
 export * from "./machine.ts";
+export * from "./recovery.ts";
+export { type ChannelSnapshot, decodeSnapshot, type StateSnapshot } from "./snapshot.ts";
+export * from "./start_position.ts";
 export * from "./state.ts";
+export { ackWait, recordOf } from "./subscription.ts";

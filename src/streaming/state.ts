@@ -45,6 +45,8 @@ export interface Subscription {
   readonly pending: Map<Sequence, Millis>;
   /** A durable without a client at the moment. */
   offline: boolean;
+  /** Leader only: it kept a place before its present client came. */
+  resumed: boolean;
   /** Leader only: pending has reached maxInFlight. */
   stalled: boolean;
   /** Leader only: nothing may be sent before the client has heard that it is subscribed. */

@@ -1,0 +1,150 @@
+/** A channel's life: creation, sequences, expiry, idleness, deletion (spec streaming, sections 4.5 and 8). */
+import { caseConflict, Text } from "../protocol/errors.ts";
+import type { CreateChannel, DeleteChannel, Expire, Publish, SetLimits } from "../protocol/operations.ts";
+import { type Outcome, type Refusal, refused } from "../protocol/outcomes.ts";
+import { foldCase } from "../protocol/subjects.ts";
+import { type Millis, millisFromNanos, type Nanos } from "../protocol/units.ts";
+import type { Context } from "./context.ts";
+import { limitsOf } from "./limits.ts";
+import type { Channel, State } from "./state.ts";
+
+const DONE: Outcome = { kind: "done" };
+/** No message of a batch was a repetition. */
+export const NO_REPETITIONS: readonly number[] = [];
+
+/** Why a channel of this name cannot be created; `undefined` when it can, or exists. */
+export function refusalToCreate(state: State, name: string): Refusal | undefined {
+  if (state.channels.has(name)) return undefined;
+  const similar = state.channelsByFold.get(foldCase(name));
+  if (similar !== undefined) return refused(caseConflict(name, similar.name));
+  const { maxChannels } = state.limits;
+  return maxChannels > 0 && state.channels.size >= maxChannels ? refused(Text.tooManyChannels) : undefined;
+}
+
+/** A channel without subscriptions. */
+export function newChannel(state: State, name: string, incarnation: number): Channel {
+  return {
+    name,
+    incarnation,
+    limits: limitsOf(name, state.limits),
+    expiredBefore: 0,
+    last: 0,
+    lastTimestamp: 0n,
+    byAckInbox: new Map(),
+    subscriptions: new Map(),
+    durables: new Map(),
+    groups: new Map(),
+    lastSubscriptionId: 0,
+    lastActivity: 0,
+    deleting: false,
+    first: 0,
+    moreAsked: false,
+  };
+}
+
+export function addChannel(state: State, channel: Channel): void {
+  state.channels.set(channel.name, channel);
+  state.channelsByFold.set(foldCase(channel.name), channel);
+}
+
+/** Creates the channel; when it exists already its incarnation is the answer. */
+export function createChannel(context: Context, operation: CreateChannel, index: number, now: Millis): Outcome {
+  const { state } = context;
+  const refusal = refusalToCreate(state, operation.channel);
+  if (refusal !== undefined) return refusal;
+  let channel = state.channels.get(operation.channel);
+  if (channel === undefined) {
+    channel = newChannel(state, operation.channel, index);
+    channel.lastActivity = now;
+    addChannel(state, channel);
+    context.log("notice", `Channel "${channel.name}" has been created`);
+    startIdling(context, channel, now);
+  }
+  return { kind: "channel created", incarnation: channel.incarnation };
+}
+
+/** Counts a batch that is in the store already. */
+export function publish(context: Context, operation: Publish, now: Millis): Outcome {
+  const channel = context.state.channels.get(operation.channel);
+  if (channel === undefined) return refused(Text.channelBeingDeleted);
+  const first = channel.last + 1;
+  const { count } = operation.messages;
+  channel.last += count;
+  channel.lastTimestamp = publishTime(channel, operation.time);
+  channel.lastActivity = now;
+  return { kind: "published", first, count, skipped: NO_REPETITIONS };
+}
+
+/** The timestamp that messages published at `time` get: a channel's time does not go back. */
+export function publishTime(channel: Channel, time: Nanos): Nanos {
+  return time > channel.lastTimestamp ? time : channel.lastTimestamp;
+}
+
+export function expire(context: Context, operation: Expire): Outcome {
+  const channel = context.state.channels.get(operation.channel);
+  if (channel === undefined || channel.incarnation !== operation.incarnation) return refused(Text.unknownChannel);
+  channel.expiredBefore = Math.max(channel.expiredBefore, Math.min(operation.first, channel.last + 1));
+  return DONE;
+}
+
+export function setLimits(context: Context, operation: SetLimits, now: Millis): Outcome {
+  const { state } = context;
+  state.limits = { maxChannels: operation.maxChannels, channels: operation.channels };
+  for (const channel of state.channels.values()) {
+    const before = channel.limits.maxInactivity;
+    channel.limits = limitsOf(channel.name, state.limits);
+    if (channel.limits.maxInactivity === before) continue;
+    if (before > 0n) stopIdling(context, channel);
+    startIdling(context, channel, now);
+  }
+  return DONE;
+}
+
+/** Deletes the channel this was meant for, unless somebody subscribed meanwhile. */
+export function deleteChannel(context: Context, operation: DeleteChannel): Outcome {
+  const { state } = context;
+  const channel = state.channels.get(operation.channel);
+  if (channel === undefined || channel.incarnation !== operation.incarnation) return refused(Text.unknownChannel);
+  channel.deleting = false;
+  if (isActive(channel)) return refused(`channel "${channel.name}" is in use`);
+  state.channels.delete(channel.name);
+  state.channelsByFold.delete(foldCase(channel.name));
+  context.log("notice", `Channel "${channel.name}" has been deleted`);
+  return { kind: "channel deleted" };
+}
+
+/** Whether somebody is subscribed at the moment: offline durables and empty groups do not count. */
+export function isActive(channel: Channel): boolean {
+  return channel.byAckInbox.size > 0;
+}
+
+/** Starts the wait for its deletion where it has a limit and nobody is subscribed. */
+export function startIdling(context: Context, channel: Channel, now: Millis): void {
+  if (!context.leading || channel.limits.maxInactivity === 0n || isActive(channel)) return;
+  wakeIdle(context, channel, now + millisFromNanos(channel.limits.maxInactivity));
+}
+
+/** Somebody subscribed. */
+export function stopIdling(context: Context, channel: Channel): void {
+  channel.deleting = false;
+  if (context.leading && channel.limits.maxInactivity > 0n) wakeIdle(context, channel, Infinity);
+}
+
+/** The wait is over: asks for the deletion, or waits on when there was a publish meanwhile. */
+export function idled(context: Context, channel: Channel, now: Millis): void {
+  if (!context.leading || channel.limits.maxInactivity === 0n || isActive(channel) || channel.deleting) return;
+  const until = channel.lastActivity + millisFromNanos(channel.limits.maxInactivity);
+  if (until > now) return wakeIdle(context, channel, until);
+  channel.deleting = true;
+  context.emit({ kind: "delete channel", channel: channel.name, incarnation: channel.incarnation });
+}
+
+/** A deletion did not come about: the wait starts again. */
+export function keepChannel(context: Context, channel: Channel, now: Millis): void {
+  channel.deleting = false;
+  startIdling(context, channel, now);
+}
+
+function wakeIdle(context: Context, channel: Channel, at: Millis): void {
+  context.emit({ kind: "wake", key: `idle/${channel.name}`, at });
+}

@@ -1,0 +1,137 @@
+/**
+ * What only a leader knows, rebuilt when this server begins to lead and forgotten when it stops (spec streaming, section
+ * 7.5; spec clustering, sections 5.1 to 5.4).
+ */
+import type { DeliveryFact } from "../protocol/operations.ts";
+import { type Millis, millisFromNanos, type Nanos, type Sequence } from "../protocol/units.ts";
+import { startIdling } from "./channel.ts";
+import { armHeartbeat } from "./clients.ts";
+import type { Context } from "./context.ts";
+import { learnFormerAcknowledged, learnSent } from "./queue_group.ts";
+import { redeliver } from "./redelivery.ts";
+import type { Channel, Subscription } from "./state.ts";
+import { ackWait, armAtMost, forgetLeadership, isFull, noteDeadline, pendingInOrder, restall } from "./subscription.ts";
+
+/** When a message was stored; 0n when it is gone. */
+export type TimestampOf = (channel: string, sequence: Sequence) => Nanos;
+
+/** Begins to lead: listens first, then what is overdue, then new messages. */
+export function lead(context: Context, now: Millis, wall: Nanos, timestampOf: TimestampOf): void {
+  context.leading = true;
+  const { state, settings } = context;
+  for (const channel of state.channels.values()) {
+    prepareChannel(context, channel, now);
+    for (const subscription of channel.byAckInbox.values()) context.emit({ kind: "listen", subscription });
+  }
+  for (const client of state.clients.values()) {
+    client.missedHeartbeats = 0;
+    client.awaitingHeartbeat = false;
+    armHeartbeat(context, client, now + settings.heartbeatInterval);
+  }
+  for (const channel of state.channels.values()) {
+    for (const subscription of channel.byAckInbox.values()) {
+      rebuildDeadlines(context, subscription, now, (sequence) => {
+        const timestamp = timestampOf(channel.name, sequence);
+        return timestamp === 0n ? undefined : now - millisFromNanos(wall - timestamp);
+      });
+    }
+    startIdling(context, channel, now);
+    if (channel.byAckInbox.size > 0) context.askMore(channel);
+  }
+}
+
+function prepareChannel(context: Context, channel: Channel, now: Millis): void {
+  channel.lastActivity = now;
+  channel.deleting = false;
+  channel.moreAsked = false;
+  channel.first = channel.expiredBefore;
+  for (const subscription of channel.subscriptions.values()) forgetLeadership(subscription);
+  for (const group of channel.groups.values()) {
+    group.redeliveries.clear();
+    group.onHold = false;
+    group.members.sort((a, b) => a.id - b.id);
+  }
+  for (const subscription of channel.byAckInbox.values()) {
+    subscription.initialised = true;
+    if (context.settings.flagUncertain === true) subscription.uncertainUpTo = channel.last;
+  }
+}
+
+/** Pending messages are due an ack wait after they were stored; what is overdue goes out now, to the same subscription. */
+function rebuildDeadlines(
+  context: Context,
+  subscription: Subscription,
+  now: Millis,
+  storedAt: (sequence: Sequence) => Millis | undefined,
+): void {
+  const { pending } = subscription;
+  if (pending.size === 0) return;
+  const sequences = pendingInOrder(subscription);
+  const overdue: Sequence[] = [];
+  let earliest = Infinity;
+  pending.clear();
+  for (const sequence of sequences) {
+    const stored = storedAt(sequence);
+    if (stored === undefined) {
+      context.acked(subscription, sequence);
+      continue;
+    }
+    const deadline = stored + ackWait(subscription);
+    pending.set(sequence, deadline);
+    noteDeadline(subscription, deadline);
+    if (deadline <= now) overdue.push(sequence);
+    else if (deadline < earliest) earliest = deadline;
+  }
+  if (overdue.length > 0) {
+    redeliver(context, subscription, overdue, now);
+    for (const sequence of overdue) earliest = Math.min(earliest, pending.get(sequence)!);
+  }
+  subscription.stalled = isFull(subscription);
+  restall(subscription);
+  if (pending.size > 0) armAtMost(context, subscription, earliest);
+}
+
+/** Stops leading. Says nothing: a muted server has no deadlines and listens to nobody. */
+export function follow(context: Context): void {
+  context.leading = false;
+  for (const client of context.state.clients.values()) {
+    client.missedHeartbeats = 0;
+    client.awaitingHeartbeat = false;
+    client.pinged = false;
+  }
+  for (const channel of context.state.channels.values()) {
+    channel.deleting = false;
+    channel.moreAsked = false;
+    for (const subscription of channel.subscriptions.values()) forgetLeadership(subscription);
+    for (const group of channel.groups.values()) {
+      group.redeliveries.clear();
+      group.onHold = false;
+    }
+  }
+}
+
+/** Follower: takes in what the leader did some time ago. */
+export function learn(context: Context, fact: DeliveryFact): void {
+  const channel = context.state.channels.get(fact.channel);
+  if (channel === undefined || channel.incarnation !== fact.incarnation) return;
+  const subscription = channel.subscriptions.get(fact.subscriptionId);
+  if (subscription === undefined) return learnOfFormer(channel, fact);
+  const { pending, group } = subscription;
+  if (group !== undefined) learnSent(group, subscription, fact.sent);
+  else {
+    for (const sequence of fact.sent) {
+      pending.set(sequence, 0);
+      if (sequence > subscription.lastSent) subscription.lastSent = sequence;
+    }
+  }
+  for (const sequence of fact.acknowledged) pending.delete(sequence);
+}
+
+/** The subscription is gone: if it was a member of a group, the group is meant. */
+function learnOfFormer(channel: Channel, fact: DeliveryFact): void {
+  for (const group of channel.groups.values()) {
+    if (!group.formerIds.includes(fact.subscriptionId)) continue;
+    learnSent(group, undefined, fact.sent);
+    learnFormerAcknowledged(group, fact.acknowledged);
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The replicated state as bytes, and back (spec clustering, section 6.2). Protobuf, declared below. What only a leader
+ * knows is left out, so replicas that applied the same operations and facts write the same bytes.
+ */
+import { ClientInfo } from "../protocol/stored_records.ts";
+import {
+  bool,
+  bytes,
+  int32,
+  int64,
+  type Message,
+  message,
+  packed,
+  repeated,
+  string,
+  uint64,
+} from "../protocol/schema.ts";
+import { addChannel, newChannel } from "./channel.ts";
+import { addClient, newClient } from "./clients.ts";
+import { newGroup } from "./queue_group.ts";
+import { type Channel, emptyState, type QueueGroup, type State, type Subscription } from "./state.ts";
+import { bringOnline, durableKey, pendingInOrder, subscriptionOf } from "./subscription.ts";
+
+/** A snapshot that this version cannot read is refused rather than misread. */
+const VERSION = 1;
+
+const LimitsSnapshot = message({
+  pattern: string(1),
+  maxSubscriptions: uint64(2),
+  maxMessages: uint64(3),
+  maxBytes: uint64(4),
+  maxAge: int64(5),
+  maxInactivity: int64(6),
+});
+
+const SubscriptionSnapshot = message({
+  id: uint64(1),
+  clientId: string(2),
+  /** Place of its group among the channel's groups, from 1; 0 for none. */
+  group: uint64(3),
+  inbox: string(4),
+  ackInbox: string(5),
+  maxInFlight: int32(6),
+  ackWaitInSecs: int32(7),
+  durableName: string(8),
+  lastSent: uint64(9),
+  isDurable: bool(10),
+  offline: bool(11),
+  pending: packed(12),
+});
+
+const GroupSnapshot = message({ name: string(1), lastSent: uint64(2), formerIds: packed(3) });
+
+const ChannelSnapshot = message({
+  name: string(1),
+  incarnation: uint64(2),
+  last: uint64(3),
+  lastTimestamp: int64(4),
+  expiredBefore: uint64(5),
+  lastSubscriptionId: uint64(6),
+  groups: repeated(7, GroupSnapshot),
+  subscriptions: repeated(8, SubscriptionSnapshot),
+});
+/** A channel as it stands in a snapshot. Messages are named, from `expiredBefore` to `last`, not contained. */
+export type ChannelSnapshot = Message<typeof ChannelSnapshot>;
+
+const StateSnapshot = message({
+  version: uint64(1),
+  maxChannels: uint64(2),
+  limits: repeated(3, LimitsSnapshot),
+  clients: repeated(4, ClientInfo),
+  channels: repeated(5, ChannelSnapshot),
+  padding: bytes(15),
+});
+/** A decoded snapshot. */
+export type StateSnapshot = Message<typeof StateSnapshot>;
+
+/** Writes the state. */
+export function encodeSnapshot(state: State): Uint8Array {
+  return StateSnapshot.encode({
+    version: VERSION,
+    maxChannels: state.limits.maxChannels,
+    limits: [...state.limits.channels],
+    clients: [...state.clients.values()],
+    channels: [...state.channels.values()].map(channelSnapshot),
+  });
+}
+
+function channelSnapshot(channel: Channel): ChannelSnapshot {
+  const groups = [...channel.groups.values()];
+  const { name, incarnation, last, lastTimestamp, expiredBefore, lastSubscriptionId } = channel;
+  return {
+    name,
+    incarnation,
+    last,
+    lastTimestamp,
+    expiredBefore,
+    lastSubscriptionId,
+    groups: groups.map(({ name, lastSent, formerIds }) => ({ name, lastSent, formerIds })),
+    subscriptions: [...channel.subscriptions.values()].map((each) => subscriptionSnapshot(each, groups)),
+  };
+}
+
+/** A member's own position is left out: it depends on who held what when, and its group's is what counts. */
+function subscriptionSnapshot(subscription: Subscription, groups: readonly QueueGroup[]) {
+  const { id, clientId, inbox, ackInbox, maxInFlight, ackWaitInSecs, durableName, isDurable, offline } = subscription;
+  return {
+    id,
+    clientId,
+    group: subscription.group === undefined ? 0 : groups.indexOf(subscription.group) + 1,
+    inbox,
+    ackInbox,
+    maxInFlight,
+    ackWaitInSecs,
+    durableName,
+    lastSent: subscription.group === undefined ? subscription.lastSent : 0,
+    isDurable,
+    offline,
+    pending: pendingInOrder(subscription),
+  };
+}
+
+/** Reads a snapshot's bytes without building a state. Throws Malformed, or an Error that names an unknown version. */
+export function decodeSnapshot(snapshot: Uint8Array): StateSnapshot {
+  const decoded = StateSnapshot.decode(snapshot);
+  if (decoded.version !== VERSION) {
+    throw new Error(`snapshot version ${decoded.version} is not ${VERSION}: it was written by another release`);
+  }
+  return decoded;
+}
+
+/** Replaces the content of `state` by a snapshot's. Throws as {@link decodeSnapshot}; `state` is untouched then. */
+export function restoreSnapshot(state: State, snapshot: Uint8Array): void {
+  const decoded = decodeSnapshot(snapshot);
+  const fresh = emptyState({ maxChannels: decoded.maxChannels, channels: decoded.limits });
+  for (const client of decoded.clients) addClient(fresh, newClient(client));
+  for (const channel of decoded.channels) restoreChannel(fresh, channel);
+  state.limits = fresh.limits;
+  replace(state.clients, fresh.clients);
+  replace(state.clientsByConnId, fresh.clientsByConnId);
+  replace(state.channels, fresh.channels);
+  replace(state.channelsByFold, fresh.channelsByFold);
+}
+
+function replace<K, V>(map: Map<K, V>, by: ReadonlyMap<K, V>): void {
+  map.clear();
+  for (const [key, value] of by) map.set(key, value);
+}
+
+function restoreChannel(state: State, from: ChannelSnapshot): void {
+  const channel = newChannel(state, from.name, from.incarnation);
+  channel.last = from.last;
+  channel.lastTimestamp = from.lastTimestamp;
+  channel.expiredBefore = from.expiredBefore;
+  channel.lastSubscriptionId = from.lastSubscriptionId;
+  addChannel(state, channel);
+  const groups = from.groups.map(({ name, lastSent, formerIds }) => {
+    const group = newGroup(name, lastSent);
+    group.formerIds.push(...formerIds);
+    channel.groups.set(name, group);
+    return group;
+  });
+  for (const record of from.subscriptions) {
+    const group = record.group === 0 ? undefined : groups[record.group - 1];
+    const queueGroup = group?.name ?? "";
+    const lastSent = group?.lastSent ?? record.lastSent;
+    const isClosed = record.offline;
+    const subscription = subscriptionOf(channel, group, { ...record, queueGroup, lastSent, isClosed });
+    for (const sequence of record.pending) subscription.pending.set(sequence, 0);
+    attachRestored(state, channel, subscription);
+  }
+}
+
+/** Puts a subscription that was read back where it belongs: its channel, group or durables, and its client if online. */
+export function attachRestored(state: State, channel: Channel, subscription: Subscription): void {
+  channel.subscriptions.set(subscription.id, subscription);
+  const { group } = subscription;
+  if (group !== undefined) {
+    if (subscription.offline) group.placeholder = subscription;
+    else group.members.push(subscription);
+  } else if (subscription.isDurable) {
+    channel.durables.set(durableKey(subscription.clientId, channel.name, subscription.durableName), subscription);
+  }
+  const client = state.clients.get(subscription.clientId);
+  if (!subscription.offline && client !== undefined) bringOnline(subscription, client);
+}
