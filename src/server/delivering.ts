@@ -29,6 +29,9 @@ export class Delivering {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #ack = new AckOffsets();
+  /** Deliveries since the start, redeliveries included, and the bytes of their envelopes. */
+  outMessages = 0;
+  outBytes = 0;
   #scratch = new Uint8Array(4096);
   #names = new WeakMap<Subscription, Uint8Array>();
   /** Channels to give out from at the end of the batch. */
@@ -144,6 +147,8 @@ export class Delivering {
           return false;
         }
         expected = sequence + 1;
+        this.outMessages++;
+        this.outBytes += end - start;
         return true;
       });
       return isLater(next) ? next.then((n) => finish(refused ? expected : n)) : finish(refused ? expected : next);

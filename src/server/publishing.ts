@@ -44,6 +44,9 @@ export class Publishing {
   readonly #byClientId = new ByteTable<KnownClient | undefined>(TABLE_ENTRIES);
   readonly #spare: PublishBatch[] = [];
   readonly #limit: number;
+  /** Publish requests taken in since the start, and the bytes of their envelopes. */
+  inMessages = 0;
+  inBytes = 0;
   #batch: PublishBatch;
   #inFlight = 0;
   #waitingBytes = 0;
@@ -81,6 +84,8 @@ export class Publishing {
       offsets.replyEnd - offsets.replyStart + DELIVERY_OVERHEAD;
     if (size > this.#bus.maxPayload) return this.#refuse(message, tooLargeToDeliver(size, this.#bus.maxPayload));
     if (this.#waitingBytes > WAITING_BYTES_MAX) return this.#refuse(message, "stan: too many publishes are waiting");
+    this.inMessages++;
+    this.inBytes += message.payloadEnd - message.payloadStart;
     this.#batch.add(channel, buffer, offsets, message.replyStart, message.replyEnd, client.id);
     if (this.#batch.count >= this.#limit || this.#batch.size >= BATCH_BYTES) this.flush();
   }

@@ -8,7 +8,6 @@ import type { Log } from "../ports/log.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import type { Random } from "../ports/random.ts";
 import type { RecoveredState, Store } from "../ports/store.ts";
-import { StartFailed } from "../protocol/errors.ts";
 import { Nuid } from "../protocol/nuid.ts";
 import type { SetLimits } from "../protocol/operations.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
@@ -140,6 +139,22 @@ export class StreamingServer {
   async start(): Promise<void> {
     this.#maintainLater();
     await this.journal.start(this.#replica);
+  }
+
+  /** Identity and subjects, as they are stored. */
+  get info(): ServerInfo {
+    return this.#info;
+  }
+
+  /** Publish requests and deliveries since the start; bytes of their envelopes. */
+  get traffic(): { inMessages: number; inBytes: number; outMessages: number; outBytes: number } {
+    const { publishing, delivering } = this;
+    return {
+      inMessages: publishing.inMessages,
+      inBytes: publishing.inBytes,
+      outMessages: delivering.outMessages,
+      outBytes: delivering.outBytes,
+    };
   }
 
   /** Stops in order; clients are not told. Idempotent. */

@@ -1,0 +1,134 @@
+/** The NATS server inside this process: options → its own, and the files that they name. */
+import type { NatsOptions, NatsPermissions, NatsTlsOptions, Options } from "../config/mod.ts";
+import {
+  type AuthorizationOptions,
+  type EmbeddedNatsOptions,
+  type PermissionRules,
+  startNatsServer,
+} from "../nats/embedded/mod.ts";
+import type { TlsOptions } from "../ports/network.ts";
+import type { Millis } from "../protocol/units.ts";
+import type { BusPlugin, Nats, System } from "../registry.ts";
+import { optionalTextFile } from "./text_file.ts";
+
+const SECOND: Millis = 1000;
+
+export const embeddedNats: BusPlugin = {
+  async start(options, system): Promise<Nats> {
+    const { network, clock, random, natsLog: log } = system;
+    const server = await startNatsServer(embeddedOptions(options, system), { network, clock, random, log });
+    return {
+      url: server.url,
+      connect: (role) => server.openBus(`_NSS-${options.streaming.clusterId}-${role}`),
+      page: (path, query) => server.monitoring(path, query),
+      reload: (changed) => server.reload(embeddedOptions(changed, system)),
+      close: () => server.close(),
+    };
+  },
+};
+
+function embeddedOptions({ nats }: Options, system: System): EmbeddedNatsOptions {
+  return {
+    host: nats.host,
+    port: portOf(nats.port),
+    ...(nats.serverName === "" ? {} : { serverName: nats.serverName }),
+    ...(nats.clientAdvertise === "" ? {} : { clientAdvertise: nats.clientAdvertise }),
+    maxPayload: nats.maxPayload,
+    maxControlLine: nats.maxControlLine,
+    maxPending: nats.maxPending,
+    maxConnections: nats.maxConnections,
+    maxSubscriptions: nats.maxSubscriptions,
+    maxSubscriptionTokens: nats.maxSubTokens,
+    pingInterval: nats.pingInterval,
+    pingMax: nats.pingMax,
+    writeDeadline: nats.writeDeadline,
+    lameDuckDuration: nats.lameDuckDuration,
+    lameDuckGrace: nats.lameDuckGracePeriod,
+    authorization: authorizationOf(nats),
+    accounts: nats.accounts.map((account) => account.name),
+    ...(nats.tls === undefined ? {} : {
+      tls: {
+        ...tlsOf(nats.tls, system),
+        verifyAndMap: nats.tls.verifyAndMap,
+        handshakeFirst: nats.tls.handshakeFirst,
+        allowNonTls: nats.allowNonTls,
+      },
+    }),
+    ...clusterOf(nats, system),
+  };
+}
+
+/** -1 stands for any free port. */
+function portOf(port: number): number {
+  return port === -1 ? 0 : port;
+}
+
+function authorizationOf(nats: NatsOptions): AuthorizationOptions {
+  return {
+    ...(nats.user === "" ? {} : { user: nats.user, password: nats.password }),
+    ...(nats.token === "" ? {} : { token: nats.token }),
+    users: nats.users.map(({ user, password, account, permissions }) => ({
+      user,
+      password,
+      ...(account === undefined ? {} : { account }),
+      ...(permissions === undefined ? {} : { permissions: permissionsOf(permissions) }),
+    })),
+    nkeys: nats.nkeys.map(({ nkey, account, permissions }) => ({
+      nkey,
+      ...(account === undefined ? {} : { account }),
+      ...(permissions === undefined ? {} : { permissions: permissionsOf(permissions) }),
+    })),
+    ...(nats.noAuthUser === "" ? {} : { noAuthUser: nats.noAuthUser }),
+    timeout: nats.authTimeout * SECOND,
+  };
+}
+
+function permissionsOf({ publish, subscribe, allowResponses }: NatsPermissions): PermissionRules {
+  return {
+    ...(publish === undefined ? {} : { publish }),
+    ...(subscribe === undefined ? {} : { subscribe }),
+    ...(allowResponses === undefined ? {} : { responses: allowResponses }),
+  };
+}
+
+function tlsOf(tls: NatsTlsOptions, { files }: System): TlsOptions {
+  const certificate = optionalTextFile(files, tls.certFile, "certificate");
+  const key = optionalTextFile(files, tls.keyFile, "key");
+  const authorities = optionalTextFile(files, tls.caFile, "certificate authority");
+  return {
+    ...(certificate === undefined ? {} : { certificate }),
+    ...(key === undefined ? {} : { key }),
+    ...(authorities === undefined ? {} : { authorities }),
+    verify: tls.verify || tls.verifyAndMap,
+    ...(tls.cipherSuites.length === 0 ? {} : { cipherSuites: tls.cipherSuites }),
+    ...(tls.curvePreferences.length === 0 ? {} : { curvePreferences: tls.curvePreferences }),
+    timeout: tls.timeout * SECOND,
+  };
+}
+
+function clusterOf(nats: NatsOptions, system: System): Pick<EmbeddedNatsOptions, "cluster"> {
+  const { cluster } = nats;
+  if (cluster.port === 0) return {};
+  const { permissions } = cluster;
+  return {
+    cluster: {
+      ...(cluster.name === "" ? {} : { name: cluster.name }),
+      host: cluster.host,
+      port: portOf(cluster.port),
+      ...(cluster.advertise === "" ? {} : { advertise: cluster.advertise }),
+      noAdvertise: cluster.noAdvertise,
+      routes: nats.routes ?? [],
+      connectRetries: cluster.connectRetries,
+      ...(cluster.user === "" ? {} : {
+        authorization: { user: cluster.user, password: cluster.password, timeout: cluster.authTimeout * SECOND },
+      }),
+      ...(permissions === null ? {} : {
+        permissions: {
+          ...(permissions.publish === undefined ? {} : { import: permissions.publish }),
+          ...(permissions.subscribe === undefined ? {} : { export: permissions.subscribe }),
+        },
+      }),
+      ...(cluster.tls === undefined ? {} : { tls: tlsOf(cluster.tls, system) }),
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/** Options → stores. */
+import type { Options } from "../config/mod.ts";
+import { type ConfiguredLimits, openFileStore, openMemoryStore, type StoreLimits } from "../store/mod.ts";
+import type { StorePlugin } from "../registry.ts";
+
+export const memoryStore: StorePlugin = {
+  open: (options) => openMemoryStore({ limits: storeLimits(options) }),
+};
+
+export const fileStore: StorePlugin = {
+  open(options, { files, clock, log }) {
+    const { file, dir, cluster } = options.streaming;
+    const limits = storeLimits(options);
+    return openFileStore({
+      limits,
+      directory: dir,
+      compactEnabled: file.compact,
+      compactFragmentation: file.compactFragmentation,
+      compactInterval: file.compactInterval,
+      compactMinFileSize: file.compactMinSize,
+      bufferSize: file.bufferSize,
+      crc: file.crc,
+      crcPolynomial: file.crcPolynomial,
+      sync: cluster.clustered ? cluster.sync ?? true : file.syncOnFlush,
+      sliceMaxMessages: file.sliceMaxMessages,
+      sliceMaxBytes: file.sliceMaxBytes,
+      sliceMaxAge: Number(file.sliceMaxAge / 1_000_000n),
+      sliceArchiveScript: file.sliceArchiveScript,
+      fileDescriptorsLimit: file.fileDescriptorsLimit,
+      parallelRecovery: file.parallelRecovery,
+      truncateUnexpectedEof: file.truncateUnexpectedEof,
+      readBufferSize: file.readBufferSize,
+      autoSync: file.autoSync,
+    }, { files, clock, log });
+  },
+};
+
+/** The configured limits in the stores' form. */
+export function storeLimits({ streaming: { limits } }: Options): StoreLimits {
+  const { maxChannels, maxSubscriptions, maxMessages, maxBytes, maxAge, maxInactivity } = limits;
+  const channels = new Map<string, ConfiguredLimits>(limits.channels.map(({ name, ...own }) => [name, own]));
+  return { maxChannels, global: { maxSubscriptions, maxMessages, maxBytes, maxAge, maxInactivity }, channels };
+}

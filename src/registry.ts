@@ -1,0 +1,111 @@
+/**
+ * The kinds of parts that can be exchanged, and a list of what is there of each kind. A registry is a value: two servers
+ * in one process may have different ones. Plugins are imported statically, because a compiled binary holds only what its
+ * compiler could see.
+ */
+import type { Options } from "./config/mod.ts";
+import type { Clock } from "./ports/clock.ts";
+import type { Files } from "./ports/files.ts";
+import type { Journal } from "./ports/journal.ts";
+import type { Log } from "./ports/log.ts";
+import type { MessageBus } from "./ports/message_bus.ts";
+import type { Network } from "./ports/network.ts";
+import type { Random } from "./ports/random.ts";
+import type { RecoveredState, Store } from "./ports/store.ts";
+import { StartFailed } from "./protocol/errors.ts";
+import type { Nuid } from "./protocol/nuid.ts";
+import type { Awaitable } from "./protocol/units.ts";
+
+/** The machine that a server runs on. */
+export interface System {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: Files;
+  readonly network: Network;
+  /** Lines of the streaming part. */
+  readonly log: Log;
+  /** Lines of the NATS part. */
+  readonly natsLog: Log;
+}
+
+/** Makes a store from the options. Throws StartFailed or StoreFailed. */
+export interface StorePlugin {
+  open(options: Options, system: System): Awaitable<Store>;
+}
+
+/** A monitoring page of the NATS part. */
+export interface NatsPage {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** NATS, wherever it is: gives connections to it. */
+export interface Nats {
+  /** Where clients connect, e.g. `nats://127.0.0.1:4222`. */
+  readonly url: string;
+  /** A connection for one purpose; `role` names it in logs and monitoring (`general`, `raft` …). */
+  connect(role: string): Awaitable<MessageBus>;
+  /** `/varz` and its like; `undefined` for an unknown path. */
+  page(path: string, query: URLSearchParams): NatsPage | undefined;
+  /** Takes over what can be changed while running. */
+  reload(options: Options): Awaitable<void>;
+  close(): Promise<void>;
+}
+
+export interface BusPlugin {
+  start(options: Options, system: System): Promise<Nats>;
+}
+
+/** What a journal is made with. */
+export interface JournalContext {
+  readonly options: Options;
+  readonly system: System;
+  readonly nats: Nats;
+  /** What the store remembers of this server; `undefined` when it is new. */
+  readonly recovered: RecoveredState | undefined;
+  readonly nuid: Nuid;
+  /** The journal cannot go on; `code` is the exit code. */
+  readonly onFatal: (reason: string, code: number) => void;
+}
+
+export interface JournalPlugin {
+  /** Throws StartFailed for options that cannot work; called before anything is opened. */
+  check(options: Options): void;
+  /** The store as this journal wants it. */
+  wrap(store: Store): Store;
+  open(context: JournalContext): Awaitable<Journal>;
+}
+
+interface Kinds {
+  store: StorePlugin;
+  bus: BusPlugin;
+  journal: JournalPlugin;
+}
+
+export class Registry {
+  readonly #plugins: { [K in keyof Kinds]: Map<string, Kinds[K]> } = {
+    store: new Map(),
+    bus: new Map(),
+    journal: new Map(),
+  };
+
+  /** Adds or replaces the plugin of this name; returns the registry, to chain. */
+  add<K extends keyof Kinds>(kind: K, name: string, plugin: Kinds[K]): this {
+    this.#plugins[kind].set(name, plugin);
+    return this;
+  }
+
+  /** Throws StartFailed when there is none of this name. */
+  get<K extends keyof Kinds>(kind: K, name: string): Kinds[K] {
+    const plugin = this.#plugins[kind].get(name);
+    if (plugin !== undefined) return plugin;
+    throw new StartFailed(
+      kind === "store" ? `unsupported store type: ${name}` : `no ${kind} named ${name}; there are: ${this.list(kind)}`,
+    );
+  }
+
+  list(kind: keyof Kinds): string[] {
+    return [...this.#plugins[kind].keys()];
+  }
+}

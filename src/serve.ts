@@ -1,0 +1,203 @@
+/**
+ * Options, plugins and the server put together: the start in the order of spec streaming, section 9.1, and the stop in
+ * that of 9.7.
+ */
+import type { Options } from "./config/mod.ts";
+import type { Store } from "./ports/store.ts";
+import { Nuid } from "./protocol/nuid.ts";
+import type { Nanos } from "./protocol/units.ts";
+import { builtIns } from "./plugins.ts";
+import type { JournalPlugin, Nats, Registry, System } from "./registry.ts";
+import { detectOther, type Page, streamingPage, StreamingServer } from "./server/mod.ts";
+import { limitsPage, machineLimits } from "./serve_limits.ts";
+import { encryptedStore } from "./store/mod.ts";
+
+/** The version of the reference that this server stands in for: clients and dashboards read it. */
+export const VERSION = "0.25.6";
+
+/** What the process that runs a server provides. */
+export interface Host {
+  readonly system: System;
+  readonly registry?: Registry;
+  /** What the pages name where the reference names its Go version, e.g. `deno2.9.6`. */
+  readonly runtime: string;
+  /** Open file descriptors and their limit; zeros where unknown. */
+  readonly openFiles: () => { open: number; max: number };
+  /** Opens the monitoring listener, where one is wanted, once pages can be answered. */
+  readonly monitor: (page: (path: string, query: URLSearchParams) => Page | undefined) => Promise<() => Promise<void>>;
+  /** The server has failed and fallen silent; the process should end with `code`. */
+  readonly onFatal: (reason: string, code: number) => void;
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  /** Where NATS clients connect. */
+  readonly url: string;
+  readonly serverId: string;
+  /** A monitoring page; `undefined` for a path that is none. */
+  page(path: string, query: URLSearchParams): Page | undefined;
+  /** Takes over options that can change while running. */
+  reload(options: Options): Promise<void>;
+  /** Stops in order. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server. Rejects with StartFailed, StoreFailed or NetworkFailed after undoing what was started. */
+export async function serve(options: Options, host: Host): Promise<RunningServer> {
+  const serving = new Serving(options, host);
+  try {
+    await serving.start();
+    return serving;
+  } catch (error) {
+    await serving.stop().catch(() => {});
+    throw error;
+  }
+}
+
+class Serving implements RunningServer {
+  readonly serverId: string;
+  readonly #options: Options;
+  readonly #host: Host;
+  readonly #registry: Registry;
+  readonly #journal: JournalPlugin;
+  readonly #nuid: Nuid;
+  readonly #startTime: Nanos;
+  #nats: Nats | undefined;
+  #store: Store | undefined;
+  #server: StreamingServer | undefined;
+  #closeMonitor: (() => Promise<void>) | undefined;
+  #stopped: Promise<void> | undefined;
+  #failed = false;
+
+  constructor(options: Options, host: Host) {
+    this.#options = options;
+    this.#host = host;
+    this.#registry = host.registry ?? builtIns();
+    this.#nuid = new Nuid(host.system.random);
+    this.serverId = this.#nuid.next();
+    this.#startTime = host.system.clock.wall();
+    this.#journal = this.#registry.get("journal", options.streaming.cluster.clustered ? "raft" : "solo");
+  }
+
+  get url(): string {
+    return this.#nats?.url ?? "";
+  }
+
+  async start(): Promise<void> {
+    const { streaming } = this.#options;
+    const { system, runtime } = this.#host;
+    const { log } = system;
+    log.notice(`Starting nats-streaming-server[${streaming.clusterId}] version ${VERSION}`);
+    log.notice(`ServerID: ${this.serverId}`);
+    log.notice(`Go version: ${runtime}`);
+    log.notice("Git commit: [not set]");
+    this.#journal.check(this.#options);
+    this.#store = await this.#openStore();
+    this.#nats = await this.#registry.get("bus", streaming.natsServer === "" ? "embedded" : "external")
+      .start(this.#options, system);
+    this.#closeMonitor = await this.#host.monitor((path, query) => this.page(path, query));
+    const bus = await this.#nats.connect("general");
+    this.#server = await this.#openServer(bus, this.#store, this.#nats);
+    await this.#server.start();
+  }
+
+  page(path: string, query: URLSearchParams): Page | undefined {
+    if (!path.startsWith("/streaming")) return this.#nats?.page(path, query);
+    const server = this.#server;
+    if (server === undefined) return undefined;
+    const { streaming } = this.#options;
+    return streamingPage(path, query, {
+      clusterId: streaming.clusterId,
+      serverId: this.serverId,
+      version: VERSION,
+      runtime: this.#host.runtime,
+      state: this.#state(),
+      ...(streaming.cluster.clustered ? { role: server.journal.role, nodeId: server.journal.nodeId } : {}),
+      now: this.#host.system.clock.wall(),
+      startTime: this.#startTime,
+      storeType: this.#store!.name,
+      limits: limitsPage(this.#options),
+      traffic: server.traffic,
+      files: this.#host.openFiles(),
+      streaming: server.machine.state,
+      stores: server.recorder.channels,
+    });
+  }
+
+  async reload(options: Options): Promise<void> {
+    await this.#nats?.reload(options);
+  }
+
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  #state(): string {
+    if (this.#failed) return "FAILED";
+    if (this.#stopped !== undefined) return "SHUTDOWN";
+    return this.#options.streaming.cluster.clustered ? "CLUSTERED" : "STANDALONE";
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#server !== undefined) await this.#server.stop();
+    else await this.#store?.close();
+    await this.#closeMonitor?.();
+    await this.#nats?.close();
+  }
+
+  async #openStore(): Promise<Store> {
+    const { streaming } = this.#options;
+    const { system } = this.#host;
+    const plugin = this.#registry.get("store", streaming.store.toUpperCase());
+    const store = this.#journal.wrap(await plugin.open(this.#options, system));
+    if (!streaming.encrypt && streaming.encryptionKey === null) return store;
+    return encryptedStore(store, { key: streaming.encryptionKey ?? "", cipher: streaming.encryptionCipher }, system);
+  }
+
+  async #openServer(bus: Awaited<ReturnType<Nats["connect"]>>, store: Store, nats: Nats): Promise<StreamingServer> {
+    const { streaming } = this.#options;
+    const { system } = this.#host;
+    const server = await StreamingServer.open(
+      {
+        settings: {
+          clusterId: streaming.clusterId,
+          discoverPrefix: streaming.discoverPrefix,
+          clustered: streaming.cluster.clustered,
+          heartbeatInterval: streaming.heartbeatInterval,
+          heartbeatTimeout: streaming.heartbeatTimeout,
+          heartbeatFailCount: streaming.heartbeatFailCount,
+          replaceDurable: streaming.replaceDurable,
+          allowShortAckWait: false,
+          batchMessages: streaming.ioBatchSize,
+          limits: machineLimits(this.#options),
+        },
+        store,
+        bus,
+        clock: system.clock,
+        random: system.random,
+        log: system.log,
+        journal: (recovered, nuid) =>
+          this.#journal.open({
+            options: this.#options,
+            system,
+            nats,
+            recovered,
+            nuid,
+            onFatal: (reason, code) => this.#fail(reason, code),
+          }),
+        onFatal: (reason) => this.#fail(reason, 1),
+      },
+      this.serverId,
+      this.#startTime,
+    );
+    if (!streaming.cluster.clustered) await detectOther(bus, server.info, this.#nuid);
+    return server;
+  }
+
+  #fail(reason: string, code: number): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#host.system.log.fatal(reason);
+    this.#host.onFatal(reason, code);
+  }
+}

@@ -1,0 +1,9 @@
+/**
+ * The process: takes requests, has them decided and agreed, does what follows.
+ * Knows the ports, the protocol and the streaming machine.
+ * Must not know which store, journal or NATS is plugged in.
+ */
+export { detectOther } from "./detecting.ts";
+export { errorPage, type Page } from "./json_page.ts";
+export { type LimitsPage, type Monitored, streamingPage } from "./monitoring.ts";
+export { type ServerParts, type ServerSettings, StreamingServer } from "./server.ts";
