@@ -16,30 +16,22 @@ import { type Refusal, refused } from "../protocol/outcomes.ts";
 import { isChannelName } from "../protocol/subjects.ts";
 import { refusalToCreate } from "./channel.ts";
 import { connIdKey } from "./clients.ts";
-import { type ChannelBounds, startOf } from "./start_position.ts";
+import type { Sequence } from "../protocol/units.ts";
+import { startOf } from "./start_position.ts";
 import type { Channel, Client, State } from "./state.ts";
 import { refusalToAttach, refusalToEnd } from "./subscribing.ts";
 
 const CLIENT_ID = /^[a-zA-Z0-9_-]+$/;
 
-/** The id is taken: `client` must be asked for a sign of life before the connection may be made with `replace`. */
-export interface Registered {
-  readonly kind: "registered";
-  readonly client: Client;
-}
-
-/** Checks a connect request. `replace`: the client registered under this id was asked and did not answer. */
-export function admitConnect(
-  state: State,
-  request: ConnectRequest | undefined,
-  replace = false,
-): Connect | Registered | Refusal {
+/**
+ * Checks a connect request. Whether the id is free is for the server to find out: a client registered under it must be
+ * asked for a sign of life, and only if it gives none may the operation be committed, with `replace`.
+ */
+export function admitConnect(_state: State, request: ConnectRequest | undefined): Connect | Refusal {
   if (request === undefined || request.heartbeatInbox === "") return refused(Text.invalidConnectRequest);
   if (!CLIENT_ID.test(request.clientId)) return refused(Text.invalidClientId);
-  const client = state.clients.get(request.clientId);
-  if (client !== undefined && !replace) return { kind: "registered", client };
   const { clientId, heartbeatInbox, connId, protocol, pingInterval, pingMaxOut } = request;
-  return { kind: "connect", clientId, heartbeatInbox, connId, protocol, pingInterval, pingMaxOut, replace };
+  return { kind: "connect", clientId, heartbeatInbox, connId, protocol, pingInterval, pingMaxOut, replace: false };
 }
 
 /** The client that publishes: by connection id when there is one, which alone counts then (spec streaming, section 2.4). */
@@ -60,24 +52,26 @@ export function admitPublish(state: State, channel: string): Channel | CreateCha
 
 /** What a subscribe request depends on besides the state. */
 export interface SubscribeContext {
-  /** The channel's bounds in the store; undefined when it does not exist. */
-  readonly bounds: ChannelBounds | undefined;
+  /** The first sequence in the channel's store; 0 when nothing was ever stored, or it does not exist. */
+  readonly first: Sequence;
+  /** The sequence found for {@link startTime}; anything when that asks for none. */
+  readonly sequenceAtTime: Sequence;
   /** A fresh inbox for acks. */
   readonly ackInbox: string;
   /** Option `replace_durable`. */
   readonly replaceDurable: boolean;
-  /** The hidden test switch: negative ack waits mean milliseconds. */
-  readonly allowNegativeAckWait?: boolean;
+  /** The hidden test switch: a negative ack wait means milliseconds. */
+  readonly allowShortAckWait: boolean;
 }
 
 /** The checks of a subscribe request that need no state: 1 to 6 of section 5.1. `undefined` when it passes. */
 export function subscribeProblem(
   request: SubscriptionRequest | undefined,
-  allowNegativeAckWait = false,
+  allowShortAckWait: boolean,
 ): Refusal | undefined {
   if (request === undefined) return refused(Text.invalidSubscribeRequest);
   if (request.clientId === "") return refused(Text.clientIdMissing);
-  if (request.ackWaitInSecs < 1 && !(allowNegativeAckWait && request.ackWaitInSecs < 0)) {
+  if (request.ackWaitInSecs < 1 && !(allowShortAckWait && request.ackWaitInSecs < 0)) {
     return refused(Text.invalidAckWait);
   }
   if (request.maxInFlight < 1) return refused(Text.invalidMaxInFlight);
@@ -86,22 +80,21 @@ export function subscribeProblem(
 }
 
 /**
- * Checks a subscribe request in the order of section 5.1. The operations are to be committed together; creating the
- * channel comes first, and may take effect although the subscription itself is refused.
+ * Checks a subscribe request in the order of section 5.1. The creation of its channel is to be committed before it, in
+ * one go; that does nothing when the channel exists.
  */
 export function admitSubscribe(
   state: State,
   request: SubscriptionRequest | undefined,
   context: SubscribeContext,
-): readonly [CreateChannel, Subscribe] | readonly [CreateChannel, Refusal] | Refusal {
-  const problem = subscribeProblem(request, context.allowNegativeAckWait);
+): Subscribe | Refusal {
+  const problem = subscribeProblem(request, context.allowShortAckWait);
   if (problem !== undefined) return problem;
   const { clientId, subject: channel, queueGroup, inbox, maxInFlight, ackWaitInSecs, durableName } = request!;
   if (!state.clients.has(clientId)) return refused(Text.unknownClientId);
   const refusal = refusalToCreate(state, channel);
   if (refusal !== undefined) return refusal;
-  const create: CreateChannel = { kind: "create channel", channel };
-  if (queueGroup !== "" && durableName.includes(":")) return [create, refused(Text.durableNameWithColon)];
+  if (queueGroup !== "" && durableName.includes(":")) return refused(Text.durableNameWithColon);
   const subscribe: Subscribe = {
     kind: "subscribe",
     clientId,
@@ -112,12 +105,11 @@ export function admitSubscribe(
     maxInFlight,
     ackWaitInSecs,
     durableName,
-    start: startOf(request!, context.bounds ?? { first: 0 }),
+    start: startOf(request!, context.first, context.sequenceAtTime),
     replaceDurable: context.replaceDurable,
   };
   const existing = state.channels.get(channel);
-  const attaching = existing === undefined ? undefined : refusalToAttach(existing, subscribe);
-  return attaching ?? [create, subscribe];
+  return (existing === undefined ? undefined : refusalToAttach(existing, subscribe)) ?? subscribe;
 }
 
 /** Checks an unsubscribe (`remove`) or sub close request; to be called behind the barrier. */
@@ -140,8 +132,8 @@ export function admitClose(state: State, request: CloseRequest | undefined): Dis
   return state.clients.has(clientId) ? { kind: "disconnect", clientId } : refused(Text.unknownClientId);
 }
 
-/** The client that pings. An empty ping, or one that cannot be decoded, gets no answer at all: `undefined`. */
-export function admitPing(state: State, request: Ping | undefined): Client | Refusal | undefined {
-  if (request === undefined || request.connId.length === 0) return undefined;
-  return state.clientsByConnId.get(connIdKey(request.connId)) ?? refused(Text.unknownConnection);
+/** The client that pings. A ping that is empty or cannot be decoded gets no answer at all, so it does not come here. */
+export function admitPing(state: State, request: Ping): { readonly kind: "known"; readonly client: Client } | Refusal {
+  const client = state.clientsByConnId.get(connIdKey(request.connId));
+  return client === undefined ? refused(Text.unknownConnection) : { kind: "known", client };
 }

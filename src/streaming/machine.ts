@@ -71,7 +71,7 @@ export interface MachineDoor {
   /** The client pinged: if it misses heartbeats it is asked again at once. */
   pinged(client: Client, now: Millis): void;
   /** The deletion of a channel that was asked for did not come about: its wait starts again. */
-  keep(channel: string, now: Millis): void;
+  deletionFailed(channel: string, now: Millis): void;
   /** The store refused the record of a subscription just attached: a new one disappears, a resumed one is offline again. */
   revoke(subscription: Subscription, now: Millis): void;
 }
@@ -199,7 +199,7 @@ export class Machine implements MachineDoor {
     pinged(this.#context, client, now);
   }
 
-  keep(channel: string, now: Millis): void {
+  deletionFailed(channel: string, now: Millis): void {
     const known = this.state.channels.get(channel);
     if (known !== undefined) keepChannel(this.#context, known, now);
   }
