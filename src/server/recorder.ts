@@ -6,7 +6,7 @@ import type { ChannelStore, Store } from "../ports/store.ts";
 import { type CreateChannel, MARKS, type Publish } from "../protocol/operations.ts";
 import type { SubscriptionState } from "../protocol/stored_records.ts";
 import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
-import type { Subscription } from "../streaming/mod.ts";
+import type { Repair, Subscription } from "../streaming/mod.ts";
 
 export class Recorder {
   readonly #store: Store;
@@ -99,6 +99,18 @@ export class Recorder {
     if (store === undefined) return;
     this.#dirtySubscriptions.add(store);
     for (const sequence of sequences) store.subscriptions.acknowledge(subscription.id, sequence);
+  }
+
+  /** Puts right what recovery found wrong in the store. */
+  repair(repair: Repair): void {
+    const store = this.#channels.get(repair.channel);
+    if (store === undefined) return;
+    this.#dirtySubscriptions.add(store);
+    const { subscriptions } = store;
+    if (repair.kind === "forget") subscriptions.delete(repair.id);
+    else if (repair.kind === "update") subscriptions.update(repair.state);
+    else if (repair.kind === "sent") repair.sequences.forEach((each) => subscriptions.addPending(repair.id, each));
+    else repair.sequences.forEach((each) => subscriptions.acknowledge(repair.id, each));
   }
 
   /** Makes subscription records durable that were written since the last flush. */

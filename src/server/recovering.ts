@@ -4,6 +4,8 @@ import { type RecoveredState, type Store, StoreFailed } from "../ports/store.ts"
 import { StartFailed } from "../protocol/errors.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import { serverInfo } from "../protocol/subjects.ts";
+import { emptyState, recoverState, type ResolvedLimits, type State } from "../streaming/mod.ts";
+import type { Recorder } from "./recorder.ts";
 
 export interface RecoverySettings {
   readonly clusterId: string;
@@ -12,13 +14,13 @@ export interface RecoverySettings {
 }
 
 /** Reads the store. Rejects with StartFailed when it belongs to another cluster, StoreFailed when it cannot be read. */
-export async function recoverState(
+export async function readStore(
   store: Store,
   settings: RecoverySettings,
   log: Log,
 ): Promise<{ recovered: RecoveredState | undefined; info: ServerInfo }> {
   const fresh = serverInfo(settings.clusterId, settings.discoverPrefix, "");
-  const recovered = await readStore(store, fresh, log);
+  const recovered = await recover(store, fresh, log);
   if (recovered === undefined) {
     log.notice("No recovered state");
     return { recovered, info: fresh };
@@ -40,7 +42,7 @@ export async function recoverState(
 }
 
 /** A store that lost its server record but has channels gets a new record and is read again. */
-async function readStore(store: Store, fresh: ServerInfo, log: Log): Promise<RecoveredState | undefined> {
+async function recover(store: Store, fresh: ServerInfo, log: Log): Promise<RecoveredState | undefined> {
   try {
     return await store.recover();
   } catch (error) {
@@ -51,4 +53,30 @@ async function readStore(store: Store, fresh: ServerInfo, log: Log): Promise<Rec
     await store.init(fresh);
     return await store.recover();
   }
+}
+
+/**
+ * Takes over what the store brought back: the channels' stores, and the state that the machine begins with. In a cluster
+ * only the messages count, the rest is in the replicated log.
+ */
+export function adopt(
+  recovered: RecoveredState | undefined,
+  recorder: Recorder,
+  settings: { readonly clustered: boolean; readonly limits: ResolvedLimits },
+  log: Log,
+): State {
+  const channels = [...recovered?.channels.values() ?? []];
+  for (const channel of channels) recorder.adopt(channel.store);
+  if (settings.clustered) return emptyState();
+  const { state, repairs, warnings } = recoverState(
+    recovered?.clients ?? [],
+    channels.map(({ store, subscriptions, highestSubscriptionId }) => {
+      const { last, lastTimestamp } = store.messages;
+      return { name: store.name, last, lastTimestamp, subscriptions, highestSubscriptionId };
+    }),
+    settings.limits,
+  );
+  for (const warning of warnings) log.warn(warning);
+  for (const repair of repairs) recorder.repair(repair);
+  return state;
 }

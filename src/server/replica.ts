@@ -8,7 +8,7 @@ import type { MessageVisitor } from "../ports/store.ts";
 import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
-import type { Machine } from "../streaming/mod.ts";
+import { type ChannelSnapshot, decodeSnapshot, type Machine } from "../streaming/mod.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Recorder } from "./recorder.ts";
 import { restoreMessages } from "./restoring.ts";
@@ -64,9 +64,16 @@ export class Replica implements ReplicaPort {
   }
 
   async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {
-    await restoreMessages(snapshot, source, this.#recorder);
+    const { channels } = decodeSnapshot(snapshot);
+    await restoreMessages(channels, (name) => this.#isOutdated(name, channels), source, this.#recorder);
     this.#machine.restore(snapshot);
     this.#outbound.perform(this.#machine.takeEffects());
+  }
+
+  /** Whether the channel at hand is an earlier one of the same name. */
+  #isOutdated(name: string, channels: readonly ChannelSnapshot[]): boolean {
+    const known = this.#machine.state.channels.get(name);
+    return known !== undefined && channels.find((each) => each.name === name)?.incarnation !== known.incarnation;
   }
 
   holding(channel: string, incarnation: number): { first: Sequence; last: Sequence } | undefined {

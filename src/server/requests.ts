@@ -1,6 +1,5 @@
 /** Subject → handler, while this server leads (spec streaming, sections 1.4 and 1.5). */
 import type { Inbound, MessageBus, Subscription } from "../ports/message_bus.ts";
-import type { Declared, Message } from "../protocol/schema.ts";
 import { pingSubject } from "../protocol/subjects.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import { Malformed } from "../protocol/varint.ts";
@@ -54,10 +53,15 @@ export class Requests {
   }
 }
 
+/** What a declared message can do here. */
+interface Decoder<T> {
+  decode(bytes: Uint8Array, start: number, end: number): T;
+}
+
 /** The decoded payload, or `undefined` when it is malformed. */
-export function decoded<D extends Declared<never>>(declared: D, message: Inbound): Message<D> | undefined {
+export function decoded<T>(declared: Decoder<T>, message: Inbound): T | undefined {
   try {
-    return declared.decode(message.buffer, message.payloadStart, message.payloadEnd) as Message<D>;
+    return declared.decode(message.buffer, message.payloadStart, message.payloadEnd);
   } catch (error) {
     if (error instanceof Malformed) return undefined;
     throw error;

@@ -1,55 +1,54 @@
 /** Brings the message store up to what a snapshot names, from messages that other nodes hold. */
+import { assert } from "../protocol/assert.ts";
 import type { MessageSource } from "../ports/journal.ts";
+import type { MessageLog } from "../ports/store.ts";
 import { MsgProto } from "../protocol/client_messages.ts";
-import type { Sequence } from "../protocol/units.ts";
+import { isLater, type Sequence } from "../protocol/units.ts";
+import type { ChannelSnapshot } from "../streaming/mod.ts";
 import type { Recorder } from "./recorder.ts";
-
-/** A channel as a snapshot names it. */
-export interface SnapshotChannel {
-  readonly channel: string;
-  readonly incarnation: number;
-  readonly first: Sequence;
-  readonly last: Sequence;
-}
 
 /**
  * Makes the store hold every channel of the snapshot up to its last message, and no other channel. Messages at hand are
  * kept; a hole is filled from `source`. Going on after a failure starts where the store ends.
  */
 export async function restoreMessages(
-  channels: readonly SnapshotChannel[],
+  channels: readonly ChannelSnapshot[],
   outdated: (channel: string) => boolean,
   source: MessageSource,
   recorder: Recorder,
 ): Promise<void> {
-  const named = new Set(channels.map(({ channel }) => channel));
+  const named = new Set(channels.map(({ name }) => name));
   for (const name of [...recorder.channels.keys()]) {
     if (!named.has(name) || outdated(name)) await recorder.deleteChannel(name);
   }
   for (const channel of channels) {
-    await recorder.createChannel({ kind: "create channel", channel: channel.channel });
+    await recorder.createChannel({ kind: "create channel", channel: channel.name });
     await fill(channel, source, recorder);
   }
 }
 
-async function fill(channel: SnapshotChannel, source: MessageSource, recorder: Recorder): Promise<void> {
-  const { messages } = recorder.channels.get(channel.channel)!;
+/**
+ * Messages from the end of the store to the end of the snapshot. Where the beginning of that range has expired everywhere,
+ * what the store holds is older still and is dropped, so that no hole remains.
+ */
+async function fill(channel: ChannelSnapshot, source: MessageSource, recorder: Recorder): Promise<void> {
+  const { messages } = recorder.channels.get(channel.name)!;
   if (messages.last >= channel.last) return;
-  const from = Math.max(messages.last + 1, channel.first, 1);
-  let next = from;
+  const from = Math.max(messages.last + 1, channel.expiredBefore, 1);
   const append = (sequence: Sequence, buffer: Uint8Array, start: number, end: number): boolean => {
-    if (sequence > next && next === from) emptyBefore(sequence);
+    if (sequence > messages.last + 1) restart(messages, sequence);
     const { timestamp, fieldsStart, fieldsEnd } = splitStored(buffer, start, end);
     messages.append(sequence, timestamp, buffer, fieldsStart, fieldsEnd);
-    next = sequence + 1;
     return true;
   };
-  const emptyBefore = (sequence: Sequence) => {
-    if (messages.last + 1 < sequence) messages.evictBefore(messages.last + 1);
-  };
-  const first = await source.fetch(channel.channel, channel.incarnation, from, channel.last, append);
+  await source.fetch(channel.name, channel.incarnation, from, channel.last, append);
+  if (messages.last < channel.last) restart(messages, channel.last + 1);
   await messages.flush();
-  if (next <= channel.last || first > channel.last) await messages.empty(channel.last + 1);
+}
+
+/** Empties a log so that `sequence` comes next. Local stores do that at once. */
+function restart(messages: MessageLog, sequence: Sequence): void {
+  assert(!isLater(messages.empty(sequence)), "a store that empties later cannot be restored into");
 }
 
 /** Where the fields 2 to 4 of a stored message stand, and its timestamp. */

@@ -18,7 +18,7 @@ import { Expiring } from "./expiring.ts";
 import { Leading } from "./leading.ts";
 import { Outbound } from "./outbound.ts";
 import { Publishing } from "./publishing.ts";
-import { adoptRecovered, recoverState } from "./recovering.ts";
+import { adopt, readStore } from "./recovering.ts";
 import { Recorder } from "./recorder.ts";
 import { Replica } from "./replica.ts";
 import { Requests } from "./requests.ts";
@@ -73,7 +73,7 @@ export class StreamingServer {
   static async open(parts: ServerParts, serverId: string, startTime: Nanos): Promise<StreamingServer> {
     const nuid = new Nuid(parts.random);
     parts.log.notice("Recovering the state...");
-    const { recovered, info } = await recoverState(parts.store, parts.settings, parts.log);
+    const { recovered, info } = await readStore(parts.store, parts.settings, parts.log);
     const journal = await parts.journal(recovered, nuid);
     const complete = { ...info, nodeId: journal.nodeId };
     if (recovered === undefined || recovered.info.nodeId !== complete.nodeId || recovered.info.subClose === "") {
@@ -102,8 +102,8 @@ export class StreamingServer {
     this.journal = journal;
     this.#timers = new Timers(clock);
     this.#housekeeping = new Timers(clock);
-    this.machine = new Machine(settings);
     this.recorder = new Recorder(store);
+    this.machine = new Machine(settings, adopt(found.recovered, this.recorder, settings, log));
     const { machine, recorder } = this;
     const outbound = new Outbound({ bus, journal, recorder, timers: this.#timers, log });
     this.publishing = new Publishing({ machine, journal, bus, clock, log, batchMessages: settings.batchMessages });
@@ -132,7 +132,6 @@ export class StreamingServer {
     this.#replica = new Replica({ machine, recorder, outbound, clock, listener: this.#leading });
     outbound.connect(this.#leading);
     bus.onBatchEnd(() => this.#batchEnded());
-    this.#adopt(found.recovered);
   }
 
   /** Joins the others, where there are any, and serves. Resolves when this server follows or leads. */
@@ -174,16 +173,6 @@ export class StreamingServer {
   #batchEnded(): void {
     this.publishing.batchEnded();
     this.delivering.batchEnded();
-  }
-
-  /** Takes over what the store brought back. In a cluster only messages count: the rest is in the replicated log. */
-  #adopt(recovered: RecoveredState | undefined): void {
-    const { settings, log, clock } = this.#parts;
-    if (!settings.clustered) this.machine.apply({ kind: "set limits", ...settings.limits }, 0, clock.now());
-    if (recovered === undefined) return;
-    for (const channel of recovered.channels.values()) this.recorder.adopt(channel.store);
-    if (settings.clustered) return;
-    adoptRecovered(this.machine, this.recorder, recovered, log);
   }
 
   #maintainLater(): void {

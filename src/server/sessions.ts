@@ -15,6 +15,7 @@ import {
   PingResponse,
 } from "../protocol/client_messages.ts";
 import { Text } from "../protocol/errors.ts";
+import type { Connect, Operation } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { pingSubject } from "../protocol/subjects.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
@@ -65,13 +66,15 @@ export class Sessions {
   }
 
   ping(message: Inbound): void {
-    if (message.payloadEnd === message.payloadStart) return;
-    const request = decoded(Ping, message);
-    if (request === undefined || message.replyEnd === message.replyStart) return;
+    if (message.payloadEnd === message.payloadStart || message.replyEnd === message.replyStart) return;
     const { machine, outbound, clock } = this.#parts;
-    const admitted = admitPing(machine.state, request);
-    if (isRefusal(admitted)) return this.#answer(replyTo(message), PingResponse.encode({ error: admitted.text }));
-    machine.pinged(admitted.client, clock.now());
+    const request = decoded(Ping, message);
+    if (request === undefined) return;
+    const pinging = admitPing(machine.state, request);
+    if (pinging.kind === "refused") {
+      return this.#answer(replyTo(message), PingResponse.encode({ error: pinging.text }));
+    }
+    machine.pinged(pinging.client, clock.now());
     outbound.perform(machine.takeEffects());
     this.#answer(replyTo(message), EMPTY);
   }
@@ -106,24 +109,16 @@ export class Sessions {
   }
 
   /** Registers the client, closing one that held the id and does not answer. Answers with an error text, if any. */
-  async #register(
-    admitted: Parameters<Journal["commit"]>[0][number] & { kind: "connect" },
-  ): Promise<string | undefined> {
+  async #register(admitted: Connect): Promise<string | undefined> {
     const { machine, bus, log } = this.#parts;
     const old = machine.state.clients.get(admitted.clientId);
-    let replace = false;
     if (old !== undefined) {
       const answer = await bus.request(old.heartbeatInbox, EMPTY, DUPLICATE_CHECK);
       if (answer.kind === "reply") return Text.clientIdRegistered;
-      replace = true;
     }
-    const error = await this.#commit({ ...admitted, replace });
+    const error = await this.#commit({ ...admitted, replace: old !== undefined });
     if (error === undefined && log.debugging) {
-      log.debug(
-        `[Client:${admitted.clientId}] ${
-          replace ? "Replaced old client" : "Connected"
-        } (Inbox=${admitted.heartbeatInbox})`,
-      );
+      log.debug(`[Client:${admitted.clientId}] Connected (Inbox=${admitted.heartbeatInbox})`);
     }
     return error;
   }
@@ -134,7 +129,7 @@ export class Sessions {
   }
 
   /** Commits one operation after all publishes received before it. */
-  async #commit(operation: Parameters<Journal["commit"]>[0][number]): Promise<string | undefined> {
+  async #commit(operation: Operation): Promise<string | undefined> {
     const { journal, publishing } = this.#parts;
     publishing.flush();
     try {

@@ -13,8 +13,8 @@ import {
 import type { Nuid } from "../protocol/nuid.ts";
 import type { Operation } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
-import type { Awaitable, Sequence } from "../protocol/units.ts";
-import { admitSubscribe, admitUnsubscribe, type Machine } from "../streaming/mod.ts";
+import type { Sequence } from "../protocol/units.ts";
+import { admitSubscribe, admitUnsubscribe, type Machine, startTime } from "../streaming/mod.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Recorder } from "./recorder.ts";
@@ -63,41 +63,37 @@ export class Subscribing {
   }
 
   async #subscribe(request: SubscriptionRequest | undefined, reply: Uint8Array | undefined): Promise<void> {
-    const { machine, outbound, clock, bus, nuid } = this.#parts;
-    const sequenceAtTime = await this.#sequenceAtTime(request);
-    const admitted = admitSubscribe(machine.state, request, {
-      ackInbox: `_INBOX.${nuid.next()}`,
-      first: this.#firstOf(request),
-      sequenceAtTime,
-      replaceDurable: this.#parts.replaceDurable,
-      allowShortAckWait: this.#parts.allowShortAckWait,
-    });
-    if (isRefusal(admitted)) return this.#refuse(reply, admitted.text);
-    const isNew = !machine.state.channels.has(admitted.channel);
-    const outcomes = await this.#commit(
-      isNew ? [{ kind: "create channel", channel: admitted.channel }, admitted] : [admitted],
-    );
+    const { machine, nuid, replaceDurable, allowShortAckWait } = this.#parts;
+    const { first, sequenceAtTime } = await this.#bounds(request);
+    const ackInbox = `_INBOX.${nuid.next()}`;
+    const context = { ackInbox, first, sequenceAtTime, replaceDurable, allowShortAckWait };
+    const subscribe = admitSubscribe(machine.state, request, context);
+    if (isRefusal(subscribe)) return this.#refuse(reply, subscribe.text);
+    const { channel } = subscribe;
+    const outcomes = await this.#commit([{ kind: "create channel", channel }, subscribe]);
     const refusal = outcomes.find(isRefusal);
     if (refusal !== undefined) return this.#refuse(reply, refusal.text);
-    const outcome = outcomes[outcomes.length - 1]!;
-    if (outcome.kind !== "subscribed") return;
-    const subscription = machine.state.channels.get(admitted.channel)?.subscriptions.get(outcome.subscriptionId);
+    const outcome = outcomes[1]!;
+    if (outcome.kind === "subscribed") this.#begin(channel, outcome, reply);
+  }
+
+  /** The client hears of its subscription first, and only then gets messages. */
+  #begin(channel: string, outcome: Extract<Outcome, { kind: "subscribed" }>, reply: Uint8Array | undefined): void {
+    const { machine, outbound, clock } = this.#parts;
     if (!outbound.speaking) return;
-    if (reply !== undefined) bus.publish(reply, SubscriptionResponse.encode({ ackInbox: outcome.ackInbox }));
+    this.#answer(reply, SubscriptionResponse.encode({ ackInbox: outcome.ackInbox }));
+    const subscription = machine.state.channels.get(channel)?.subscriptions.get(outcome.subscriptionId);
     if (subscription === undefined || subscription.ackInbox !== outcome.ackInbox) return;
     machine.started(subscription, clock.now());
     outbound.perform(machine.takeEffects());
   }
 
-  #firstOf(request: SubscriptionRequest | undefined): Sequence {
-    return request === undefined ? 0 : this.#parts.recorder.channels.get(request.subject)?.messages.first ?? 0;
-  }
-
-  /** The first message not older than the request's time, where it asks by time. */
-  #sequenceAtTime(request: SubscriptionRequest | undefined): Awaitable<Sequence> {
-    if (request?.startPosition !== StartPosition.timeDelta) return 0;
-    const messages = this.#parts.recorder.channels.get(request.subject)?.messages;
-    return messages?.sequenceAt(this.#parts.clock.wall() - request.startTimeDelta) ?? 0;
+  /** What the channel's store says about the position that the request asks for. */
+  async #bounds(request: SubscriptionRequest | undefined): Promise<{ first: Sequence; sequenceAtTime: Sequence }> {
+    const messages = request === undefined ? undefined : this.#parts.recorder.channels.get(request.subject)?.messages;
+    if (messages === undefined) return { first: 0, sequenceAtTime: 0 };
+    const time = startTime(request!, this.#parts.clock.wall());
+    return { first: messages.first, sequenceAtTime: time === undefined ? 0 : await messages.sequenceAt(time) };
   }
 
   /** Commits after all publishes received before. */
