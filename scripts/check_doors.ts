@@ -1,0 +1,27 @@
+/** Checks that every folder of `src/` is entered through a `mod.ts` that introduces it, and every file by a sentence. */
+
+/** `files`: path from the repository's root → text. Answers what is wrong, each with the remedy. */
+export function doorViolations(files: ReadonlyMap<string, string>): string[] {
+  const complaints: string[] = [];
+  const folders = new Set<string>();
+  for (const [path, text] of files) {
+    if (!path.startsWith("src/") || path.endsWith("_test.ts")) continue;
+    if (!text.startsWith("/** ") && !text.startsWith("/**\n")) {
+      complaints.push(`${path} does not say what it is; begin it with one sentence in /** … */`);
+    }
+    folders.add(path.slice(0, path.lastIndexOf("/")));
+  }
+  for (const folder of folders) {
+    if (folder === "src" || folder.startsWith("src/ports") || folder.startsWith("src/plugins")) continue;
+    const door = files.get(`${folder}/mod.ts`);
+    if (door === undefined) {
+      complaints.push(`${folder} has no door; add a mod.ts that exports what others may use`);
+    } else if (!/^\/\*\*\n \* .+\n \* Knows .+\n( \* .+\n)* \* Must not know/.test(door)) {
+      complaints.push(
+        `${folder}/mod.ts does not introduce its folder; say in its first comment what it does, then a line that begins ` +
+          "`Knows` and one that begins `Must not know`",
+      );
+    }
+  }
+  return complaints.sort();
+}
