@@ -1,0 +1,72 @@
+/** A subject space of its own: who is subscribed to what in one account (spec nats-server, section 4.6). */
+import type { RemoteInterest } from "./interest.ts";
+import type { RouteLink } from "./delivery.ts";
+import { SubjectCache } from "./subject_cache.ts";
+import { type Match, SubjectTree } from "./subject_tree.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** The account of everybody when none is configured. */
+export const GLOBAL_ACCOUNT = "$G";
+
+/** Everybody interested in a subject of one account. */
+export type Interested = Match<Subscription, RemoteInterest<RouteLink>>;
+
+/**
+ * Hears of changes in this server's own interest, as routes announce it: plain subscriptions when the first comes and the
+ * last goes, queue groups at every change. `count` is how many there are now. Texts hold one character a byte.
+ */
+export type LocalInterestListener = (
+  account: Account,
+  subject: string,
+  queue: string | undefined,
+  count: number,
+) => void;
+
+export class Account {
+  readonly name: string;
+  readonly tree: SubjectTree<Subscription, RouteLink> = new SubjectTree();
+  readonly cache: SubjectCache<Subscription, RouteLink> = new SubjectCache(this.tree);
+  readonly #changed: LocalInterestListener;
+
+  constructor(name: string, changed: LocalInterestListener) {
+    this.name = name;
+    this.#changed = changed;
+  }
+
+  add(subscription: Subscription): void {
+    this.tree.insert(subscription);
+    this.#tell(subscription, 1);
+  }
+
+  /** Harmless when the subscription is gone already. */
+  remove(subscription: Subscription): void {
+    if (!subscription.active) return;
+    this.tree.remove(subscription);
+    this.#tell(subscription, 0);
+  }
+
+  /** Removes a leaving connection's subscriptions, with one change told per subject and group. */
+  removeAll(subscriptions: Iterable<Subscription>): void {
+    const touched = new Map<string, Subscription>();
+    for (const subscription of subscriptions) {
+      if (!subscription.active) continue;
+      this.tree.remove(subscription);
+      touched.set(`${subscription.subject} ${subscription.queue ?? ""}`, subscription);
+    }
+    for (const subscription of touched.values()) this.#tell(subscription, 0);
+  }
+
+  /** Calls `visit` for every subject and group that somebody here wants: what a new route is told. */
+  forEachLocal(visit: (subject: string, queue: string | undefined, count: number) => void): void {
+    this.tree.forEachPlace((subject, queue, locals) => {
+      if (locals > 0) visit(subject, queue, locals);
+    });
+  }
+
+  #tell(subscription: Subscription, plainThreshold: number): void {
+    const { subject, queue } = subscription;
+    const count = this.tree.localsAt(subject, queue);
+    if (queue === undefined && count !== plainThreshold) return;
+    this.#changed(this, subject, queue, count);
+  }
+}

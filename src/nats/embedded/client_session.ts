@@ -1,0 +1,338 @@
+/**
+ * One connected client: reads its bytes, keeps its time limits, ends it. What its commands do is in `client_commands.ts`,
+ * how messages reach it in `client_output.ts`.
+ */
+import type { Account } from "./account.ts";
+import type { Cancel } from "../../ports/clock.ts";
+import { ClientCommands } from "./client_commands.ts";
+import { ConnectRequest } from "./connect_request.ts";
+import { type Connection, NetworkFailed } from "../../ports/network.ts";
+import { errorFrame, infoFrame, PING } from "../wire/frames.ts";
+import { Failure, FrameParser } from "../wire/parser.ts";
+import type { Admission, SessionHost } from "./session_host.ts";
+import { clientVerbs } from "../wire/verbs.ts";
+import { deliverTo } from "./client_output.ts";
+import type { Message } from "./message.ts";
+import type { Millis } from "../../protocol/units.ts";
+import { Outbox } from "./outbox.ts";
+import type { Permissions } from "./permissions.ts";
+import type { Subscription, Target } from "./subscription.ts";
+
+const SMALL_BUFFER = 4 * 1024;
+const LARGE_BUFFER = 64 * 1024;
+/** A flooding connection lets others have a turn after so many bytes, or so much time. */
+const YIELD_BYTES = 256 * 1024;
+const YIELD_TIME: Millis = 2;
+/** The first ping comes early: it measures the round trip. */
+const FIRST_PING: Millis = 2_000;
+/** How long a parting -ERR may take to get out. */
+const PARTING: Millis = 1_000;
+/** How long a publisher waits for a consumer that takes nothing at all. */
+const STUCK: Millis = 2_000;
+
+export class ClientSession implements Target {
+  readonly id: number;
+  readonly host: SessionHost;
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  readonly request = new ConnectRequest();
+  readonly subscriptions = new Map<string, Subscription>();
+  readonly parser: FrameParser;
+  /** The challenge for nkey signatures, when INFO carried one. */
+  readonly nonce: string;
+  readonly started: bigint;
+  account: Account;
+  permissions: Permissions | undefined = undefined;
+  user = "";
+  connected = false;
+  admitted = false;
+  /** Whether headers may be sent to it. */
+  headers = false;
+  echo = true;
+  closed = false;
+  closeReason = "";
+  stopped = 0n;
+  inMessages = 0;
+  inBytes = 0;
+  outMessages = 0;
+  outBytes = 0;
+  /** Round trip of the last ping, milliseconds; 0 before the first. */
+  roundTrip: Millis = 0;
+  lastActivity: bigint;
+  /** A consumer that this client's messages have swamped. */
+  congested: ClientSession | undefined = undefined;
+  /** What the next command must wait for. */
+  waitFor: Promise<void> | undefined = undefined;
+  firstPongSent = false;
+  toldInfoVersion = 0;
+  readonly #commands: ClientCommands;
+  readonly #startedAt: Millis;
+  #pingTimer: Cancel | undefined;
+  #authTimer: Cancel | undefined;
+  #pingsOut = 0;
+  #pingedAt: Millis = 0;
+  #activeAt: Millis = 0;
+  #stuckWrite = 0;
+
+  constructor(id: number, connection: Connection, host: SessionHost, nonce: string) {
+    this.id = id;
+    this.connection = connection;
+    this.host = host;
+    this.nonce = nonce;
+    this.account = host.globalAccount;
+    this.started = host.clock.wall();
+    this.lastActivity = this.started;
+    this.#startedAt = host.clock.now();
+    this.outbox = new Outbox(connection, host.slabs, host.clock, {
+      writeFailed: (error) => this.close(error instanceof NetworkFailed ? "Write Error" : "Read Error"),
+    });
+    this.#commands = new ClientCommands(this);
+    this.parser = new FrameParser(clientVerbs, host.limits, this.#commands);
+    this.parser.headers = false;
+  }
+
+  /** Greets the client and serves it until it is gone. `greeted`: INFO was sent before TLS began. */
+  async run(greeted: boolean): Promise<void> {
+    if (!greeted) this.greet();
+    const anonymous = this.host.anonymous();
+    if (anonymous !== undefined) this.admit(anonymous);
+    else {
+      const { authTimeout } = this.host.limits;
+      this.#authTimer = this.host.clock.wakeAt(this.host.clock.now() + authTimeout, () => {
+        this.fail("Authentication Timeout", "Authentication Timeout");
+      });
+    }
+    this.#setFirstPing();
+    try {
+      await this.#read();
+    } catch (error) {
+      if (!(error instanceof NetworkFailed)) throw error;
+      this.close(error.code === "ECONNRESET" || error.code === "EPIPE" ? "Client Closed" : "Read Error");
+    }
+  }
+
+  greet(): void {
+    this.toldInfoVersion = this.host.infoVersion;
+    this.send(infoFrame(this.host.infoFor(this)));
+  }
+
+  /** Tells a client that can take it what has changed. Before its first PONG that waits. */
+  tellInfo(): void {
+    if (this.closed || !this.firstPongSent || this.request.protocol < 1) return;
+    if (this.toldInfoVersion !== this.host.infoVersion) this.greet();
+  }
+
+  admit(admission: Admission): void {
+    this.#enter(admission.account);
+    this.permissions = admission.permissions;
+    this.user = admission.user;
+    this.admitted = true;
+    this.#authTimer?.();
+    this.#authTimer = undefined;
+  }
+
+  /** What was subscribed to before comes along into another account. */
+  #enter(account: Account): void {
+    if (account === this.account) return;
+    this.account.removeAll(this.subscriptions.values());
+    this.account = account;
+    for (const subscription of this.subscriptions.values()) account.add(subscription);
+  }
+
+  deliver(subscription: Subscription, message: Message): boolean {
+    return deliverTo(this, subscription, message);
+  }
+
+  /** Queues bytes; they go out at the end of the batch. */
+  send(bytes: Uint8Array): void {
+    if (this.closed) return;
+    this.outbox.write(bytes);
+    this.host.turn.mark(this.outbox);
+  }
+
+  /** `-ERR` without closing. */
+  complain(text: string): void {
+    this.send(errorFrame(text));
+  }
+
+  /** `-ERR`, then the end, for the reason that monitoring shows. */
+  fail(text: string, reason: string): void {
+    if (this.closed) return;
+    this.host.log.debug(`${this} - ${text}`);
+    this.outbox.write(errorFrame(text));
+    this.close(reason, true);
+  }
+
+  /** Ends the session. `flush`: what is queued may still go out. Idempotent. */
+  close(reason: string, flush = false): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.closeReason = reason;
+    this.stopped = this.host.clock.wall();
+    this.#pingTimer?.();
+    this.#authTimer?.();
+    this.account.removeAll(this.subscriptions.values());
+    this.host.sessionClosed(this, reason);
+    if (flush && this.outbox.pending > 0) this.#part();
+    else this.#hangUp();
+  }
+
+  #part(): void {
+    this.outbox.flush();
+    const cancel = this.host.clock.wakeAt(this.host.clock.now() + PARTING, () => this.#hangUp());
+    void this.outbox.drained(1).then(() => {
+      cancel();
+      this.#hangUp();
+    });
+  }
+
+  #hangUp(): void {
+    this.outbox.close();
+    this.connection.close();
+  }
+
+  async #read(): Promise<void> {
+    const clock = this.host.clock;
+    let buffer: Uint8Array = new Uint8Array(SMALL_BUFFER);
+    let filled = 0;
+    let bytes = 0;
+    let busy: Millis = 0;
+    while (!this.closed) {
+      const count = await this.connection.read(filled === 0 ? buffer : buffer.subarray(filled));
+      if (this.closed) return;
+      if (count === 0) return this.close("Client Closed");
+      const full = filled + count === buffer.length;
+      const begun = clock.now();
+      this.#activeAt = begun;
+      filled = await this.#consume(buffer, filled + count);
+      buffer = this.#fit(buffer, filled, full);
+      if (this.congested !== undefined) await this.#waitForConsumer();
+      bytes += count;
+      busy += clock.now() - begun;
+      if (bytes < YIELD_BYTES && busy < YIELD_TIME) continue;
+      bytes = 0;
+      busy = 0;
+      await new Promise<void>((resolve) => clock.soon(resolve));
+    }
+  }
+
+  /** Handles what is in the buffer and moves the unfinished rest to its start; returns the length of that. */
+  #consume(buffer: Uint8Array, filled: number): number | Promise<number> {
+    const used = this.#push(buffer, 0, filled);
+    if (this.waitFor !== undefined) return this.#consumeLater(buffer, used, filled);
+    return keepRest(buffer, used, filled);
+  }
+
+  async #consumeLater(buffer: Uint8Array, from: number, filled: number): Promise<number> {
+    let used = from;
+    while (this.waitFor !== undefined && !this.closed) {
+      await this.waitFor;
+      this.waitFor = undefined;
+      if (this.closed) return 0;
+      used = this.#push(buffer, used, filled);
+    }
+    return keepRest(buffer, used, filled);
+  }
+
+  #push(buffer: Uint8Array, from: number, to: number): number {
+    if (!this.admitted && from < to && !this.connected && (buffer[from]! | 32) !== 99) {
+      this.fail("Authorization Violation", "Authentication Failure");
+      return to;
+    }
+    const turn = this.host.turn;
+    turn.begin(this);
+    const used = this.parser.push(buffer, from, to);
+    turn.end();
+    if (this.parser.failure !== Failure.None) this.#parseFailed(this.parser.failure);
+    return used;
+  }
+
+  #parseFailed(failure: Failure): void {
+    if (failure === Failure.UnknownOperation) this.fail("Unknown Protocol Operation", "Protocol Violation");
+    else if (failure === Failure.MaxPayload) this.fail("Maximum Payload Violation", "Maximum Message Payload Exceeded");
+    else if (failure === Failure.MaxControlLine) {
+      this.fail("maximum control line exceeded", "Maximum Control Line Exceeded");
+    } else this.close("Protocol Violation", true);
+  }
+
+  /** A buffer of the size that the traffic asks for, with the unfinished rest in it. */
+  #fit(buffer: Uint8Array, filled: number, full: boolean): Uint8Array {
+    let size = buffer.length;
+    if (this.parser.wanted > size) size = this.parser.wanted;
+    else if (full && size < LARGE_BUFFER) size *= 2;
+    else if (filled === size) size *= 2;
+    else if (filled === 0 && size > LARGE_BUFFER) size = LARGE_BUFFER;
+    if (size === buffer.length) return buffer;
+    const fitting = new Uint8Array(size);
+    fitting.set(buffer.subarray(0, filled));
+    return fitting;
+  }
+
+  /** Slows this client down to the pace of the consumer that it swamps, unless that one takes nothing at all. */
+  async #waitForConsumer(): Promise<void> {
+    const consumer = this.congested!;
+    this.congested = undefined;
+    if (consumer.closed || consumer.stuck) return;
+    const before = consumer.outbox.writingSince;
+    const clock = this.host.clock;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.wakeAt(clock.now() + STUCK, () => {
+        if (consumer.outbox.writingSince === before) consumer.#stuckWrite = before;
+        resolve();
+      });
+      void consumer.outbox.drained(this.host.limits.maxPending / 64).then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** Whether this consumer has taken nothing since publishers last waited for it. */
+  get stuck(): boolean {
+    return this.#stuckWrite !== 0 && this.#stuckWrite === this.outbox.writingSince;
+  }
+
+  ponged(): void {
+    this.#pingsOut = 0;
+    if (this.#pingedAt > 0) this.roundTrip = this.host.clock.now() - this.#pingedAt;
+    this.#pingedAt = 0;
+  }
+
+  #setFirstPing(): void {
+    const first = Math.min(this.host.limits.pingInterval, FIRST_PING);
+    this.#pingIn(first + this.host.spread(first / 5));
+  }
+
+  #pingIn(wait: Millis): void {
+    this.#pingTimer = this.host.clock.wakeAt(this.host.clock.now() + wait, () => this.#pingTick());
+  }
+
+  #pingTick(): void {
+    const { pingInterval, pingMax } = this.host.limits;
+    const now = this.host.clock.now();
+    // What a client sends shows that it lives; only the very first ping is wanted for the round trip.
+    const needed = this.roundTrip === 0 || now - this.#activeAt >= pingInterval;
+    if (needed && (this.admitted || this.connected)) {
+      if (this.#pingsOut + 1 > pingMax) return this.fail("Stale Connection", "Stale Connection");
+      this.#pingsOut++;
+      this.#pingedAt = now;
+      this.send(PING);
+    }
+    this.#pingIn(pingInterval);
+  }
+
+  /** Milliseconds since the client came. */
+  get age(): Millis {
+    return this.host.clock.now() - this.#startedAt;
+  }
+
+  /** As log lines name it. */
+  toString(): string {
+    return `${this.connection.remote.host}:${this.connection.remote.port} - cid:${this.id}`;
+  }
+}
+
+function keepRest(buffer: Uint8Array, used: number, filled: number): number {
+  if (used > 0 && used < filled) buffer.copyWithin(0, used, filled);
+  return filled - used;
+}

@@ -1,0 +1,17 @@
+/**
+ * The NATS server inside the process: clients, subjects, security, buses for the server itself.
+ * Knows the wire format, the network, the clock and chance through their ports.
+ * Must not know what the messages mean.
+ */
+export type {
+  AuthorizationOptions,
+  ClientTlsOptions,
+  ClusterOptions,
+  EmbeddedNatsOptions,
+  NkeyUserOptions,
+  PermissionRules,
+  ResponseRules,
+  SubjectRules,
+  UserOptions,
+} from "./options.ts";
+export { NatsServer, type NatsServerPorts, startNatsServer } from "./nats_server.ts";
