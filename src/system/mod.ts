@@ -18,3 +18,4 @@ export {
   serveHttp,
 } from "./http.ts";
 export { onSignals, type Signal } from "./signals.ts";
+export * from "./process.ts";
