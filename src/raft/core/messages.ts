@@ -88,6 +88,8 @@ export interface VoteReply extends VoteAnswer {
 /** Entries that follow `prevIndex`, which holds an entry of `prevTerm` (L1). May be empty. */
 export interface Append extends Header {
   readonly kind: "append";
+  /** Counts the appends from this leader to this member. */
+  readonly sequence: number;
   readonly prevIndex: number;
   readonly prevTerm: number;
   readonly commit: number;
@@ -107,6 +109,8 @@ export interface AppendReply extends Header {
 /** The sender's log does not hold the append's previous entry (L1). */
 export interface AppendRefusal extends Header {
   readonly kind: "append refusal";
+  /** Echo of the append's `sequence`; 0 when no append was refused, but one is asked for. */
+  readonly sequence: number;
   /** Echo of the append's `prevIndex`. */
   readonly prevIndex: number;
   /** The term that the sender's log holds at `prevIndex`; 0 when its log ends before. */

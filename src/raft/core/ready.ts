@@ -33,7 +33,10 @@ export interface Fetch {
   readonly maxBytes: number;
 }
 
-/** A change of role, term or known leader. */
+/**
+ * A change of role, term or known leader. Only the last of one turn is told: whoever led in an earlier term has lost
+ * leadership in between, also when it leads again.
+ */
 export interface RoleChange {
   readonly role: CoreRole;
   readonly term: number;

@@ -1,0 +1,78 @@
+/** How a node of any role answers pre-votes and votes (E1, E3, E7, M6, M7). */
+import { memberOf } from "./membership.ts";
+import type { PreVote, Vote, VoteReason } from "./messages.ts";
+import type { NodeState } from "./node_state.ts";
+
+/** Answers a pre-vote; changes neither term nor vote. */
+export function answerPreVote(state: NodeState, message: PreVote): void {
+  const reason = preVoteReason(state, message);
+  if (reason === "leader known" && message.hint && state.leader !== state.id) {
+    state.outbox.notice({ kind: "check leader", leader: state.leader });
+  }
+  state.send(message.from, {
+    kind: "pre-vote reply",
+    reason,
+    forTerm: message.term + 1,
+    guardTicks: state.guardTicks,
+    guardLeader: state.guardLeader,
+  });
+  if (reason !== "granted") tellIfRemoved(state, message);
+}
+
+function preVoteReason(state: NodeState, message: PreVote): VoteReason {
+  const stranger = strangerReason(state, message);
+  if (stranger !== undefined) return stranger;
+  if (state.leaderIsAlive && !(message.hint && state.leaderIsGone)) return "leader known";
+  const wanted = message.term + 1;
+  const voted = wanted < state.term || (wanted === state.term && state.vote !== "" && state.vote !== message.from);
+  if (voted) return "voted";
+  return state.log.isUpToDate(message.lastIndex, message.lastTerm) ? "granted" : "log older";
+}
+
+/** Answers a vote; a granted one is saved before the answer leaves. */
+export function answerVote(state: NodeState, message: Vote): void {
+  const reason = voteReason(state, message);
+  state.send(message.from, {
+    kind: "vote reply",
+    reason,
+    forTerm: message.term,
+    guardTicks: state.guardTicks,
+    guardLeader: state.guardLeader,
+  });
+  if (reason !== "granted") tellIfRemoved(state, message);
+}
+
+function voteReason(state: NodeState, message: Vote): VoteReason {
+  if (message.term < state.term) return "voted";
+  const stranger = strangerReason(state, message);
+  if (stranger !== undefined) return stranger;
+  const waived = message.transfer || (message.hint && state.leaderIsGone);
+  const sameVote = message.term === state.term && state.vote === message.from;
+  if (state.leaderIsAlive && !waived && !sameVote) return "leader known";
+  if (message.term > state.term) state.transitions.follow(message.term, "");
+  if (state.vote !== "" && state.vote !== message.from) return "voted";
+  if (!state.log.isUpToDate(message.lastIndex, message.lastTerm)) return "log older";
+  if (state.vote === "") state.saveTerm(state.term, message.from);
+  return "granted";
+}
+
+/**
+ * Why the two may have nothing to do with one another. A node that knows the cluster's identity votes only for those
+ * that have it in their logs. One that has nothing, because it is new or was wiped, does not vote for a member of an
+ * established cluster unless that one says that no incarnation was bound to its name yet (M7).
+ */
+function strangerReason(state: NodeState, message: PreVote | Vote): VoteReason | undefined {
+  if (state.distrustLog) return "blank";
+  if (message.expected !== "" && message.expected !== state.incarnation) return "blank";
+  if (state.identity !== "" && message.identity !== state.identity) return "not same cluster";
+  return undefined;
+}
+
+/** Tells a node that a committed entry, which it lacks, took it out of the membership (M6). */
+function tellIfRemoved(state: NodeState, message: PreVote | Vote): void {
+  const { index, membership } = state.log.committedMembership;
+  if (state.identity === "" || message.identity !== state.identity || message.lastIndex >= index) return;
+  const member = memberOf(membership, message.from);
+  if (member !== undefined && (member.incarnation === "" || member.incarnation === message.incarnation)) return;
+  state.send(message.from, { kind: "removed", index, expected: message.incarnation });
+}

@@ -1,0 +1,178 @@
+/** What a node is and knows whatever its role: who it is, its term and vote, its log, its leader, the time. */
+import { type CampaignKind, type Role, type Transitions } from "./role.ts";
+import { RaftLog } from "./log.ts";
+import { isSameNode, memberOf, type Membership, type NodeId } from "./membership.ts";
+import type { Body, DiskState, Message, SnapshotMark } from "./messages.ts";
+import { type Chance, foundersMembership, type RaftLimits, type RaftOptions, type RaftTimeouts } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+import type { CoreRole, Ticket } from "./ready.ts";
+
+export class NodeState {
+  readonly id: NodeId;
+  readonly incarnation: string;
+  /** The sorted initial list, joined with commas. */
+  readonly founders: string;
+  readonly timeouts: RaftTimeouts;
+  readonly limits: RaftLimits;
+  readonly random: Chance;
+  readonly newIdentity: string;
+  readonly log: RaftLog;
+  readonly outbox: Outbox;
+  readonly transitions: Transitions;
+
+  now: number;
+  term: number;
+  vote: NodeId;
+  /** Empty when unknown; itself when it leads. */
+  leader: NodeId = "";
+  /** Empty until committed. */
+  identity: string;
+  /** Once the constructor of {@link Raft} is done, always set. */
+  role!: Role;
+
+  /** The tick of the last word from a valid leader. */
+  contact = -Infinity;
+  /** Until this tick the lease of an earlier leader may run (E7)... */
+  guardUntil: number;
+  /** ...which is this one's, and ends when it votes for somebody; empty when nobody's word ends it. */
+  guardLeader: NodeId = "";
+  /** A leader of whom this node has reason to think that it is gone (E7). */
+  goneLeader: NodeId = "";
+
+  electable = true;
+  distrustLog: boolean;
+  /** This node said goodbye. */
+  left = false;
+  disk: DiskState = "ok";
+  /** The snapshot that the caller is fetching, or switching to. */
+  installing: SnapshotMark | undefined;
+  /** Nothing may be handed out to be applied: the state is being replaced. */
+  switching = false;
+  /** Entries to apply were asked back from disk. */
+  fetchingToApply = false;
+
+  constructor(options: RaftOptions, transitions: Transitions) {
+    const founders = foundersMembership(options.founders);
+    this.id = options.id;
+    this.incarnation = options.incarnation;
+    this.founders = founders.members.map((member) => member.id).join(",");
+    this.timeouts = options.timeouts;
+    this.limits = options.limits;
+    this.random = options.random;
+    this.newIdentity = options.newIdentity;
+    this.log = new RaftLog(options.log, { index: 0, membership: founders }, options.applied);
+    this.outbox = new Outbox(this.log.commit);
+    this.transitions = transitions;
+    this.now = options.now;
+    this.term = options.hardState.term;
+    this.vote = options.hardState.vote;
+    this.identity = options.identity;
+    this.distrustLog = options.distrustLog;
+    // Before its restart this node may have promised a leader its lease, and forgotten it.
+    this.guardUntil = this.term > 0 ? this.now + this.leaseGuard : -Infinity;
+  }
+
+  get membership(): Membership {
+    return this.log.membership.membership;
+  }
+
+  /** For how long a leader's lease may run after a contact with it: drift on both clocks and rounding included. */
+  get leaseGuard(): number {
+    return Math.ceil(this.timeouts.leaseTimeout * 1.1) + 1;
+  }
+
+  /** How long a lease may still run that this node knows of. */
+  get guardTicks(): number {
+    return Math.max(0, this.guardUntil - this.now);
+  }
+
+  /** A live leader was heard within the minimum election timeout (E1). */
+  get leaderIsAlive(): boolean {
+    return this.role.name === "leader" || this.contact + this.timeouts.heartbeatTimeout > this.now;
+  }
+
+  /** It is hinted that the leader this node heard is gone (E7). */
+  get leaderIsGone(): boolean {
+    return this.goneLeader !== "" && (this.goneLeader === this.leader || this.leader === "");
+  }
+
+  /** Sets and saves the term and the vote; returns the ticket of that write. */
+  saveTerm(term: number, vote: NodeId): Ticket {
+    this.term = term;
+    this.vote = vote;
+    return this.outbox.save({ term, vote });
+  }
+
+  /** A word from `leader`, valid in the present term. */
+  hearLeader(leader: NodeId): void {
+    this.contact = this.now;
+    this.goneLeader = "";
+    this.guardUntil = this.now + this.leaseGuard;
+    this.guardLeader = leader;
+    if (this.leader === leader) return;
+    this.leader = leader;
+    this.reportRole();
+  }
+
+  reportRole(): void {
+    this.outbox.changeRole({ role: this.role.name as CoreRole, term: this.term, leader: this.leader });
+  }
+
+  send(to: NodeId, body: Body): void {
+    const settled = this.identity !== "";
+    this.outbox.send({
+      ...body,
+      from: this.id,
+      incarnation: this.incarnation,
+      to,
+      term: this.term,
+      identity: settled ? this.identity : this.log.identityInLog,
+      founders: settled ? "" : this.founders,
+    } as Message);
+  }
+
+  /** The other members, learners too. */
+  peers(): NodeId[] {
+    return this.membership.members.filter((member) => member.id !== this.id).map((member) => member.id);
+  }
+
+  /** Whether this node is a voter in the membership in effect. */
+  get isVoter(): boolean {
+    const self = memberOf(this.membership, this.id);
+    return self !== undefined && self.voter && isSameNode(self, this.incarnation);
+  }
+
+  /**
+   * Whether it may stand for election (E10). A voter whose removal is not committed yet still may: the others may be
+   * unable to elect anybody else.
+   */
+  get canCampaign(): boolean {
+    if (!this.electable || this.distrustLog || this.left || this.installing !== undefined) return false;
+    if (this.isVoter) return true;
+    const { log } = this;
+    const before = log.membership.index > log.commit ? log.previousMembership : undefined;
+    const self = before && memberOf(before.membership, this.id);
+    return self !== undefined && self.voter && isSameNode(self, this.incarnation);
+  }
+
+  /** Raises the commit index, which never sinks, and draws the consequences. */
+  commitThrough(index: number): void {
+    const { log } = this;
+    if (index <= log.commit) return;
+    log.commit = index;
+    if (this.identity === "" && log.identityIndex > 0 && log.identityIndex <= index) {
+      this.learnIdentity(log.identityInLog);
+    }
+  }
+
+  learnIdentity(identity: string): void {
+    if (identity === "" || this.identity !== "") return;
+    this.identity = identity;
+    this.outbox.learnIdentity(identity);
+  }
+
+  /** Campaigns if it may. */
+  campaign(kind: CampaignKind): void {
+    if (this.canCampaign) this.transitions.campaign(kind);
+  }
+}

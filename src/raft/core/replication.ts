@@ -1,0 +1,92 @@
+/** How a leader brings its entries to one member (L1, L5, L8, L9). */
+import type { Append, AppendRefusal, SnapshotMark } from "./messages.ts";
+import type { NodeState } from "./node_state.ts";
+import type { Progress } from "./progress.ts";
+
+/** Sends what may be sent now: nothing when the member is paused or has everything. */
+export function replicate(state: NodeState, peer: Progress): void {
+  while (!peer.paused) {
+    const more = peer.next <= state.log.lastIndex;
+    if (!more && peer.state !== "probe") return;
+    if (!sendOne(state, peer)) return;
+  }
+}
+
+/** Sends one append, which may be empty, regardless of windows: to find out what was lost, or to tell the commit. */
+export function sendEmpty(state: NodeState, peer: Progress): void {
+  const prevTerm = state.log.termAt(peer.next - 1);
+  if (prevTerm !== undefined) sendAppend(state, peer, prevTerm, []);
+}
+
+/** Sends the next append, or asks for what is missing for it. Says whether it was sent. */
+function sendOne(state: NodeState, peer: Progress): boolean {
+  const { log, limits } = state;
+  const prevTerm = log.termAt(peer.next - 1);
+  if (prevTerm === undefined) {
+    announce(state, peer);
+    return false;
+  }
+  if (peer.next > log.lastIndex) {
+    sendAppend(state, peer, prevTerm, []);
+    return true;
+  }
+  const entries = log.cache.slice(peer.next, log.lastIndex, limits.appendBytes);
+  if (entries === undefined) {
+    peer.fetching = true;
+    const to = log.cache.first - 1;
+    state.outbox.fetch({ purpose: peer.id, from: peer.next, to, maxBytes: limits.appendBytes });
+    return false;
+  }
+  sendAppend(state, peer, prevTerm, entries);
+  return true;
+}
+
+function sendAppend(state: NodeState, peer: Progress, prevTerm: number, entries: Append["entries"]): void {
+  const { commit } = state.log;
+  const sequence = ++peer.sequence;
+  state.send(peer.id, { kind: "append", sequence, prevIndex: peer.next - 1, prevTerm, commit, entries });
+  peer.sent(entries, commit);
+}
+
+/** Announces the newest snapshot: the log does not go back far enough. */
+export function announce(state: NodeState, peer: Progress): void {
+  const snapshot: SnapshotMark | undefined = state.log.snapshot;
+  if (snapshot === undefined) return;
+  peer.announce(snapshot, state.now);
+  state.send(peer.id, { kind: "snapshot announce", snapshot });
+}
+
+/** Entries came back from disk for `peer`. */
+export function sendFetched(state: NodeState, peer: Progress, entries: Append["entries"]): void {
+  const { log } = state;
+  peer.fetching = false;
+  const first = entries[0];
+  const prevTerm = log.termAt(peer.next - 1);
+  if (first === undefined && peer.state === "replicate") peer.probe(peer.next);
+  // Unreadable: the next heartbeat's answer tries again.
+  if (first === undefined) peer.probing = true;
+  if (peer.paused || first === undefined || prevTerm === undefined || first.index !== peer.next) return;
+  if (entries.some((entry) => log.termAt(entry.index) !== entry.term)) return;
+  sendAppend(state, peer, prevTerm, entries);
+}
+
+/** The member refused an append: goes back to the last entry that both may have (L1). */
+export function goBack(state: NodeState, peer: Progress, refusal: AppendRefusal): void {
+  const { log, outbox } = state;
+  if (peer.state === "snapshot") return;
+  if (peer.state === "probe" && refusal.prevIndex !== peer.next - 1) return;
+  if (refusal.lastIndex < peer.match && peer.isAfterMatch(refusal.sequence)) {
+    const { id, match } = peer;
+    outbox.noticeOnce(`log lost ${id}`, { kind: "log lost", peer: id, last: refusal.lastIndex, acknowledged: match });
+    return peer.forget(refusal.lastIndex);
+  }
+  // An old refusal: what is known to be there was not refused.
+  if (refusal.prevIndex <= peer.match) return;
+  const { conflictTerm, conflictIndex } = refusal;
+  const shared = conflictTerm === 0 ? conflictIndex - 1 : log.lastWithTermAtMost(conflictTerm, refusal.prevIndex - 1);
+  // An own entry of an older term than the conflicting one cannot match at or behind the conflict's first index.
+  const matchable = conflictTerm !== 0 && log.termAt(shared) !== conflictTerm
+    ? Math.min(shared, conflictIndex - 1)
+    : shared;
+  peer.probe(Math.min(matchable + 1, refusal.prevIndex));
+}
