@@ -144,7 +144,7 @@ export function resolveLimits(limits: ConfiguredLimits): ResolvedLimits {
   const resolved = new Map<string, ChannelLimits>();
   for (const pattern of inOrder(root)) {
     let parent: ChannelLimits = limits;
-    for (const name of [...matching(root, pattern).filter((each) => each !== pattern), pattern]) {
+    for (const name of matching(root, pattern)) {
       const known = resolved.get(name);
       if (known === undefined) resolved.set(name, parent = inherit(limits.channels.get(name)!, parent));
       else parent = known;
