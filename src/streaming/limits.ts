@@ -108,6 +108,11 @@ function matching(root: Level, name: string): string[] {
   return found;
 }
 
+/** The patterns among `patterns` that `name`, itself one of them, inherits from, widest first. */
+export function widerPatterns(name: string, patterns: readonly string[]): string[] {
+  return matching(treeOf(patterns), name).filter((each) => each !== name);
+}
+
 function walk(start: Level, tokens: readonly string[], from: number, found: string[]): void {
   let level = start;
   for (let i = from; i < tokens.length; i++) {
