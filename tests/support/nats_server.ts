@@ -27,6 +27,8 @@ export interface NatsServerOptions {
 export interface RealNatsServer {
   readonly port: number;
   readonly pid: number;
+  /** The monitoring port, where the configuration asks for one; 0 otherwise. */
+  readonly monitorPort: number;
   /** Waits for the process to end. */
   stop(signal?: Deno.Signal): Promise<void>;
 }
@@ -62,8 +64,8 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   };
   const file = `${folder}/nats-server_${process.pid}.ports`;
   for (let tries = 0; tries < 500; tries++) {
-    const port = await portIn(file);
-    if (port !== undefined) return { port, pid: process.pid, stop };
+    const ports = await portsIn(file);
+    if (ports !== undefined) return { ...ports, pid: process.pid, stop };
     if (ended) break;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -71,11 +73,15 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   throw new Error(`nats-server did not start: ${await output}`);
 }
 
-async function portIn(file: string): Promise<number | undefined> {
+async function portsIn(file: string): Promise<{ port: number; monitorPort: number } | undefined> {
   try {
-    const ports = JSON.parse(await Deno.readTextFile(file)) as { nats: string[] };
-    return Number(new URL(ports.nats[0]!).port);
+    const ports = JSON.parse(await Deno.readTextFile(file)) as { nats: string[]; monitoring?: string[] };
+    return { port: portOf(ports.nats[0]), monitorPort: portOf(ports.monitoring?.[0]) };
   } catch {
     return undefined;
   }
+}
+
+function portOf(url: string | undefined): number {
+  return url === undefined ? 0 : Number(new URL(url.replace(/^\w+:/, "ws:")).port);
 }
