@@ -43,9 +43,14 @@ export function publisherOf(state: State, connId: Uint8Array, clientId: string):
  * The channel to publish to, or the operation that must come first, or why not. The answer holds until channels come or
  * go: ask once per channel and batch, not per message.
  */
-export function admitPublish(state: State, channel: string): Channel | CreateChannel | Refusal {
+export function admitPublish(
+  state: State,
+  channel: string,
+): { readonly kind: "known"; readonly channel: Channel } | CreateChannel | Refusal {
   const existing = state.channels.get(channel);
-  if (existing !== undefined) return existing.deleting ? refused(Text.channelBeingDeleted) : existing;
+  if (existing !== undefined) {
+    return existing.deleting ? refused(Text.channelBeingDeleted) : { kind: "known", channel: existing };
+  }
   if (!isChannelName(channel)) return refused(Text.invalidPublishRequest);
   return refusalToCreate(state, channel) ?? { kind: "create channel", channel };
 }

@@ -70,7 +70,6 @@ export class MachineDriver {
   readonly heartbeats: string[] = [];
   readonly evictions: string[] = [];
   readonly deletions: { channel: string; incarnation: number }[] = [];
-  readonly listening = new Set<string>();
   /** Inboxes to which nothing can be published. */
   readonly broken = new Set<string>();
   /** Channels whose messages cannot be read. */
@@ -80,6 +79,8 @@ export class MachineDriver {
   readonly clients = new Map<string, ClientInfo>();
   readonly #settings: MachineSettings;
   readonly #timers = new Map<string, number>();
+  /** By subscription, not by inbox: a resumed durable has a new inbox while the old one is still listened on. */
+  readonly #listening = new Map<Subscription, string>();
   readonly #more = new Set<string>();
   #index = 0;
   #inboxes = 0;
@@ -92,6 +93,11 @@ export class MachineDriver {
 
   get wall(): bigint {
     return 1_700_000_000_000_000_000n + BigInt(Math.round(this.now * 1e6));
+  }
+
+  /** Ack inboxes listened on. */
+  get listening(): ReadonlySet<string> {
+    return new Set(this.#listening.values());
   }
 
   get wakeUps(): readonly string[] {
@@ -110,7 +116,7 @@ export class MachineDriver {
     this.machine.follow();
     this.machine.takeEffects();
     this.#timers.clear();
-    this.listening.clear();
+    this.#listening.clear();
     this.#more.clear();
   }
 
@@ -270,7 +276,7 @@ export class MachineDriver {
   restart(later = 0, limits: ResolvedLimits = DEFAULT_LIMITS): readonly string[] {
     this.#timers.clear();
     this.#more.clear();
-    this.listening.clear();
+    this.#listening.clear();
     this.now += later;
     const { state, repairs, warnings } = recoverState(
       [...this.clients.values()],
@@ -353,10 +359,10 @@ export class MachineDriver {
         this.#note(effect);
         break;
       case "listen":
-        this.listening.add(effect.subscription.ackInbox);
+        this.#listening.set(effect.subscription, effect.subscription.ackInbox);
         break;
       case "unlisten":
-        this.listening.delete(effect.subscription.ackInbox);
+        this.#listening.delete(effect.subscription);
         break;
       case "deliver":
         this.#deliver(effect);
