@@ -49,6 +49,12 @@ export interface Replica {
   snapshot(): Uint8Array;
 
   /**
+   * Makes every message applied so far durable, whatever the store's syncing is set to: asked before a log is cut that
+   * still holds them. A replica that lacks it has a store that syncs with each batch.
+   */
+  settle?(): Awaitable<void>;
+
+  /**
    * Replaces the state by a snapshot's. Messages that the snapshot names and the store lacks are read from `source`;
    * answers when the store holds them durably. May be called again after a failure and then goes on where it stopped.
    */
