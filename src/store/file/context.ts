@@ -1,0 +1,41 @@
+/** What the parts of one file store share. */
+import type { Clock } from "../../ports/clock.ts";
+import type { Commands } from "../../ports/commands.ts";
+import type { Files } from "../../ports/files.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Random } from "../../ports/random.ts";
+import type { Checksum } from "./checksum.ts";
+import type { ReadCaches } from "./read_cache.ts";
+import type { Nanos } from "../../protocol/units.ts";
+import type { OpenFiles } from "./open_files.ts";
+import type { FileStoreOptions } from "./options.ts";
+import type { Syncing } from "./syncing.ts";
+
+/** The ports of a file store. Without `commands` no archive script is run. */
+export interface FileStorePorts {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: Random;
+  readonly commands?: Commands;
+}
+
+export interface FileContext {
+  readonly options: FileStoreOptions;
+  readonly ports: FileStorePorts;
+  readonly checksum: Checksum;
+  readonly openFiles: OpenFiles;
+  readonly syncing: Syncing;
+  readonly readCaches: ReadCaches;
+  /** Wall time, read about once a second: how old slices are. */
+  tick: Nanos;
+  /** The last run of this server here did not end by closing the store: ends of files that were never synced may be cut off. */
+  unclean: boolean;
+  /** Archive scripts that are running. */
+  readonly scripts: Set<Promise<void>>;
+}
+
+/** The path of something in a directory. */
+export function join(directory: string, name: string): string {
+  return directory.endsWith("/") ? directory + name : `${directory}/${name}`;
+}

@@ -1,0 +1,338 @@
+/** The store in files: one directory, one folder in it for each channel (spec stores, section 3). */
+import { FileFailed, type FileLock } from "../../ports/files.ts";
+import {
+  type ChannelLimits,
+  type ChannelStore,
+  type RecoveredChannel,
+  type RecoveredState,
+  type Store,
+  StoreFailed,
+} from "../../ports/store.ts";
+import type { Millis } from "../../protocol/units.ts";
+import { type ClientInfo, ServerInfo } from "../../protocol/stored_records.ts";
+import { defaultLimits, type ResolvedLimits, resolveLimits, type StoreLimits } from "../limits.ts";
+import { Checksum } from "./checksum.ts";
+import { ClientsLog } from "./clients_log.ts";
+import { type FileContext, type FileStorePorts, join } from "./context.ts";
+import { FileMessageLog } from "./message_log.ts";
+import { createFile, type FileHandle, OpenFiles } from "./open_files.ts";
+import { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./options.ts";
+import { ReadCaches } from "./read_cache.ts";
+import { encodeRecord } from "./record.ts";
+import { type ChannelFiles, openClients, recoverChannel, recoverClients, recoverServerInfo } from "./recovery.ts";
+import { FileSubscriptionsLog } from "./subscriptions_log.ts";
+import { Syncing } from "./syncing.ts";
+
+/** Held by the process that uses the directory. */
+const LOCK = ".rootdir.lck";
+/** There while a store is open for writing: still there at the start, the last run did not close it. */
+const OPEN_MARK = ".open.lck";
+/** The last start cut torn files off. */
+const TRUNCATE_MARK = ".truncate.lck";
+/** File systems take no longer names; in bytes. */
+const MAX_NAME = 255;
+/** How often recovery says how far it has come. */
+const PROGRESS: Millis = 3000;
+
+export type OpenFileStoreOptions = Partial<FileStoreOptions> & {
+  readonly directory: string;
+  readonly limits?: StoreLimits;
+};
+
+/**
+ * Opens the store of a directory, which is made when missing; nothing in it is read yet. Throws StoreFailed `refused` for
+ * options or limits that cannot be meant, with the reference's texts; `io` when the directory cannot be made.
+ */
+export function openFileStore(options: OpenFileStoreOptions, ports: FileStorePorts): Store {
+  const { limits, ...given } = options;
+  const all: FileStoreOptions = { ...defaultFileStoreOptions, ...given };
+  const resolved = resolveLimits(limits ?? defaultLimits);
+  checkFileStoreOptions(all);
+  try {
+    ports.files.makeDirectory(all.directory);
+    markTruncation(all, ports);
+  } catch (error) {
+    if (!(error instanceof FileFailed)) throw error;
+    throw new StoreFailed("io", error.message, { cause: error });
+  }
+  const context: FileContext = {
+    options: all,
+    ports,
+    checksum: new Checksum(all.crcPolynomial),
+    openFiles: new OpenFiles(ports.files, all.fileDescriptorsLimit),
+    syncing: new Syncing(all.sync, () => ports.clock.now()),
+    readCaches: new ReadCaches(),
+    tick: ports.clock.wall(),
+    unclean: false,
+    scripts: new Set(),
+  };
+  return new FileStore(context, resolved);
+}
+
+function markTruncation(options: FileStoreOptions, { files }: FileStorePorts): void {
+  const mark = join(options.directory, TRUNCATE_MARK);
+  if (!options.truncateUnexpectedEof) return files.remove(mark);
+  try {
+    files.open(mark, { mode: "new" }).close();
+  } catch (error) {
+    if (!(error instanceof FileFailed && error.code === "exists")) throw error;
+    throw new StoreFailed(
+      "refused",
+      "file store should not be opened consecutively with the TruncateUnexpectedEOF option set to true",
+    );
+  }
+}
+
+class FileStore implements Store {
+  readonly name = "FILE";
+  readonly #context: FileContext;
+  readonly #limits: ResolvedLimits;
+  readonly #clients: ClientsLog;
+  readonly #serverFile: FileHandle;
+  #channels = new Map<string, ChannelFiles>();
+  #lock: FileLock | undefined;
+  #marked = false;
+  #closing: Promise<void> | undefined;
+  #syncedAt: Millis | undefined;
+
+  constructor(context: FileContext, limits: ResolvedLimits) {
+    this.#context = context;
+    this.#limits = limits;
+    this.#clients = new ClientsLog(context);
+    this.#serverFile = context.openFiles.handle(this.#path("server.dat"));
+  }
+
+  #path(name: string): string {
+    return join(this.#context.options.directory, name);
+  }
+
+  tryLock(): boolean {
+    this.#lock ??= this.#guard(() => this.#context.ports.files.lock(this.#path(LOCK)));
+    return this.#lock !== undefined;
+  }
+
+  #needLock(): void {
+    if (this.tryLock()) return;
+    throw new StoreFailed(
+      "refused",
+      `store directory "${this.#context.options.directory}" is in use by another process (it holds the lock on "${
+        this.#path(LOCK)
+      }")`,
+    );
+  }
+
+  async recover(): Promise<RecoveredState | undefined> {
+    this.#needLock();
+    const { ports: { files }, options } = this.#context;
+    this.#context.unclean ||= files.exists(this.#path(OPEN_MARK));
+    const info = this.#guard(() => recoverServerInfo(this.#serverFile, this.#context));
+    this.#guard(() => openClients(this.#clients, this.#context));
+    const names = this.#guard(() =>
+      files.list(options.directory).filter((entry) => entry.isDirectory).map(({ name }) => name)
+    );
+    if (info === undefined) {
+      if (names.length > 0) throw new StoreFailed("refused", "no server state recovered but channels present");
+      return undefined;
+    }
+    const { clients } = this.#guard(() => recoverClients(this.#clients, this.#context));
+    const channels = await this.#recoverChannels(names);
+    this.#context.openFiles.closeAll();
+    this.#mark();
+    return { info, clients: [...clients.values()], channels };
+  }
+
+  /** Recovers channels side by side. The first error is thrown when those under way have ended. */
+  async #recoverChannels(names: readonly string[]): Promise<Map<string, RecoveredChannel>> {
+    const { ports: { clock, log }, options } = this.#context;
+    const recovered = new Map<string, RecoveredChannel>();
+    const failures: unknown[] = [];
+    let next = 0;
+    let told = clock.now();
+    const work = async () => {
+      while (next < names.length && failures.length === 0) {
+        const name = names[next++]!;
+        try {
+          recovered.set(name, this.#recoverOne(name));
+        } catch (error) {
+          failures.push(error);
+        }
+        if (clock.now() - told >= PROGRESS) {
+          told = clock.now();
+          log.notice(`Recovering channels: ${recovered.size} of ${names.length}`);
+        }
+        if (next % 64 === 0) await new Promise<void>((resolve) => clock.soon(resolve));
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(options.parallelRecovery, Math.max(1, names.length)) }, work));
+    if (failures.length === 0) return recovered;
+    for (const { messages } of this.#channels.values()) messages.release();
+    this.#channels.clear();
+    this.#context.openFiles.closeAll();
+    throw failures[0];
+  }
+
+  #recoverOne(name: string): RecoveredChannel {
+    const { replay, ...channel } = this.#guard(() => recoverChannel(name, this.limitsOf(name), this.#context));
+    this.#channels.set(name, channel);
+    return { store: channel, subscriptions: replay.recovered(), highestSubscriptionId: replay.highestId };
+  }
+
+  /** Notes on disk that the store is open. */
+  #mark(): void {
+    if (this.#marked) return;
+    this.#marked = true;
+    this.#guard(() => {
+      const { ports: { files }, options } = this.#context;
+      files.open(this.#path(OPEN_MARK), { mode: "empty" }).close();
+      if (options.sync) files.syncDirectory(options.directory);
+    });
+  }
+
+  init(info: ServerInfo): void {
+    this.#needLock();
+    this.#guard(() => {
+      const { ports: { files }, options: { directory, sync }, checksum } = this.#context;
+      this.#serverFile.close();
+      createFile(files, this.#serverFile.path, sync, encodeRecord(0, ServerInfo.encode(info), checksum));
+      if (!files.exists(this.#clients.handle.path)) createFile(files, this.#clients.handle.path, sync);
+      if (sync) files.syncDirectory(directory);
+    });
+    this.#mark();
+  }
+
+  limitsOf(channel: string): ChannelLimits {
+    return this.#limits.of(channel);
+  }
+
+  createChannel(name: string): ChannelStore {
+    if (this.#channels.has(name)) throw new StoreFailed("refused", "already exists");
+    const { maxChannels } = this.#limits;
+    if (maxChannels > 0 && this.#channels.size >= maxChannels) throw new StoreFailed("refused", "too many channels");
+    checkChannelName(name);
+    const directory = this.#path(name);
+    const messages = new FileMessageLog(name, directory, this.limitsOf(name), this.#context);
+    const subscriptions = new FileSubscriptionsLog(name, directory, this.#context);
+    this.#guard(() => this.#makeChannelDirectory(directory, subscriptions.handle.path));
+    const channel = { name, directory, messages, subscriptions };
+    this.#channels.set(name, channel);
+    return channel;
+  }
+
+  #makeChannelDirectory(directory: string, subscriptions: string): void {
+    const { ports: { files }, options } = this.#context;
+    try {
+      files.makeDirectory(directory);
+      createFile(files, subscriptions, options.sync);
+      if (!options.sync) return;
+      files.syncDirectory(directory);
+      files.syncDirectory(options.directory);
+    } catch (error) {
+      files.removeTree(directory);
+      throw error;
+    }
+  }
+
+  async deleteChannel(name: string): Promise<void> {
+    const channel = this.#channels.get(name);
+    if (channel === undefined) throw new StoreFailed("refused", "not found");
+    await channel.messages.settle();
+    await channel.subscriptions.settle();
+    this.#guard(() => {
+      const { ports: { files }, options } = this.#context;
+      channel.messages.release();
+      channel.subscriptions.release();
+      files.removeTree(channel.directory);
+      if (options.sync) files.syncDirectory(options.directory);
+    });
+    this.#channels.delete(name);
+  }
+
+  addClient(client: ClientInfo): void {
+    this.#clients.add(client);
+  }
+
+  deleteClient(id: string): void {
+    this.#clients.remove(id);
+  }
+
+  async maintain(now: Millis): Promise<void> {
+    if (this.#closing !== undefined) return;
+    this.#context.tick = this.#context.ports.clock.wall();
+    for (const { messages, subscriptions } of this.#channels.values()) {
+      messages.maintain(now);
+      await subscriptions.maintain(now);
+    }
+    this.#clients.compactIfDue(now);
+    const { autoSync } = this.#context.options;
+    this.#syncedAt ??= now;
+    if (autoSync > 0 && now - this.#syncedAt >= autoSync) {
+      this.#syncedAt = now;
+      await this.#syncAll();
+    }
+    this.#guard(() => this.#context.openFiles.maintain(now));
+  }
+
+  /** Flushes and syncs what was written without. */
+  async #syncAll(): Promise<void> {
+    const { syncing } = this.#context;
+    for (const { messages, subscriptions } of [...this.#channels.values()]) {
+      for (const log of [messages, subscriptions]) {
+        if (!log.unsynced) continue;
+        await log.flush();
+        await syncing.runBeside(log.syncSteps());
+      }
+    }
+    await syncing.runBeside(this.#clients.syncSteps());
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const failures: unknown[] = [];
+    try {
+      if (this.#context.syncing.failure === undefined) await this.#syncAll();
+      else failures.push(this.#context.syncing.failure);
+    } catch (error) {
+      failures.push(error);
+    }
+    for (const { messages, subscriptions } of this.#channels.values()) {
+      await messages.settle();
+      await subscriptions.settle();
+      messages.release();
+    }
+    this.#context.openFiles.closeAll();
+    await Promise.all(this.#context.scripts);
+    if (this.#marked && failures.length === 0) this.#context.ports.files.remove(this.#path(OPEN_MARK));
+    this.#lock?.release();
+    this.#lock = undefined;
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Runs `act`; a failure of a file becomes one of the store. */
+  #guard<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof FileFailed)) throw error;
+      throw new StoreFailed(error.code === "full" ? "full" : "io", error.message, { cause: error });
+    }
+  }
+}
+
+/** Throws StoreFailed `refused` for a name that is no folder's. */
+function checkChannelName(name: string): void {
+  const length = new TextEncoder().encode(name).length;
+  if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
+    throw new StoreFailed("refused", `invalid channel name ${JSON.stringify(name)}`);
+  }
+  if (length > MAX_NAME) {
+    throw new StoreFailed(
+      "refused",
+      `channel name of ${length} bytes is too long for a file store (at most ${MAX_NAME})`,
+    );
+  }
+}
+
+export type { FileStorePorts };

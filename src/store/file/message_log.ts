@@ -1,0 +1,497 @@
+/** A channel's messages in files: slices in ascending order, the newest messages also in memory (spec stores, section 3). */
+import { type ChannelLimits, type MessageLog, type MessageVisitor, StoreFailed } from "../../ports/store.ts";
+import { type Awaitable, isLater, type Millis, type Nanos, type Offset, type Sequence } from "../../protocol/units.ts";
+import { writeVarint } from "../../protocol/varint.ts";
+import { Reading, visitBlock } from "../block_reading.ts";
+import { entryTime } from "../entry_time.ts";
+import { exceeds, limitsReached } from "../retention.ts";
+import { type FileContext, join } from "./context.ts";
+import { entrySequence, SIZE } from "./message_index.ts";
+import { ReadCache } from "./read_cache.ts";
+import { HEADER_SIZE } from "./record.ts";
+import { OVERHEAD, Slice } from "./slice.ts";
+import { type SliceLimits, sliceLimits } from "./slice_limits.ts";
+import { Tail } from "./tail.ts";
+
+/** No gap in sequences above this is filled: it would be a mistake, and fill the disk. */
+const MAX_GAP = 1_000_000;
+/** Without appends or reads for this long, written messages are no longer kept in memory. */
+const IDLE: Millis = 1000;
+const SUBJECT_TAG = 0x12;
+
+export class FileMessageLog implements MessageLog {
+  first: Sequence = 0;
+  last: Sequence = 0;
+  count = 0;
+  bytes = 0;
+  lastTimestamp: Nanos = 0n;
+  /** Ascending. All but the first hold only messages that are not evicted. */
+  #slices: Slice[] = [];
+  /** Slices all of whose messages are evicted; their files go when what pushed them out is safe. */
+  #doomed: Slice[] = [];
+  readonly #tail: Tail;
+  readonly #cache: ReadCache;
+  /** MsgProto field 2 of this channel: all that a message which fills a gap holds. */
+  readonly #filler: Uint8Array;
+  readonly #sliceLimits: SliceLimits;
+  #dirty = false;
+  /** The flush that is under way, and the one that waits for it. */
+  #running: Promise<void> | undefined;
+  #queued: Promise<void> | undefined;
+  /** Messages above were appended after that flush began. */
+  #flushTarget: Sequence = 0;
+  /** Messages were given up that no caller has been told about. */
+  #lost: StoreFailed | undefined;
+  /** Evicted at the last flush, or by order: below stays evicted even if what came after is given up. */
+  #floor: Sequence = 0;
+  /** The numbering when there is no slice. */
+  #numbered: Sequence = 0;
+  #warned = false;
+  #used = false;
+  #idleSince: Millis = 0;
+
+  // What `#locate` found: the first entry at or above a sequence.
+  #words: Uint32Array = new Uint32Array(0);
+  #at = 0;
+
+  constructor(
+    readonly channel: string,
+    readonly directory: string,
+    readonly limits: ChannelLimits,
+    readonly context: FileContext,
+  ) {
+    this.#tail = new Tail(context.checksum);
+    const { readBufferSize, crc } = context.options;
+    this.#cache = new ReadCache(context.readCaches, readBufferSize, crc ? context.checksum : undefined);
+    this.#sliceLimits = sliceLimits(context.options, limits);
+    const subject = new TextEncoder().encode(channel);
+    const head = new Uint8Array(6);
+    head[0] = SUBJECT_TAG;
+    const headLength = writeVarint(head, 1, subject.length);
+    this.#filler = new Uint8Array(headLength + subject.length);
+    this.#filler.set(head.subarray(0, headLength));
+    this.#filler.set(subject, headLength);
+  }
+
+  /** Takes over what recovery found, in ascending order, and evicts what the limits and the age at `now` do not allow. */
+  adopt(slices: readonly Slice[], now: Nanos): void {
+    this.#slices = [...slices];
+    this.#recount(0);
+    while (exceeds(this.count, this.bytes, this.limits)) this.#evictFirst();
+    if (this.limits.maxAge > 0n) this.evictBefore(this.#firstYounger(now - this.limits.maxAge));
+    this.#floor = this.first;
+    this.#bury();
+    this.#cache.clear();
+  }
+
+  append(sequence: Sequence, timestamp: Nanos, fields: Uint8Array, start: Offset, end: Offset): void {
+    this.#refuseIfFailed();
+    if (sequence <= this.last) return;
+    if (this.last > 0 && sequence > this.last + 1) this.#fillGap(sequence, timestamp);
+    this.#put(this.#writeSlice(), sequence, timestamp, fields, start, end);
+    if (exceeds(this.count, this.bytes, this.limits)) this.#enforceLimits();
+    if (this.#tail.unwritten > this.context.options.bufferSize && this.#running === undefined) this.#writeAhead();
+  }
+
+  #refuseIfFailed(): void {
+    this.context.syncing.check();
+    const lost = this.#lost;
+    if (lost === undefined) return;
+    this.#lost = undefined;
+    throw lost;
+  }
+
+  #put(slice: Slice, sequence: Sequence, time: Nanos, fields: Uint8Array, start: Offset, end: Offset): void {
+    const size = this.#tail.put(slice, sequence, time, fields, start, end) + OVERHEAD;
+    if (this.count === 0) this.first = sequence;
+    this.last = sequence;
+    this.lastTimestamp = time;
+    this.count++;
+    this.bytes += size;
+    this.#used = true;
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.context.syncing.dirty++;
+  }
+
+  #fillGap(until: Sequence, time: Nanos): void {
+    if (until - this.last > MAX_GAP) {
+      throw new StoreFailed("refused", `channel ${this.channel}: sequence ${until} is too far beyond ${this.last}`);
+    }
+    const slice = this.#slices.at(-1) ?? this.#writeSlice();
+    for (let sequence = this.last + 1; sequence < until; sequence++) {
+      this.#put(slice, sequence, time, this.#filler, 0, this.#filler.length);
+    }
+  }
+
+  /** The slice that the next message belongs to: a new one if the present one has reached its limits. */
+  #writeSlice(): Slice {
+    const newest = this.#slices.at(-1);
+    if (newest !== undefined && !this.#sliceLimits.reached(newest, this.context.tick)) return newest;
+    const slice = new Slice((newest?.number ?? 0) + 1, this.directory, this.context);
+    slice.data.closeWhenIdle = slice.index.closeWhenIdle = false;
+    if (newest !== undefined) newest.data.closeWhenIdle = newest.index.closeWhenIdle = true;
+    this.#slices.push(slice);
+    if (this.#slices.length > 1 && this.#slices[0]!.liveCount === 0) this.#doomed.push(this.#slices.shift()!);
+    return slice;
+  }
+
+  #enforceLimits(): void {
+    if (!this.#warned) {
+      this.#warned = true;
+      this.context.ports.log.warn(limitsReached(this.channel, this.count, this.bytes, this.limits));
+    }
+    while (exceeds(this.count, this.bytes, this.limits)) this.#evictFirst();
+  }
+
+  /** Evicts the first message. */
+  #evictFirst(): void {
+    const slice = this.#slices[0]!;
+    if (slice.liveCount === 1) this.#evictSlice(slice);
+    else this.#evictUpTo(slice, this.first);
+  }
+
+  /** Evicts all of the first slice. */
+  #evictSlice(slice: Slice): void {
+    this.count -= slice.liveCount;
+    this.bytes -= slice.liveBytes;
+    slice.liveCount = slice.liveBytes = 0;
+    if (this.#slices.length > 1) this.#doomed.push(this.#slices.shift()!);
+    this.first = this.count === 0 ? this.last + 1 : this.#slices[0]!.first;
+  }
+
+  /** Evicts the messages of the first slice up to `sequence`; others remain in it. */
+  #evictUpTo(slice: Slice, sequence: Sequence): void {
+    let at = this.first;
+    while (at <= sequence && this.#locate(slice, at)) {
+      const found = entrySequence(this.#words, this.#at);
+      if (found > sequence) break;
+      const size = this.#words[this.#at + SIZE]!;
+      slice.evict(size);
+      this.count--;
+      this.bytes -= size + OVERHEAD;
+      at = found + 1;
+    }
+    if (!slice.contiguous && this.#locate(slice, at)) at = entrySequence(this.#words, this.#at);
+    this.first = at;
+  }
+
+  /** Leaves the first entry of the slice at or above `sequence` in `#words` at `#at`; `false` if there is none. */
+  #locate(slice: Slice, sequence: Sequence): boolean {
+    if (sequence >= this.#tail.first) {
+      const block = this.#tail.blockOf(sequence);
+      if (block === undefined || block.slice !== slice) return false;
+      this.#words = block.entries;
+      this.#at = block.entryAt(sequence);
+      return true;
+    }
+    if (!this.#cache.findEntry(slice, sequence)) return this.#locateInTail(slice, sequence);
+    this.#words = this.#cache.words;
+    this.#at = this.#cache.at;
+    return true;
+  }
+
+  #locateInTail(slice: Slice, sequence: Sequence): boolean {
+    const first = this.#tail.first;
+    return sequence < first && first <= slice.last && this.#locate(slice, first);
+  }
+
+  evictBefore(sequence: Sequence): void {
+    const limit = Math.min(sequence, this.last + 1);
+    while (this.count > 0 && this.first < limit) {
+      const slice = this.#slices[0]!;
+      if (slice.last < limit) this.#evictSlice(slice);
+      else this.#evictUpTo(slice, limit - 1);
+    }
+    this.#floor = Math.max(this.#floor, limit);
+    if (!this.#dirty && this.#running === undefined) this.#bury();
+  }
+
+  flush(): Awaitable<void> {
+    if (this.#running !== undefined) return this.#queued ??= this.#flushNext(this.#running);
+    this.#refuseIfFailed();
+    if (!this.#dirty) return;
+    this.#flushTarget = this.last;
+    let result: Awaitable<void>;
+    try {
+      const write = () => this.context.syncing.run(this.#writeSteps());
+      result = this.#withRoom(write);
+      if (isLater(result)) result = result.catch((error) => this.#withRoom(write, error));
+    } catch (error) {
+      throw this.#failed(error);
+    }
+    if (!isLater(result)) return this.#flushed();
+    return this.#running = this.#finish(result);
+  }
+
+  async #finish(writing: Promise<void>): Promise<void> {
+    try {
+      await writing;
+      this.#flushed();
+    } catch (error) {
+      throw this.#failed(error);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #flushNext(before: Promise<void>): Promise<void> {
+    await before.catch(() => {});
+    this.#queued = undefined;
+    await this.flush();
+  }
+
+  /** Writes slice by slice what is not in the files: an entry never reaches the disk before its message does. */
+  *#writeSteps() {
+    const targets = this.#slices.filter((slice) => slice.dirty).map((slice) => ({ slice, extent: slice.extent }));
+    for (const { slice, extent } of targets) {
+      if (this.#doomed.includes(slice)) continue;
+      this.#tail.writeData(slice, extent.end);
+      yield slice.data;
+      this.#tail.writeEntries(slice, extent.last);
+      yield slice.index;
+      slice.flushed = extent;
+    }
+  }
+
+  /** Tries again after a full disk if evicted slices can make room. */
+  #withRoom<T>(write: () => T, failure?: unknown): T {
+    try {
+      if (failure !== undefined) throw failure;
+      return write();
+    } catch (error) {
+      const known = this.context.syncing.writeFailed(error);
+      if (!(known instanceof StoreFailed && known.code === "full") || !this.#makeRoom()) throw known;
+      return write();
+    }
+  }
+
+  #makeRoom(): boolean {
+    if (!this.#slices.some((slice) => slice.flushed.records > 0)) return false;
+    const freed = this.#doomed.some((slice) => slice.created);
+    this.#bury();
+    return freed;
+  }
+
+  #flushed(): void {
+    this.#setDirty();
+    if (!this.#dirty) {
+      this.#floor = this.first;
+      this.#bury();
+    }
+    this.#tail.trim(false);
+  }
+
+  #setDirty(): void {
+    const dirty = this.#slices.some((slice) => slice.dirty);
+    if (dirty !== this.#dirty) this.context.syncing.dirty += dirty ? 1 : -1;
+    this.#dirty = dirty;
+  }
+
+  /** Removes the files of slices that are evicted. */
+  #bury(): void {
+    if (this.#doomed.length === 0) return;
+    for (const slice of this.#doomed) {
+      slice.remove(this.channel);
+      this.#cache.clear(slice);
+    }
+    this.#tail.dropSlices(this.#doomed);
+    this.#doomed = [];
+    this.#setDirty();
+  }
+
+  /** Writes messages, not entries, so that memory stays bounded. */
+  #writeAhead(): void {
+    try {
+      this.#withRoom(() => {
+        for (const slice of this.#slices) if (slice.dirty) this.#tail.writeData(slice, slice.end);
+      });
+    } catch (error) {
+      throw this.#failed(this.context.syncing.writeFailed(error));
+    }
+  }
+
+  /** After a failed write: with a full disk, goes back to the last flush. */
+  #failed(error: unknown): unknown {
+    if (!(error instanceof StoreFailed) || error.code !== "full") return error;
+    if (this.#running !== undefined && this.last > this.#flushTarget) this.#lost = error;
+    try {
+      this.#rollBack();
+    } catch (cause) {
+      return this.context.syncing.syncFailed(cause);
+    }
+    return error;
+  }
+
+  #rollBack(): void {
+    const before = this.last;
+    const slices = [...this.#doomed, ...this.#slices];
+    this.#doomed = [];
+    this.#slices = slices.filter((slice) => slice.flushed.records > 0);
+    for (const slice of slices) if (slice.flushed.records === 0) slice.remove(this.channel);
+    for (const slice of this.#slices) if (slice.dirty) slice.rollBack();
+    const newest = this.#slices.at(-1);
+    if (newest !== undefined) newest.data.closeWhenIdle = newest.index.closeWhenIdle = false;
+    this.#tail.dropSlices(slices.filter((slice) => slice.flushed.records === 0));
+    this.#tail.cut(newest?.last ?? 0);
+    this.#recount(this.#floor);
+    this.#setDirty();
+    if (this.last < before) {
+      this.context.ports.log.error(
+        `Channel ${this.channel}: no room, messages ${this.last + 1} to ${before} were not stored`,
+      );
+    }
+  }
+
+  /** Sets everything that is derived from the slices, evicting below `floor`. */
+  #recount(floor: Sequence): void {
+    const newest = this.#slices.at(-1);
+    this.last = newest?.last ?? this.#numbered;
+    this.lastTimestamp = newest?.lastTime ?? 0n;
+    this.count = this.bytes = 0;
+    for (const slice of this.#slices) {
+      this.count += slice.liveCount = slice.records;
+      this.bytes += slice.liveBytes = slice.bytes;
+    }
+    this.first = this.#slices[0]?.first ?? (this.last === 0 ? 0 : this.last + 1);
+    if (floor > this.first) this.evictBefore(floor);
+  }
+
+  read(from: Sequence, to: Sequence, maxBytes: number, visit: MessageVisitor): Sequence {
+    this.#used = true;
+    const reading = new Reading(Math.max(from, this.first), Math.min(to, this.last), maxBytes, visit);
+    while (!reading.done) {
+      if (reading.next >= this.#tail.first) this.#tail.visit(reading);
+      else if (!this.#visitFiles(reading)) break;
+    }
+    return reading.stopped ? reading.next : Math.max(from, to + 1);
+  }
+
+  /** Visits what the files hold next; `false` if what is next cannot be read and something was visited before. */
+  #visitFiles(reading: Reading): boolean {
+    const slice = this.#sliceFrom(reading.next);
+    const inMemory = this.#tail.first;
+    if (slice === undefined || slice.first >= inMemory) {
+      reading.next = inMemory;
+      return true;
+    }
+    const next = Math.max(reading.next, slice.first);
+    try {
+      const block = this.#cache.find(slice, next, reading.to, reading.room);
+      if (block === undefined) reading.next = Math.min(slice.last + 1, inMemory);
+      else visitBlock(block, HEADER_SIZE, reading);
+    } catch (error) {
+      if (!(error instanceof StoreFailed)) throw this.context.syncing.writeFailed(error);
+      if (reading.visited === 0) throw error;
+      reading.next = next;
+      reading.stopped = true;
+      return false;
+    }
+    return true;
+  }
+
+  /** The first slice that has messages at or above `sequence`. */
+  #sliceFrom(sequence: Sequence): Slice | undefined {
+    let low = 0;
+    let high = this.#slices.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#slices[middle]!.last < sequence) low = middle + 1;
+      else high = middle;
+    }
+    return this.#slices[low];
+  }
+
+  sequenceAt(timestamp: Nanos): Sequence {
+    if (this.last === 0) return 0;
+    if (this.count === 0) return this.last + 1;
+    if (this.#locate(this.#slices[0]!, this.first) && timestamp <= entryTime(this.#words, this.#at)) return this.first;
+    if (timestamp === this.lastTimestamp) return this.last;
+    if (timestamp > this.lastTimestamp) return this.last + 1;
+    return this.#firstYounger(timestamp - 1n);
+  }
+
+  /** The lowest sequence whose time is above `time`; `last + 1` if there is none. */
+  #firstYounger(time: Nanos): Sequence {
+    for (const slice of this.#slices) {
+      if (slice.latest <= time || slice.liveCount === 0) continue;
+      const from = Math.max(slice.first, this.first);
+      const found = slice.ordered && slice.contiguous
+        ? this.#searchOrdered(slice, from, time)
+        : this.#searchAll(slice, from, time);
+      if (found !== undefined) return found;
+    }
+    return this.last + 1;
+  }
+
+  #searchOrdered(slice: Slice, from: Sequence, time: Nanos): Sequence {
+    let low = from;
+    let high = slice.last;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#locate(slice, middle) && entryTime(this.#words, this.#at) > time) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #searchAll(slice: Slice, from: Sequence, time: Nanos): Sequence | undefined {
+    for (let sequence = from; this.#locate(slice, sequence);) {
+      const found = entrySequence(this.#words, this.#at);
+      if (entryTime(this.#words, this.#at) > time) return found;
+      sequence = found + 1;
+    }
+    return undefined;
+  }
+
+  empty(restartAt: Sequence = 0): Awaitable<void> {
+    if (this.#running !== undefined) return this.#running.catch(() => {}).then(() => this.empty(restartAt));
+    this.context.syncing.check();
+    this.release();
+    const { files } = this.context.ports;
+    for (const { name, isFile } of files.list(this.directory)) {
+      if (isFile && /^msgs\..*\./.test(name)) files.remove(join(this.directory, name));
+    }
+    if (this.context.options.sync) files.syncDirectory(this.directory);
+    this.#slices = [];
+    this.#numbered = restartAt > 0 ? restartAt - 1 : 0;
+    this.#lost = undefined;
+    this.#floor = 0;
+    this.#recount(0);
+    this.#setDirty();
+  }
+
+  /** Closes files and forgets what is in memory, flushed or not. */
+  release(): void {
+    for (const slice of [...this.#slices, ...this.#doomed]) slice.close();
+    this.#doomed = [];
+    this.#tail.clear();
+    this.#cache.clear();
+  }
+
+  /** Frees what has not been used lately. */
+  maintain(now: Millis): void {
+    this.#cache.maintain(now);
+    if (this.#used) this.#idleSince = now;
+    else if (now - this.#idleSince >= IDLE && this.#running === undefined) this.#tail.trim(true);
+    this.#used = false;
+  }
+
+  /** Waits for what is under way. */
+  async settle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => {});
+  }
+
+  /** Whether something was written, or waits to be, that is not on the disk. */
+  get unsynced(): boolean {
+    return this.#dirty || this.#slices.some((slice) => slice.data.unsynced || slice.index.unsynced);
+  }
+
+  /** The steps of syncing what was written without. */
+  *syncSteps() {
+    for (const slice of this.#slices) {
+      if (slice.data.unsynced) yield slice.data;
+      if (slice.index.unsynced) yield slice.index;
+    }
+  }
+}

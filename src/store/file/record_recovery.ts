@@ -1,0 +1,88 @@
+/** Reading a file of records back after a crash: what may be cut off and what must be refused (spec stores, section 3.11). */
+import type { OpenFile } from "../../ports/files.ts";
+import { Malformed } from "../../protocol/varint.ts";
+import type { Offset } from "../../protocol/units.ts";
+import type { FileContext } from "./context.ts";
+import { oversizedProblem, reportCorrupt, reportCut, reportTorn } from "./damage_report.ts";
+import { crcProblem, RecordScanner } from "./record.ts";
+
+/** Something stored cannot be read back; the message is the reference's, without its prefix. */
+export class Unreadable extends Error {
+  override readonly name = "Unreadable";
+}
+
+/** Takes a record's payload: `bytes[start, end)`, whose record begins at `at` in the file. Throws Malformed or Error when it makes no sense. */
+export type TakeRecord = (type: number, bytes: Uint8Array, start: Offset, end: Offset, at: Offset) => void;
+
+/**
+ * Reads every record of `file` and answers where the whole ones end. Zeros at the end are cut off; a torn end is cut off if that
+ * is allowed. Throws Unreadable.
+ */
+export function replayRecords(file: OpenFile, typed: boolean, context: FileContext, take: TakeRecord): Offset {
+  const { ports: { log }, options, checksum } = context;
+  const scanner = new RecordScanner(file, typed, options.crc ? checksum : undefined);
+  for (;;) {
+    const found = scanner.next();
+    switch (found) {
+      case "record":
+        takeRecord(scanner, take);
+        continue;
+      case "end":
+        return scanner.at;
+      case "zeros":
+        file.truncate(scanner.at);
+        return scanner.at;
+      case "torn": {
+        const cut = options.truncateUnexpectedEof || context.unclean;
+        reportTorn(log, file.path, options.directory, typed, scanner, cut);
+        if (!cut) throw new Unreadable("unexpected EOF", { cause: `file "${file.path}", offset ${scanner.at}` });
+        return cutAt(file, scanner.at, context);
+      }
+      default:
+        if (context.unclean && endsInZeros(file, scanner)) return cutAt(file, scanner.at, context);
+        throw refuse(file, typed, context, scanner, found);
+    }
+  }
+}
+
+function takeRecord(scanner: RecordScanner, take: TakeRecord): void {
+  try {
+    take(scanner.type, scanner.bytes, scanner.start, scanner.start + scanner.size, scanner.at);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new Unreadable(`proto: ${error.message}`, { cause: `record at offset ${scanner.at}` });
+  }
+}
+
+function cutAt(file: OpenFile, at: Offset, context: FileContext): Offset {
+  file.truncate(at);
+  reportCut(context.ports.log, file.path, at);
+  return at;
+}
+
+function refuse(
+  file: OpenFile,
+  typed: boolean,
+  context: FileContext,
+  scanner: RecordScanner,
+  found: string,
+): Unreadable {
+  const problem = found === "crc" ? crcProblem(scanner.crc, scanner.computed) : oversizedProblem(scanner.size);
+  reportCorrupt(context.ports.log, file.path, typed, scanner, problem);
+  return new Unreadable(problem, { cause: `file "${file.path}", offset ${scanner.at}` });
+}
+
+/**
+ * After a power loss the end of a file may be there in length, but not in content. Whether the record at hand ends in zeros
+ * which go on to the end of the file: then it was never synced.
+ */
+function endsInZeros(file: OpenFile, scanner: RecordScanner): boolean {
+  const from = scanner.at + 8 + Math.max(0, Math.min(scanner.size, file.size() - scanner.at - 8) - 1);
+  const chunk = new Uint8Array(64 * 1024);
+  for (let at = from;;) {
+    const read = file.readAt(chunk, at);
+    if (read === 0) return at > from;
+    for (let i = 0; i < read; i++) if (chunk[i] !== 0) return false;
+    at += read;
+  }
+}

@@ -1,0 +1,175 @@
+/** Rebuilding what a directory holds after a stop or a crash (spec stores, sections 3.9 to 3.11). */
+import { FileFailed } from "../../ports/files.ts";
+import { type ChannelLimits, StoreFailed } from "../../ports/store.ts";
+import { Malformed } from "../../protocol/varint.ts";
+import { ServerInfo } from "../../protocol/stored_records.ts";
+import { ClientReplay, type ClientsLog } from "./clients_log.ts";
+import { type FileContext, join } from "./context.ts";
+import { FileMessageLog } from "./message_log.ts";
+import { createFile, type FileHandle } from "./open_files.ts";
+import { crcProblem, HEADER_SIZE, RecordScanner, VERSION_SIZE } from "./record.ts";
+import { replayRecords } from "./record_recovery.ts";
+import { Slice } from "./slice.ts";
+import { recoverSlice } from "./slice_recovery.ts";
+import { SubscriptionReplay } from "./subscription_records.ts";
+import { FileSubscriptionsLog } from "./subscriptions_log.ts";
+
+/** A channel as it was recovered. */
+export interface ChannelFiles {
+  readonly name: string;
+  readonly directory: string;
+  readonly messages: FileMessageLog;
+  readonly subscriptions: FileSubscriptionsLog;
+}
+
+/** Reads `server.dat`, made if it is missing. `undefined`: it holds nothing. Throws StoreFailed. */
+export function recoverServerInfo(handle: FileHandle, context: FileContext): ServerInfo | undefined {
+  const { log } = context.ports;
+  openOrCreate(handle, context, (problem) => `unable to recover server file "server.dat": ${problem}`);
+  const file = handle.file;
+  const scanner = new RecordScanner(file, false, context.options.crc ? context.checksum : undefined);
+  const found = scanner.next();
+  if (found === "end") return undefined;
+  try {
+    if (found === "zeros") throw new Malformed("end of file padded with zeros", VERSION_SIZE);
+    if (found === "torn" || found === "oversized") throw new Malformed("unexpected EOF", VERSION_SIZE);
+    if (found === "crc") throw new Malformed(crcProblem(scanner.crc, scanner.computed), VERSION_SIZE);
+    const expected = VERSION_SIZE + HEADER_SIZE + scanner.size;
+    if (file.size() !== expected) {
+      throw new Malformed(`incorrect file size, expected ${expected} bytes, got ${file.size()} bytes`, expected);
+    }
+    return ServerInfo.decode(scanner.bytes, scanner.start, scanner.start + scanner.size);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    log.error(`Server file "${handle.path}" corrupted: ${error.reason}`);
+    log.error("Follow instructions in documentation in order to recover from this");
+    throw failed(`unable to recover server file "${handle.path}"`, new Error(error.reason, { cause: error }));
+  }
+}
+
+/** Makes `clients.dat` if it is missing and checks its version. Throws StoreFailed. */
+export function openClients(clients: ClientsLog, context: FileContext): void {
+  openOrCreate(clients.handle, context, (problem) => `unable to recover client file "clients.dat": ${problem}`);
+}
+
+/** Reads `clients.dat`. Throws StoreFailed. */
+export function recoverClients(clients: ClientsLog, context: FileContext): ClientReplay {
+  const replay = new ClientReplay();
+  try {
+    const end = replayRecords(
+      clients.handle.file,
+      true,
+      context,
+      (type, bytes, start, end) => replay.apply(type, bytes, start, end),
+    );
+    clients.adopt(replay, end);
+    return replay;
+  } catch (error) {
+    throw failed(`unable to recover client file "${clients.handle.path}"`, error);
+  }
+}
+
+/** Opens a file, made with its version if it is missing. `describe` makes the error's text. */
+function openOrCreate(handle: FileHandle, context: FileContext, describe: (problem: string) => string): void {
+  try {
+    if (!context.ports.files.exists(handle.path)) createFile(context.ports.files, handle.path, context.options.sync);
+    void handle.file;
+  } catch (error) {
+    throw failed(describe, error);
+  }
+}
+
+/** Reads a channel's directory. Throws StoreFailed; then everything of this channel is closed. */
+export function recoverChannel(
+  name: string,
+  limits: ChannelLimits,
+  context: FileContext,
+): ChannelFiles & { readonly replay: SubscriptionReplay } {
+  const directory = join(context.options.directory, name);
+  const messages = new FileMessageLog(name, directory, limits, context);
+  const subscriptions = new FileSubscriptionsLog(name, directory, context);
+  const slices: Slice[] = [];
+  try {
+    recoverMessages(messages, slices, context);
+    const replay = recoverSubscriptions(subscriptions, context);
+    return { name, directory, messages, subscriptions, replay };
+  } finally {
+    for (const slice of slices) slice.close();
+    subscriptions.handle.close();
+  }
+}
+
+function recoverMessages(messages: FileMessageLog, slices: Slice[], context: FileContext): void {
+  const { files, clock } = context.ports;
+  const names = new Set<string>();
+  let lastOpened = "";
+  try {
+    for (const { name, isFile } of files.list(messages.directory)) if (isFile) names.add(name);
+    for (const name of names) {
+      if (!name.startsWith("msgs.") || !name.endsWith(".dat")) continue;
+      const slice = new Slice(sliceNumber(name), messages.directory, context);
+      slices.push(slice);
+      const opening = (handle: FileHandle) => {
+        lastOpened = join(messages.channel, handle.path.slice(messages.directory.length + 1));
+        return handle;
+      };
+      void opening(slice.data).file;
+      const hadIndex = names.has(`msgs.${slice.number}.idx`);
+      if (!hadIndex) createFile(files, slice.index.path, context.options.sync);
+      void opening(slice.index).file;
+      recoverSlice(slice, hadIndex, context);
+      slice.close();
+    }
+    const found = slices.filter((slice) => slice.records > 0).sort((a, b) => a.number - b.number);
+    messages.adopt(ascending(found, messages.channel, context), clock.wall());
+  } catch (error) {
+    throw failed(`unable to recover message store for [${messages.channel}](file: "${lastOpened}")`, error);
+  }
+}
+
+/** Throws Error for a name without a number. */
+function sliceNumber(name: string): number {
+  const middle = name.slice("msgs.".length, -".dat".length);
+  if (!/^\d{1,15}$/.test(middle)) throw new Error(`message log has an invalid name: ${name}`);
+  return Number(middle);
+}
+
+/** Slices whose sequences do not follow on those before cannot be told apart from others: they are left out, and named. */
+function ascending(slices: Slice[], channel: string, context: FileContext): Slice[] {
+  const kept: Slice[] = [];
+  for (const slice of slices) {
+    const before = kept.at(-1);
+    if (before !== undefined && slice.first <= before.last) {
+      context.ports.log.error(
+        `Channel ${channel}: file "${slice.data.path}" holds messages ${slice.first} to ${slice.last}, which ` +
+          `"${before.data.path}" has as well; it is not used`,
+      );
+    } else kept.push(slice);
+  }
+  return kept;
+}
+
+function recoverSubscriptions(subscriptions: FileSubscriptionsLog, context: FileContext): SubscriptionReplay {
+  const replay = new SubscriptionReplay();
+  const prefix = `unable to recover subscription store for [${subscriptions.channel}]`;
+  openOrCreate(subscriptions.handle, context, (problem) => `${prefix}: ${problem}`);
+  try {
+    const end = replayRecords(
+      subscriptions.handle.file,
+      true,
+      context,
+      (type, bytes, start, end) => replay.apply(type, bytes, start, end),
+    );
+    subscriptions.adopt(replay, end);
+    return replay;
+  } catch (error) {
+    throw failed(prefix, error);
+  }
+}
+
+/** The StoreFailed of a failed recovery: `corrupt` for what is stored, `io` for the disk. */
+function failed(prefix: string | ((problem: string) => string), error: unknown): StoreFailed {
+  const problem = error instanceof Error ? error.message : String(error);
+  const text = typeof prefix === "string" ? `${prefix}: ${problem}` : prefix(problem);
+  return new StoreFailed(error instanceof FileFailed ? "io" : "corrupt", text, { cause: error });
+}

@@ -1,0 +1,237 @@
+/** Recovering one slice: its index is believed if its last entry is right, else rebuilt from the data (spec stores, section 3.10). */
+import type { OpenFile } from "../../ports/files.ts";
+import { Malformed, VarintReader } from "../../protocol/varint.ts";
+import type { Offset, Sequence } from "../../protocol/units.ts";
+import { entryTime } from "../entry_time.ts";
+import type { FileContext } from "./context.ts";
+import {
+  CRC,
+  ENTRY_SIZE,
+  ENTRY_WORDS,
+  entryBytes,
+  entrySequence,
+  isZeroEntry,
+  sealEntry,
+  SIZE,
+  TIME_HIGH,
+  TIME_LOW,
+} from "./message_index.ts";
+import { crcProblem, HEADER_SIZE, RecordScanner, VERSION_SIZE } from "./record.ts";
+import { replayRecords, Unreadable } from "./record_recovery.ts";
+import { OVERHEAD, type Slice } from "./slice.ts";
+
+/** Entries read at a time. */
+const CHUNK = 8192;
+const HIGH = 0x1_0000_0000;
+
+/** Finds out what a slice holds. `hadIndex`: its index was there before. Throws Unreadable; then the index is removed, so that the next start rebuilds it. */
+export function recoverSlice(slice: Slice, hadIndex: boolean, context: FileContext): void {
+  const index = slice.index.file;
+  try {
+    const problem = hadIndex ? readIndex(slice, index, context) : undefined;
+    if (problem !== undefined) {
+      context.ports.log.error(
+        `Error with index file "${index.path}": ${problem}. Truncating and recovering from data file`,
+      );
+      index.truncate(VERSION_SIZE);
+      slice.forget();
+    }
+    if (slice.records === 0) rebuild(slice, context);
+  } catch (error) {
+    if (error instanceof Unreadable) {
+      slice.index.close();
+      context.ports.files.remove(slice.index.path);
+    }
+    throw error;
+  }
+  slice.physicalEnd = slice.data.file.size();
+  slice.recovered();
+}
+
+/** Reads the index. Answers what is wrong with it. */
+function readIndex(slice: Slice, index: OpenFile, context: FileContext): string | undefined {
+  const checksum = context.options.crc ? context.checksum : undefined;
+  const size = index.size();
+  const words = new Uint32Array(Math.min(CHUNK, Math.ceil((size - VERSION_SIZE) / ENTRY_SIZE)) * ENTRY_WORDS);
+  const bytes = new Uint8Array(words.buffer);
+  const summary = new Summary();
+  for (let at = VERSION_SIZE; at < size;) {
+    const read = index.readAt(bytes, at);
+    const whole = Math.floor(read / ENTRY_SIZE);
+    for (let i = 0; i < whole; i++) {
+      const word = i * ENTRY_WORDS;
+      if (words[word + CRC] === 0 && isZeroEntry(words, word)) {
+        index.truncate(at + i * ENTRY_SIZE);
+        summary.settle(slice);
+        return verifyLast(slice, summary, context);
+      }
+      if (checksum !== undefined) {
+        const computed = checksum.ofEntry(words, word);
+        if (computed !== words[word + CRC]!) return crcProblem(words[word + CRC]!, computed);
+      }
+      if (!summary.add(words, word)) return `sequence ${entrySequence(words, word)} follows ${summary.last}`;
+    }
+    if (whole * ENTRY_SIZE !== read) return "unexpected EOF";
+    if (read === 0) break;
+    at += read;
+  }
+  summary.settle(slice);
+  return verifyLast(slice, summary, context);
+}
+
+/** Gathers what the entries of a slice say together, without making a BigInt for each. */
+class Summary {
+  records = 0;
+  bytes = 0;
+  first: Sequence = 0;
+  last: Sequence = 0;
+  lastOffset: Offset = 0;
+  lastSize = 0;
+  ordered = true;
+  #firstLow = 0;
+  #firstHigh = 0;
+  #low = 0;
+  #high = 0;
+  #latestLow = 0;
+  #latestHigh = 0;
+
+  /** `false` if the sequence is not above the one before. */
+  add(words: Uint32Array, at: number): boolean {
+    const sequence = words[at]! + words[at + 1]! * HIGH;
+    if (sequence <= this.last) return false;
+    const low = words[at + TIME_LOW]!;
+    const high = words[at + TIME_HIGH]! | 0;
+    if (this.records === 0) {
+      this.first = sequence;
+      this.#firstLow = this.#latestLow = low;
+      this.#firstHigh = this.#latestHigh = high;
+    } else if (high < this.#high || (high === this.#high && low < this.#low)) this.ordered = false;
+    if (high > this.#latestHigh || (high === this.#latestHigh && low > this.#latestLow)) {
+      this.#latestHigh = high;
+      this.#latestLow = low;
+    }
+    this.#low = low;
+    this.#high = high;
+    this.last = sequence;
+    this.lastOffset = words[at + 2]! + words[at + 3]! * HIGH;
+    this.lastSize = words[at + SIZE]!;
+    this.bytes += this.lastSize + OVERHEAD;
+    this.records++;
+    return true;
+  }
+
+  settle(slice: Slice): void {
+    slice.first = this.first;
+    slice.last = this.last;
+    slice.records = this.records;
+    slice.bytes = this.bytes;
+    slice.firstTime = time(this.#firstLow, this.#firstHigh);
+    slice.lastTime = time(this.#low, this.#high);
+    slice.latest = time(this.#latestLow, this.#latestHigh);
+    slice.ordered = this.ordered;
+    slice.end = this.records === 0 ? VERSION_SIZE : this.lastOffset + HEADER_SIZE + this.lastSize;
+  }
+}
+
+function time(low: number, high: number): bigint {
+  return entryTime(Uint32Array.of(0, 0, 0, 0, low, high), 0);
+}
+
+/** Checks that the last entry's message is there. Messages before it are checked when they are read. */
+function verifyLast(slice: Slice, summary: Summary, context: FileContext): string | undefined {
+  if (summary.records === 0) return undefined;
+  const problem = lastProblem(slice, summary, context);
+  if (problem === undefined) return undefined;
+  const text = `Verification of last message for file "${slice.data.path}" failed: ${problem}`;
+  context.ports.log.error(text);
+  return text;
+}
+
+function lastProblem(slice: Slice, summary: Summary, context: FileContext): string | undefined {
+  const file = slice.data.file;
+  if (summary.lastOffset >= file.size()) return "unable to read last record: EOF";
+  const scanner = new RecordScanner(file, false, context.checksum, summary.lastOffset);
+  const found = scanner.next();
+  if (found === "end") return "unable to read last record: EOF";
+  if (found === "crc") return `unable to read last record: ${crcProblem(scanner.crc, scanner.computed)}`;
+  if (found !== "record") return "unable to read last record: unexpected EOF";
+  if (scanner.size !== summary.lastSize) {
+    return `last record size expected to be ${summary.lastSize}, got ${scanner.size}`;
+  }
+  try {
+    const message = new MessageHead();
+    message.read(scanner.bytes, scanner.start, scanner.start + scanner.size);
+    if (message.sequence !== summary.last) {
+      return `last message sequence expected to be ${summary.last}, got ${message.sequence}`;
+    }
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return `unable to decode last record: ${error.message}`;
+  }
+  return undefined;
+}
+
+/**
+ * Writes the index anew from the data file. A record whose sequence was there before takes the place of that one and of all
+ * between: those were written, but not indexed, by a process that was killed. Throws Unreadable.
+ */
+function rebuild(slice: Slice, context: FileContext): void {
+  const message = new MessageHead();
+  let words = new Uint32Array(64 * ENTRY_WORDS);
+  let count = 0;
+  replayRecords(slice.data.file, false, context, (_type, bytes, start, end, offset) => {
+    message.read(bytes, start, end);
+    while (count > 0 && entrySequence(words, (count - 1) * ENTRY_WORDS) >= message.sequence) count--;
+    if ((count + 1) * ENTRY_WORDS > words.length) {
+      const larger = new Uint32Array(words.length * 2);
+      larger.set(words);
+      words = larger;
+    }
+    message.describe(words, count * ENTRY_WORDS, offset, end - start);
+    sealEntry(words, count * ENTRY_WORDS, context.checksum);
+    count++;
+  });
+  const summary = new Summary();
+  for (let i = 0; i < count; i++) {
+    if (!summary.add(words, i * ENTRY_WORDS)) throw new Unreadable("message without a sequence");
+  }
+  summary.settle(slice);
+  if (count === 0) return;
+  slice.index.file.writeAt(entryBytes(words, 0, count), VERSION_SIZE);
+  slice.index.syncNow();
+}
+
+/** What an index entry needs of a message. */
+class MessageHead {
+  sequence: Sequence = 0;
+  #time = 0n;
+  readonly #reader = new VarintReader();
+
+  /** Throws Malformed. */
+  read(bytes: Uint8Array, start: Offset, end: Offset): void {
+    const reader = this.#reader;
+    reader.reset(bytes, start, end);
+    this.sequence = 0;
+    this.#time = 0n;
+    while (!reader.done) {
+      const tag = reader.readNumber();
+      if (tag < 8) throw new Malformed("field number 0", reader.at);
+      if (tag === 0x08) this.sequence = reader.readNumber();
+      else if (tag === 0x28) this.#time = reader.readInt64();
+      else if (tag >> 3 <= 5 && (tag & 7) !== 2) {
+        throw new Malformed(`wire type ${tag & 7} for field ${tag >> 3}`, reader.at);
+      } else reader.skip(tag & 7);
+    }
+  }
+
+  /** Fills an entry, but for its checksum. */
+  describe(words: Uint32Array, at: number, offset: Offset, size: number): void {
+    words[at] = this.sequence;
+    words[at + 1] = this.sequence / HIGH;
+    words[at + 2] = offset;
+    words[at + 3] = offset / HIGH;
+    words[at + TIME_LOW] = Number(BigInt.asUintN(32, this.#time));
+    words[at + TIME_HIGH] = Number(BigInt.asUintN(32, this.#time >> 32n));
+    words[at + SIZE] = size;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * How writes reach the disk: blocking while the disk is quick, else beside the other work (performance notes, section 4).
+ * A writer gives its work as steps, each ending with the file that must be on the disk before the next step begins.
+ */
+import { FileFailed } from "../../ports/files.ts";
+import { StoreFailed } from "../../ports/store.ts";
+import type { Awaitable, Millis } from "../../protocol/units.ts";
+import type { FileHandle } from "./open_files.ts";
+
+/** Writes, and yields each file that must be synced before it goes on. */
+export type WriteSteps = Generator<FileHandle, void, void>;
+
+/** Up to this average, waiting is cheaper than being told later. */
+const QUICK: Millis = 0.5;
+/** Weight of the latest sync in the average. */
+const WEIGHT = 0.1;
+
+export class Syncing {
+  /** How many writers have something to flush: with several, they sync side by side. */
+  dirty = 0;
+  /** What ended this store, if something did. */
+  failure: StoreFailed | undefined;
+  #average: Millis = 0;
+  readonly #now: () => Millis;
+
+  constructor(readonly enabled: boolean, now: () => Millis) {
+    this.#now = now;
+  }
+
+  /** Throws if the disk has failed before. */
+  check(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  /** Performs the steps. Throws or rejects with StoreFailed; a failed sync, or a write that failed for other reasons than room, ends the store. */
+  run(steps: WriteSteps): Awaitable<void> {
+    if (!this.enabled || (this.dirty <= 1 && this.#average < QUICK)) return this.#runBlocking(steps, this.enabled);
+    return this.runBeside(steps);
+  }
+
+  /** Performs the steps with syncing, whatever the options say, and blocks. */
+  runSynced(steps: WriteSteps): void {
+    this.#runBlocking(steps, true);
+  }
+
+  /** As {@link runSynced}, without blocking. */
+  async runBeside(steps: WriteSteps): Promise<void> {
+    for (;;) {
+      const step = this.#step(steps);
+      if (step.done === true) return;
+      const began = this.#now();
+      try {
+        await step.value.sync();
+      } catch (error) {
+        throw this.syncFailed(error);
+      }
+      this.#note(this.#now() - began);
+    }
+  }
+
+  #runBlocking(steps: WriteSteps, sync: boolean): void {
+    for (;;) {
+      const step = this.#step(steps);
+      if (step.done === true) return;
+      if (!sync) continue;
+      const began = this.#now();
+      try {
+        step.value.syncNow();
+      } catch (error) {
+        throw this.syncFailed(error);
+      }
+      this.#note(this.#now() - began);
+    }
+  }
+
+  #step(steps: WriteSteps): IteratorResult<FileHandle, void> {
+    this.check();
+    try {
+      return steps.next();
+    } catch (error) {
+      throw this.writeFailed(error);
+    }
+  }
+
+  #note(took: Millis): void {
+    this.#average += (took - this.#average) * WEIGHT;
+  }
+
+  /** A write failed: `full` leaves the store usable, all else ends it. */
+  writeFailed(error: unknown): unknown {
+    if (error instanceof FileFailed && error.code === "full") {
+      return new StoreFailed("full", error.message, { cause: error });
+    }
+    if (error instanceof FileFailed) return this.#end(error);
+    return error;
+  }
+
+  /** A sync failed: what it was to save may be lost, and asking again would not tell. */
+  syncFailed(error: unknown): unknown {
+    return error instanceof FileFailed ? this.#end(error) : error;
+  }
+
+  #end(error: FileFailed): StoreFailed {
+    return this.failure ??= new StoreFailed("io", error.message, { cause: error });
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * The newest messages of a log, in memory: those that are not in the files yet, and lately written ones that are kept for
+ * readers. Sequences in it are consecutive.
+ */
+import type { Nanos, Offset, Sequence } from "../../protocol/units.ts";
+import { type Reading, visitBlock } from "../block_reading.ts";
+import { BLOCK_SIZE, findBlock, storedSize, WORDS } from "../message_block.ts";
+import { MsgStamp } from "../message_stamp.ts";
+import type { Checksum } from "./checksum.ts";
+import { sealEntry } from "./message_index.ts";
+import { HEADER_SIZE, writeHeader } from "./record.ts";
+import { type Slice, SliceBlock } from "./slice.ts";
+
+/** Written messages are kept up to this many bytes. */
+const KEPT = 4 * BLOCK_SIZE;
+
+export class Tail {
+  readonly #blocks: SliceBlock[] = [];
+  readonly #stamp = new MsgStamp();
+  readonly #checksum: Checksum;
+  /** Bytes of records that are not in a data file. */
+  unwritten = 0;
+
+  constructor(checksum: Checksum) {
+    this.#checksum = checksum;
+  }
+
+  /** The lowest sequence here; beyond every sequence when empty. */
+  get first(): Sequence {
+    return this.#blocks.length === 0 ? Number.MAX_SAFE_INTEGER : this.#blocks[0]!.first;
+  }
+
+  /** Puts a message, whose sequence follows the last one here if there is one, at the end of `slice`. Returns its payload's size. */
+  put(slice: Slice, sequence: Sequence, time: Nanos, fields: Uint8Array, start: Offset, end: Offset): number {
+    const stamp = this.#stamp;
+    stamp.set(time);
+    const needed = HEADER_SIZE + storedSize(sequence, stamp, end - start);
+    const blocks = this.#blocks;
+    let block = blocks.length === 0 ? undefined : blocks[blocks.length - 1]!;
+    if (block === undefined || block.slice !== slice || block.last !== sequence - 1 || !block.reserve(needed)) {
+      block = new SliceBlock(slice, slice.records, sequence, slice.end);
+      block.reserve(needed);
+      blocks.push(block);
+    }
+    const record = block.end;
+    const size = block.append(HEADER_SIZE, stamp, fields, start, end);
+    writeHeader(block.data, record, 0, size, this.#checksum);
+    sealEntry(block.entries, (block.count - 1) * WORDS, this.#checksum);
+    slice.note(sequence, time, size);
+    this.unwritten += needed;
+    return size;
+  }
+
+  /** Writes the records of a slice, up to `end` in its data file. Throws FileFailed. */
+  writeData(slice: Slice, end: Offset): void {
+    for (const block of this.#blocks) {
+      if (block.slice !== slice) continue;
+      const before = block.writtenData;
+      slice.writeData(block, end);
+      this.unwritten -= block.writtenData - before;
+    }
+  }
+
+  /** Writes the index entries of a slice, up to that of `last`. Throws FileFailed. */
+  writeEntries(slice: Slice, last: Sequence): void {
+    for (const block of this.#blocks) if (block.slice === slice) slice.writeEntries(block, last);
+  }
+
+  /** Visits what is here of the reading, which must have come to {@link first}. */
+  visit(reading: Reading): void {
+    let index = findBlock(this.#blocks, reading.next);
+    if (index < 0) return;
+    for (; index < this.#blocks.length && !reading.done; index++) {
+      visitBlock(this.#blocks[index]!, HEADER_SIZE, reading);
+    }
+  }
+
+  /** The block of a sequence; `undefined` if it is not here. */
+  blockOf(sequence: Sequence): SliceBlock | undefined {
+    const index = findBlock(this.#blocks, sequence);
+    return index < 0 ? undefined : this.#blocks[index];
+  }
+
+  /** Forgets the messages above `last`. */
+  cut(last: Sequence): void {
+    const blocks = this.#blocks;
+    while (blocks.length > 0 && blocks.at(-1)!.first > last) blocks.pop();
+    const block = blocks.at(-1);
+    if (block !== undefined) {
+      block.cut(last, HEADER_SIZE);
+      block.writtenData = Math.min(block.writtenData, block.end);
+      block.writtenEntries = Math.min(block.writtenEntries, block.count);
+    }
+    this.unwritten = blocks.reduce((sum, each) => sum + each.end - each.writtenData, 0);
+  }
+
+  /** Forgets the blocks of slices that are gone. */
+  dropSlices(gone: readonly Slice[]): void {
+    let kept = 0;
+    for (const block of this.#blocks) {
+      if (gone.includes(block.slice)) this.unwritten -= block.end - block.writtenData;
+      else this.#blocks[kept++] = block;
+    }
+    this.#blocks.length = kept;
+  }
+
+  /** Forgets old messages that are in the files: those beyond what is kept, or `all` of them. */
+  trim(all: boolean): void {
+    const blocks = this.#blocks;
+    let bytes = 0;
+    for (const block of blocks) bytes += block.data.length;
+    let dropped = 0;
+    while (dropped < blocks.length && (all || bytes > KEPT)) {
+      const block = blocks[dropped]!;
+      if (block.writtenEntries < block.count || (!all && dropped === blocks.length - 1)) break;
+      bytes -= block.data.length;
+      dropped++;
+    }
+    if (dropped > 0) blocks.splice(0, dropped);
+  }
+
+  clear(): void {
+    this.#blocks.length = 0;
+    this.unwritten = 0;
+  }
+}

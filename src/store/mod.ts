@@ -1,0 +1,19 @@
+/**
+ * What survives a restart: messages, subscriptions, clients, the server's identity; in memory, in files, encrypted.
+ * Knows the store port, files and the clock as ports, and the bytes on disk.
+ * Must not know NATS, Raft, or what a message means to a client.
+ */
+export {
+  checkLimits,
+  type ConfiguredLimits,
+  defaultLimits,
+  formatDuration,
+  type ResolvedLimits,
+  resolveLimits,
+  type StoreLimits,
+} from "./limits.ts";
+export { type MemoryStoreOptions, openMemoryStore } from "./memory_store.ts";
+export { messagesOnly } from "./messages_only_store.ts";
+export { openFileStore, type OpenFileStoreOptions } from "./file/file_store.ts";
+export { type FileStorePorts } from "./file/context.ts";
+export { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./file/options.ts";
