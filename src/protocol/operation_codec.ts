@@ -44,7 +44,7 @@ const ConnectBody = message({
   replace: bool(7),
 });
 const DisconnectBody = message({ clientId: string(1) });
-const ChannelBody = message({ channel: string(1), incarnation: uint64(2), first: uint64(3) });
+const ChannelBody = message({ channel: string(1), incarnation: uint64(2), first: uint64(3), last: uint64(4) });
 const SubscribeBody = message({
   clientId: string(1),
   channel: string(2),
@@ -245,7 +245,8 @@ function operationOf(kind: Exclude<Operation["kind"], "publish">, body: Record<s
   if (kind === "set limits") return { kind, ...body as Omit<SetLimits, "kind"> };
   if (kind === "create channel") return { kind, channel: body["channel"] as string };
   if (kind === "delete channel") {
-    return { kind, channel: body["channel"] as string, incarnation: body["incarnation"] as number };
+    const { channel, incarnation, last } = body as { channel: string; incarnation: number; last: number };
+    return { kind, channel, incarnation, last };
   }
   return { kind, ...body } as Operation;
 }

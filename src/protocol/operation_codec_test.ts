@@ -38,7 +38,7 @@ const operations: Operation[] = [
   },
   { kind: "disconnect", clientId: "me" },
   { kind: "create channel", channel: "foo" },
-  { kind: "delete channel", channel: "foo", incarnation: 7 },
+  { kind: "delete channel", channel: "foo", incarnation: 7, last: 12 },
   publishOf(5),
   {
     kind: "subscribe",

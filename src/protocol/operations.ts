@@ -54,11 +54,13 @@ export interface CreateChannel {
   readonly channel: string;
 }
 
-/** Only takes effect on the incarnation it was meant for. */
+/** Only takes effect on the incarnation it was meant for, and only when nothing was published since. */
 export interface DeleteChannel {
   readonly kind: "delete channel";
   readonly channel: string;
   readonly incarnation: number;
+  /** The channel's newest sequence when this was proposed. */
+  readonly last: Sequence;
 }
 
 export interface Publish {

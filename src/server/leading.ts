@@ -106,12 +106,12 @@ export class Leading implements ReplicaListener, Performers {
   }
 
   /** Behind the publishes received so far: one of them may save the channel. */
-  deleteChannel(channel: string, incarnation: number): void {
+  deleteChannel({ channel, incarnation, last }: Extract<Effect, { kind: "delete channel" }>): void {
     const { clock, publishing, journal, machine, outbound, log } = this.#parts;
     clock.soon(async () => {
       try {
         publishing.flush();
-        await journal.commit([{ kind: "delete channel", channel, incarnation }]);
+        await journal.commit([{ kind: "delete channel", channel, incarnation, last }]);
       } catch (error) {
         if (!(error instanceof NotAgreed || error instanceof StoreFailed)) throw error;
         log.error(`Unable to delete channel "${channel}": ${error.message}`);

@@ -19,7 +19,7 @@ export interface Performers {
   acknowledged(subscription: Subscription, buffer: Uint8Array, start: number, end: number): void;
   heartbeat(clientId: string): void;
   evictClient(clientId: string): void;
-  deleteChannel(channel: string, incarnation: number): void;
+  deleteChannel(effect: Extract<Effect, { kind: "delete channel" }>): void;
   wake(key: string): void;
   storeClient(effect: Extract<Effect, { kind: "store client" }>): void;
   forgetClient(clientId: string): void;
@@ -132,7 +132,7 @@ export class Outbound {
         performers.evictClient(effect.clientId);
         break;
       case "delete channel":
-        performers.deleteChannel(effect.channel, effect.incarnation);
+        performers.deleteChannel(effect);
         break;
     }
   }

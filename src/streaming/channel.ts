@@ -100,13 +100,15 @@ export function setLimits(context: Context, operation: SetLimits, now: Millis): 
   return DONE;
 }
 
-/** Deletes the channel this was meant for, unless somebody subscribed meanwhile. */
-export function deleteChannel(context: Context, operation: DeleteChannel): Outcome {
+/** Deletes the channel this was meant for, unless somebody subscribed or published meanwhile. */
+export function deleteChannel(context: Context, operation: DeleteChannel, now: Millis): Outcome {
   const { state } = context;
   const channel = state.channels.get(operation.channel);
   if (channel === undefined || channel.incarnation !== operation.incarnation) return refused(Text.unknownChannel);
-  channel.deleting = false;
-  if (isActive(channel)) return refused(`channel "${channel.name}" is in use`);
+  if (isActive(channel) || channel.last !== operation.last) {
+    keepChannel(context, channel, now);
+    return refused(`channel "${channel.name}" is in use`);
+  }
   state.channels.delete(channel.name);
   state.channelsByFold.delete(foldCase(channel.name));
   context.log("notice", `Channel "${channel.name}" has been deleted`);
@@ -136,7 +138,8 @@ export function idled(context: Context, channel: Channel, now: Millis): void {
   const until = channel.lastActivity + millisFromNanos(channel.limits.maxInactivity);
   if (until > now) return wakeIdle(context, channel, until);
   channel.deleting = true;
-  context.emit({ kind: "delete channel", channel: channel.name, incarnation: channel.incarnation });
+  const { name, incarnation, last } = channel;
+  context.emit({ kind: "delete channel", channel: name, incarnation, last });
 }
 
 /** A deletion did not come about: the wait starts again. */

@@ -158,11 +158,22 @@ Deno.test("scenario 98: a deletion that fails is tried again after another wait"
 Deno.test("a deletion that was meant for an earlier incarnation does nothing", () => {
   const driver = withIdleness();
   driver.create();
-  const { incarnation } = driver.channel();
-  driver.commit({ kind: "delete channel", channel: "foo", incarnation });
+  const { incarnation, last } = driver.channel();
+  driver.commit({ kind: "delete channel", channel: "foo", incarnation, last });
   driver.create();
-  assert.equal(driver.commit({ kind: "delete channel", channel: "foo", incarnation }).kind, "refused");
+  assert.equal(driver.commit({ kind: "delete channel", channel: "foo", incarnation, last }).kind, "refused");
   assert.ok(driver.machine.state.channels.has("foo"));
+});
+
+Deno.test("a message published after the deletion was asked for saves the channel", () => {
+  const driver = withIdleness();
+  driver.create();
+  driver.advance(100);
+  driver.publish();
+  assert.deepEqual(deleteAsked(driver), []);
+  assert.ok(!driver.channel().deleting);
+  driver.advance(100);
+  assert.deepEqual(deleteAsked(driver), ["foo"]);
 });
 
 Deno.test("new limits take effect on channels that exist", () => {

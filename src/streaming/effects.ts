@@ -50,7 +50,12 @@ export type Effect =
   /** Propose to disconnect this client: it missed too many heartbeats. Goes through the barrier as a close request does. */
   | { readonly kind: "evict client"; readonly clientId: string }
   /** Propose to delete this channel: nobody has used it for its max_inactivity. Queued behind publishes received earlier. */
-  | { readonly kind: "delete channel"; readonly channel: string; readonly incarnation: number }
+  | {
+    readonly kind: "delete channel";
+    readonly channel: string;
+    readonly incarnation: number;
+    readonly last: Sequence;
+  }
   /** A line for the log. */
   | { readonly kind: "log"; readonly level: "notice" | "warn" | "error" | "debug"; readonly text: string };
 

@@ -103,7 +103,7 @@ export class Machine implements MachineDoor {
       case "create channel":
         return createChannel(context, operation, index, now);
       case "delete channel":
-        return deleteChannel(context, operation);
+        return deleteChannel(context, operation, now);
       case "connect":
         return connect(context, operation, now);
       case "disconnect":

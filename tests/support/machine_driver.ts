@@ -69,7 +69,7 @@ export class MachineDriver {
   readonly facts: DeliveryFact[] = [];
   readonly heartbeats: string[] = [];
   readonly evictions: string[] = [];
-  readonly deletions: { channel: string; incarnation: number }[] = [];
+  readonly deletions: { channel: string; incarnation: number; last: number }[] = [];
   /** Inboxes to which nothing can be published. */
   readonly broken = new Set<string>();
   /** Channels whose messages cannot be read. */
@@ -381,7 +381,7 @@ export class MachineDriver {
         this.evictions.push(effect.clientId);
         break;
       case "delete channel":
-        this.deletions.push({ channel: effect.channel, incarnation: effect.incarnation });
+        this.deletions.push({ channel: effect.channel, incarnation: effect.incarnation, last: effect.last });
         break;
       case "log":
         this.logs.push(effect.text);
