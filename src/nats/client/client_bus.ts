@@ -49,7 +49,7 @@ class ClientBus implements MessageBus {
   /** The transport in use; undefined while disconnected. */
   #transport: NatsTransport | undefined;
   /** What the connection listeners were told last. */
-  #told = true;
+  #told = false;
   #dialed = "";
   #closing: Promise<void> | undefined;
 
@@ -82,7 +82,8 @@ class ClientBus implements MessageBus {
       await this.#library.close();
       throw connectFailure(cause);
     }
-    this.#attach();
+    // A connection that broke at once is coming back already.
+    this.#told = this.#attach();
     this.#watch();
   }
 

@@ -26,7 +26,7 @@ export function libraryConnection(options: ConnectionOptions, newTransport: () =
   return handler;
 }
 
-/** What the library does before each dial; the outcome settles with its first PONG, or with the end of the transport. */
+/** What the library does before each dial; the outcome settles with the first PONG, or with the end of the transport. */
 function prepare(handler: ProtocolHandler, transport: NatsTransport): Deferred<void> {
   const former = handler.transport as NatsTransport | undefined;
   former?.discard();
@@ -36,14 +36,27 @@ function prepare(handler: ProtocolHandler, transport: NatsTransport): Deferred<v
   pong.catch(() => {
     // May be rejected before anybody waits for it.
   });
+  let made = false;
+  const resolve = pong.resolve;
+  pong.resolve = (value) => {
+    made = true;
+    resolve(value);
+  };
   handler.pongs.unshift(pong);
   handler.connectError = (error) => pong.reject(error);
   handler.transport = transport;
   transport.closed().then((error) => {
     handler.connected = false;
-    const reason = error ?? handler.lastError;
-    pong.reject(reason ?? new ConnectionError("EOF"));
-    if (!handler.isClosed()) return handler.disconnected(reason);
+    // An attempt that failed is for the loop that made it to go on from.
+    if (made) return redial(handler, error ?? handler.lastError);
+    pong.reject(error ?? handler.lastError ?? new ConnectionError("EOF"));
   });
   return pong;
+}
+
+/** Makes the connection anew, once the loop that made the last one has ended: the library would take that one for the new. */
+async function redial(handler: ProtocolHandler, reason: Error | undefined): Promise<void> {
+  while (handler.connectPromise !== null) await handler.connectPromise.catch(() => {});
+  handler.connected = false;
+  if (!handler.isClosed()) await handler.disconnected(reason);
 }

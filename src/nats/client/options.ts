@@ -8,6 +8,7 @@ import {
   type Server,
 } from "@nats-io/nats-core/internal";
 import { NatsFailed, textOf } from "./errors.ts";
+import { checkedTls } from "./tls_options.ts";
 
 /** Choices for TLS towards NATS; file contents in PEM, not names. */
 export interface ClientTls {
@@ -105,7 +106,7 @@ export function linkOf(options: ClientBusOptions): Link {
       resolve: false,
       timeout: CONNECT_TIMEOUT,
     },
-    ...(tls === undefined ? {} : { tls }),
+    ...(tls === undefined ? {} : { tls: checkedTls(tls) }),
     onDial: (server) => dialed = users.get(server.listen),
   };
 }
