@@ -3,7 +3,7 @@ import { memberOf, type NodeId, quorumOf, votersOf } from "./membership.ts";
 import type { Message, PreVoteReply, VoteReply } from "./messages.ts";
 import type { NodeState } from "./node_state.ts";
 import type { Ticket } from "./ready.ts";
-import { type CampaignKind, type Grant, type Role } from "./role.ts";
+import type { CampaignKind, Grant, Role } from "./role.ts";
 
 export class Candidate implements Role {
   readonly name: "pre-candidate" | "candidate";

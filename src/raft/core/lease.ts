@@ -32,7 +32,7 @@ export class Lease {
 
   /** The lease is over and starts anew with the next round (Q4, E9). */
   break(): void {
-    this.#floor = this.#state.now + 1;
+    this.#floor = this.#state.now;
     this.#until = 0;
   }
 

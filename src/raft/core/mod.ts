@@ -8,3 +8,4 @@ export * from "./messages.ts";
 export * from "./options.ts";
 export * from "./raft.ts";
 export * from "./ready.ts";
+export * from "./status.ts";

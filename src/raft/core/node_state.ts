@@ -1,5 +1,5 @@
 /** What a node is and knows whatever its role: who it is, its term and vote, its log, its leader, the time. */
-import { type CampaignKind, type Role, type Transitions } from "./role.ts";
+import type { CampaignKind, Role, Transitions } from "./role.ts";
 import { RaftLog } from "./log.ts";
 import { isSameNode, memberOf, type Membership, type NodeId } from "./membership.ts";
 import type { Body, DiskState, Message, SnapshotMark } from "./messages.ts";

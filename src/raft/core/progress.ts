@@ -48,6 +48,8 @@ export class Progress {
   matchAtHeartbeat = -1;
   /** Only of a learner. */
   learning: Round | undefined;
+  /** A learner's last round was a quick one. */
+  caughtUp = false;
   /** It must not be promoted before this tick: it was too slow. */
   notBefore = 0;
 

@@ -1,112 +1,375 @@
 /** One Raft node without I/O: inputs go in, `takeReady` says what the caller owes (spec clustering, section 11.1). */
-import type { ChangeResult, MembershipAt, MembershipChange, NodeId } from "./membership.ts";
-import type { DataKind, DiskState, Entry, Message, SnapshotMark } from "./messages.ts";
+import { Applying } from "./applying.ts";
+import { assert } from "./assert.ts";
+import { Candidate } from "./candidate.ts";
+import { answerPreVote, answerVote } from "./elections.ts";
+import { Follower } from "./follower.ts";
+import { Leader } from "./leader.ts";
+import type { ChangeResult, MembershipChange, NodeId } from "./membership.ts";
+import type { DataKind, DiskState, Entry, Goodbye, Message, Removed, SnapshotMark } from "./messages.ts";
+import { NodeState } from "./node_state.ts";
 import type { RaftOptions } from "./options.ts";
-import type { CoreRole, Fetch, HardState, Ready, Ticket } from "./ready.ts";
-
-/** Why a proposal was not taken; nothing of it is in the log. All but the first pass by themselves. */
-export type ProposalRefusal = "not leader" | "transferring" | "too much uncommitted" | "disk full";
-
-/** Where proposed entries stand. They are agreed on when an entry of this term is handed out at that index. */
-export type ProposalResult =
-  | { readonly kind: "accepted"; readonly term: number; readonly first: number; readonly last: number }
-  | { readonly kind: "refused"; readonly reason: ProposalRefusal };
-
-export type TransferResult =
-  | { readonly kind: "started"; readonly target: NodeId }
-  | { readonly kind: "refused"; readonly reason: "not leader" | "no such voter" | "nobody there" };
-
-/** What monitoring shows of one peer; only the leader knows. */
-export interface PeerStatus {
-  readonly id: NodeId;
-  readonly voter: boolean;
-  readonly match: number;
-  readonly state: "probe" | "replicate" | "snapshot";
-  /** Ticks since it was last heard. */
-  readonly silentTicks: number;
-  readonly disk: DiskState;
-}
-
-export interface RaftStatus {
-  readonly role: CoreRole;
-  readonly hardState: HardState;
-  readonly leader: NodeId;
-  readonly identity: string;
-  readonly membership: MembershipAt;
-  readonly lastIndex: number;
-  readonly durableIndex: number;
-  readonly commit: number;
-  readonly applied: number;
-  /** The first entry of this leader's term; 0 when this node does not lead. */
-  readonly termStart: number;
-  readonly peers: readonly PeerStatus[];
-}
+import type { CoreRole, Fetch, Ready, Ticket } from "./ready.ts";
+import { sendFetched } from "./replication.ts";
+import { type CampaignKind, type Grant, quietUntil } from "./role.ts";
+import type { ProposalResult, RaftStatus, TransferResult } from "./status.ts";
 
 /** After any inputs, call `takeReady` once and do what it says; inputs do not have to wait for that to be done. */
-export declare class Raft {
-  constructor(options: RaftOptions);
+export class Raft {
+  readonly #state: NodeState;
+  readonly #applying: Applying;
+  #lastRead = 0;
+
+  constructor(options: RaftOptions) {
+    const { timeouts, random } = options;
+    this.#state = new NodeState(options, {
+      follow: (term, leader, patience) => this.#follow(term, leader, patience),
+      campaign: (kind) => this.#campaign(kind),
+      lead: (grants) => this.#lead(grants),
+    });
+    this.#applying = new Applying(this.#state);
+    // A first pre-vote may come soon: where a leader lives it does no harm, and elsewhere it saves a silence.
+    const patience = timeouts.heartbeatInterval + random.below(2 * timeouts.heartbeatInterval);
+    this.#state.role = new Follower(this.#state, patience);
+  }
 
   /** It is tick `now` (never less than before). A jump of more than half a lease counts as a stall (Q4). */
-  tick(now: number): void;
+  tick(now: number): void {
+    const state = this.#state;
+    assert(now >= state.now, `tick ${now} comes after ${state.now}`);
+    const stalled = now - state.now > state.timeouts.leaseTimeout / 2;
+    state.now = now;
+    if (stalled) this.stall();
+    this.#applying.tick();
+    state.role.tick();
+    this.#cutLog();
+  }
+
   /** A message that passed the transport's checks. */
-  step(message: Message): void;
+  step(message: Message): void {
+    const state = this.#state;
+    if (message.to !== state.id || message.from === state.id || !this.#isSameCluster(message)) return;
+    if (message.kind === "pre-vote") return answerPreVote(state, message);
+    if (message.kind === "vote") return answerVote(state, message);
+    if (message.kind === "goodbye") return this.#goodbye(message);
+    if (message.kind === "removed") return this.#removed(message);
+    if (message.term < state.term) {
+      if (isFromLeader(message)) return this.#correct(message);
+      // A voter that refuses may be in an earlier term; what it says is about the term that was asked for.
+      if (message.kind === "vote reply" || message.kind === "pre-vote reply") state.role.step(message);
+      return;
+    }
+    if (message.term > state.term) this.#follow(message.term, isFromLeader(message) ? message.from : "");
+    state.role.step(message);
+  }
+
   /** Appends one entry for each payload, in order, all or none; entries travel together with others of the same turn. */
-  propose(kind: DataKind, payloads: readonly Uint8Array[]): ProposalResult;
+  propose(kind: DataKind, payloads: readonly Uint8Array[]): ProposalResult {
+    return this.#leader?.propose(kind, payloads) ?? { kind: "refused", reason: "not leader" };
+  }
+
   /** The writes up to `ticket` are durable (C3). */
-  stored(ticket: Ticket): void;
+  stored(ticket: Ticket): void {
+    const { outbox, log, role } = this.#state;
+    assert(ticket <= outbox.lastTicket, `write ${ticket} was never asked for`);
+    outbox.stored(ticket);
+    log.stored(ticket);
+    role.stored();
+  }
+
   /** The answer to a {@link Fetch}; empty when nothing could be read. */
-  fetched(fetch: Fetch, entries: readonly Entry[]): void;
+  fetched(asked: Fetch, entries: readonly Entry[]): void {
+    if (asked.purpose === "") return this.#applying.fetched(entries);
+    const peer = this.#leader?.peers.get(asked.purpose);
+    if (peer !== undefined) sendFetched(this.#state, peer, entries);
+  }
+
   /** Everything up to `index` is applied. */
-  applied(index: number): void;
+  applied(index: number): void {
+    this.#applying.applied(index);
+  }
 
   /** Asks for the index from which on the state is fresh (Q1); the answer comes as a `ReadResult` with this number. */
-  read(): number;
+  read(): number {
+    const read = ++this.#lastRead;
+    const leader = this.#leader;
+    if (leader === undefined) this.#state.outbox.answerRead({ read, index: undefined });
+    else leader.lease.read(read);
+    return read;
+  }
+
   /** Hands leadership to `target`, or to the voter that is best placed (E9). A new target replaces the previous one. */
-  transfer(target?: NodeId): TransferResult;
+  transfer(target?: NodeId): TransferResult {
+    return this.#leader?.transfer(target) ?? { kind: "refused", reason: "not leader" };
+  }
+
   /** Asks for a change of membership; only at the leader (M1 to M11). */
-  changeMembership(change: MembershipChange): ChangeResult;
-  /** Says goodbye to all members and steps down if leading: before this node stops. */
-  leave(): void;
+  changeMembership(change: MembershipChange): ChangeResult {
+    return this.#leader?.requestChange(change) ?? { kind: "refused", reason: "not leader" };
+  }
+
+  /** Says goodbye to all members and steps down if leading: before this node stops. It does not campaign any more. */
+  leave(): void {
+    const state = this.#state;
+    state.left = true;
+    const leader = this.#leader;
+    if (leader === undefined) return;
+    const guardTicks = Math.max(0, leader.lease.quietUntil - state.now);
+    for (const to of state.peers()) state.send(to, { kind: "goodbye", guardTicks });
+    this.#follow(state.term, "");
+  }
 
   /** A snapshot of this node is durable and verified; older entries become removable (S5). */
-  snapshotTaken(snapshot: SnapshotMark): void;
+  snapshotTaken(snapshot: SnapshotMark): void {
+    const { log } = this.#state;
+    assert(
+      snapshot.index <= log.applied,
+      `a snapshot of ${snapshot.index} is ahead of ${log.applied}, which is applied`,
+    );
+    if (snapshot.index <= (log.snapshot?.index ?? 0)) return;
+    log.snapshot = snapshot;
+    this.#cutLog();
+  }
+
   /**
    * The snapshot asked for in `Ready.install` is here, durable and verified: may it take the place of the state now? If
    * so, nothing is handed out to be applied until `snapshotInstalled` or `snapshotFailed`. If not, it is not needed any more.
    */
-  mayInstall(snapshot: SnapshotMark): boolean;
+  mayInstall(snapshot: SnapshotMark): boolean {
+    return this.#applying.mayInstall(snapshot);
+  }
+
   /** The state is the snapshot's, durably. What becomes of the log is in the next `Ready` (S4). */
-  snapshotInstalled(snapshot: SnapshotMark): void;
+  snapshotInstalled(snapshot: SnapshotMark): void {
+    this.#applying.installed(snapshot);
+    if (this.#state.role instanceof Follower) this.#state.role.restart();
+    this.#answerAnnounce(false);
+  }
+
   /** It could not be had, or is no longer of use. */
-  snapshotFailed(): void;
+  snapshotFailed(): void {
+    this.#applying.installFailed();
+    this.#answerAnnounce(true);
+  }
 
   /** Twice nobody listened where `leader` should (E7). */
-  leaderGone(leader: NodeId): void;
+  leaderGone(leader: NodeId): void {
+    const state = this.#state;
+    if (leader === "" || leader !== state.leader || leader === state.id) return;
+    state.goneLeader = leader;
+    this.#hasten();
+  }
+
   /** The process stood still: the lease counts as lost (Q4). */
-  stall(): void;
+  stall(): void {
+    const { role, timeouts } = this.#state;
+    if (role instanceof Leader) role.stalled();
+    else if (role instanceof Follower) role.delay(timeouts.heartbeatInterval);
+  }
+
   /** How this node's disk does; a leader with a full disk hands over (P6). */
-  setDisk(disk: DiskState): void;
+  setDisk(disk: DiskState): void {
+    this.#state.disk = disk;
+    if (disk === "full") this.#leader?.handOver();
+  }
+
   /** Whether this node may campaign: not while its stores are behind its log (P8). It may at first. */
-  setElectable(electable: boolean): void;
+  setElectable(electable: boolean): void {
+    this.#state.electable = electable;
+  }
+
   /** Ends `distrustLog`: whoever decides has compared the logs of all reachable members (P12). */
-  trustLog(): void;
+  trustLog(): void {
+    this.#state.distrustLog = false;
+  }
 
   /** Whether `takeReady` has something. */
-  readonly hasReady: boolean;
-  takeReady(): Ready;
+  get hasReady(): boolean {
+    this.#state.role.gather();
+    return this.#applying.canHandOut || this.#state.outbox.hasReady(this.#state.log);
+  }
 
-  readonly role: CoreRole;
-  readonly term: number;
+  takeReady(): Ready {
+    const { role, log, outbox, limits } = this.#state;
+    role.gather();
+    const committed = this.#applying.handOut();
+    const ready = outbox.take(log, committed);
+    log.shrinkCache(limits.cacheBytes);
+    return ready;
+  }
+
+  get role(): CoreRole {
+    return this.#state.role.name;
+  }
+
+  get term(): number {
+    return this.#state.term;
+  }
+
   /** Empty when unknown. */
-  readonly leader: NodeId;
+  get leader(): NodeId {
+    return this.#state.leader;
+  }
+
   /** Empty until committed. */
-  readonly identity: string;
+  get identity(): string {
+    return this.#state.identity;
+  }
+
   /** This node leads and has applied the first entry of its term (E8): it may serve. */
-  readonly leading: boolean;
+  get leading(): boolean {
+    const leader = this.#leader;
+    return leader !== undefined && this.#state.log.applied >= leader.termStart;
+  }
+
   /**
    * The tick before which this leader may speak for the cluster (Q2, Q3), provided that `leading`; compare with the
    * clock itself, not with the last tick. 0 when there is no lease.
    */
-  readonly leaseUntil: number;
-  status(): RaftStatus;
+  get leaseUntil(): number {
+    return this.#leader?.leaseUntil ?? 0;
+  }
+
+  status(): RaftStatus {
+    const { term, vote, leader, identity, log, now, role } = this.#state;
+    const peers = this.#leader === undefined ? [] : [...this.#leader.peers.values()];
+    return {
+      role: role.name,
+      hardState: { term, vote },
+      leader,
+      identity,
+      membership: log.membership,
+      baseIndex: log.baseIndex,
+      lastIndex: log.lastIndex,
+      durableIndex: log.durable,
+      commit: log.commit,
+      applied: log.applied,
+      termStart: this.#leader?.termStart ?? 0,
+      peers: peers.map((peer) => ({
+        id: peer.id,
+        voter: peer.voter,
+        match: peer.match,
+        state: peer.state,
+        silentTicks: now - peer.contact,
+        disk: peer.disk,
+        bytesUnderWay: peer.bytesUnderWay,
+        messagesUnderWay: peer.messagesUnderWay,
+      })),
+    };
+  }
+
+  get #leader(): Leader | undefined {
+    const { role } = this.#state;
+    return role instanceof Leader ? role : undefined;
+  }
+
+  #follow(term: number, leader: NodeId, patience?: number): void {
+    const state = this.#state;
+    const { heartbeatTimeout } = state.timeouts;
+    const led = this.#leader;
+    if (term > state.term) state.saveTerm(term, "");
+    if (led !== undefined) {
+      led.lease.end();
+      // Its own lease is over with this; one before it may not be.
+      state.guardUntil = led.lease.quietUntil;
+      state.guardLeader = "";
+      state.contact = -Infinity;
+    }
+    state.leader = leader;
+    state.role = new Follower(state, patience ?? heartbeatTimeout + state.random.below(heartbeatTimeout));
+    state.reportRole();
+  }
+
+  #campaign(kind: CampaignKind): void {
+    const state = this.#state;
+    state.leader = "";
+    const candidate = new Candidate(state, kind);
+    state.role = candidate;
+    candidate.start();
+  }
+
+  #lead(grants: readonly Grant[]): void {
+    const state = this.#state;
+    state.leader = state.id;
+    state.goneLeader = "";
+    const leader = new Leader(state, quietUntil(grants));
+    state.role = leader;
+    state.reportRole();
+    leader.start();
+  }
+
+  #hasten(): void {
+    const { role, timeouts, random } = this.#state;
+    const ticks = random.below(Math.ceil(timeouts.heartbeatInterval / 2) + 1);
+    if (role instanceof Follower || role instanceof Candidate) role.hasten(ticks);
+  }
+
+  /** A stale leader, or one that this node's higher term keeps out, learns the term and steps down (E6). */
+  #correct(message: Message): void {
+    const { log, disk } = this.#state;
+    this.#state.send(message.from, { kind: "heartbeat reply", round: 0, sentAt: -1, applied: log.applied, disk });
+  }
+
+  #goodbye(message: Goodbye): void {
+    const state = this.#state;
+    if (message.term < state.term || message.from !== state.leader) return;
+    state.guardUntil = Math.min(state.guardUntil, state.now + message.guardTicks);
+    state.guardLeader = "";
+    state.contact = -Infinity;
+    state.goneLeader = message.from;
+    this.#hasten();
+  }
+
+  #removed(message: Removed): void {
+    const state = this.#state;
+    if (message.expected !== state.incarnation || message.index <= state.log.membership.index) return;
+    state.outbox.noticeOnce("removed", { kind: "removed", index: message.index });
+  }
+
+  /**
+   * Messages of another cluster under the same name, or of founders who disagree, go no further (M8, M9). An identity
+   * is certain when its sender carries no founders with it.
+   */
+  #isSameCluster(message: Message): boolean {
+    const { identity, founders, outbox } = this.#state;
+    const { from: peer, identity: theirs } = message;
+    if (identity !== "") {
+      if (theirs === identity) return true;
+      if (theirs !== "" && message.founders === "") {
+        outbox.noticeOnce(`identity ${peer} ${theirs}`, { kind: "other identity", peer, theirs, ours: identity });
+        return false;
+      }
+      return !isFromLeader(message);
+    }
+    if (message.founders !== "" && founders !== "" && message.founders !== founders) {
+      const notice = { kind: "other founders", peer, theirs: message.founders, ours: founders } as const;
+      outbox.noticeOnce(`founders ${peer} ${message.founders}`, notice);
+      return false;
+    }
+    return true;
+  }
+
+  /** Tells the leader how the installation went. */
+  #answerAnnounce(failed: boolean): void {
+    const { leader, id, log } = this.#state;
+    if (leader === "" || leader === id) return;
+    this.#state.send(leader, { kind: "snapshot reply", match: Math.min(log.commit, log.durable), failed });
+  }
+
+  /** Cuts away what snapshot and followers can spare (S5). */
+  #cutLog(): void {
+    const { log, limits, outbox, switching } = this.#state;
+    if (log.snapshot === undefined || switching) return;
+    const spare = Math.min(log.snapshot.index, log.lastIndex - limits.trailingEntries, log.applied, log.durable);
+    if (spare <= log.baseIndex) return;
+    const through = this.#leader?.neededFrom(spare) ?? spare;
+    if (through <= log.baseIndex) return;
+    log.cutThrough(through);
+    outbox.cutLog(through);
+  }
+}
+
+function isFromLeader(message: Message): boolean {
+  return message.kind === "append" || message.kind === "heartbeat" || message.kind === "snapshot announce" ||
+    message.kind === "timeout now";
 }
