@@ -1,0 +1,75 @@
+/** Reads subject mappings (spec cli-config-monitoring, section 2.5). */
+import type { SubjectMapping } from "./nats_options.ts";
+import { isValidSubject } from "./nats_permissions.ts";
+import type { NatsProblems } from "./nats_problems.ts";
+import { ConfigMap, type Entry, type Node } from "./tree.ts";
+
+const FULL_WEIGHT = 100;
+const NO_DESTINATION = "Expected an entry for the mapping destination";
+
+/** The mappings of a map; those with mistakes are left out. */
+export function readMappings(entry: Entry, problems: NatsProblems): SubjectMapping[] {
+  if (!(entry.value instanceof ConfigMap)) {
+    problems.wrongType(entry, "map[string]interface {}");
+    return [];
+  }
+  const mappings: SubjectMapping[] = [];
+  for (const part of entry.value.entries.values()) {
+    const destinations = readDestinations(part, problems);
+    if (!isValidSubject(part.key)) {
+      problems.error(part, `Error adding mapping for ${JSON.stringify(part.key)}: invalid subject`);
+    } else if (destinations.length > 0) mappings.push({ subject: part.key, destinations });
+  }
+  return mappings;
+}
+
+type Destination = SubjectMapping["destinations"][number];
+
+function readDestinations(entry: Entry, problems: NatsProblems): Destination[] {
+  if (typeof entry.value === "string") return [{ subject: entry.value, weight: FULL_WEIGHT, cluster: "" }];
+  if (entry.value instanceof ConfigMap) {
+    return [readDestination(entry, entry.value, problems)].filter((one) => one !== undefined);
+  }
+  if (!Array.isArray(entry.value)) {
+    problems.error(entry, NO_DESTINATION);
+    return [];
+  }
+  return entry.value.map((node) => {
+    if (node.value instanceof ConfigMap) return readDestination(node, node.value, problems);
+    problems.error(node, NO_DESTINATION);
+    return undefined;
+  }).filter((one) => one !== undefined);
+}
+
+function readDestination(node: Node, map: ConfigMap, problems: NatsProblems): Destination | undefined {
+  const destination: Destination = { subject: "", weight: 0, cluster: "" };
+  for (const part of map.entries.values()) {
+    const key = part.key.toLowerCase();
+    if (["dest", "destination"].includes(key)) destination.subject = problems.string(part) ?? "";
+    else if (key === "cluster") destination.cluster = problems.string(part) ?? "";
+    else if (key === "weight") {
+      const weight = readWeight(part, problems);
+      if (weight === undefined) return undefined;
+      destination.weight = weight;
+    } else {
+      problems.error(part, `Unknown field "${part.key}" for mapping destination`);
+      return undefined;
+    }
+  }
+  if (destination.subject !== "") return destination;
+  problems.error(node, "Missing destination of mapping");
+  return undefined;
+}
+
+/** Per cent, with or without the sign. */
+function readWeight(part: Entry, problems: NatsProblems): number | undefined {
+  const { value } = part;
+  const weight = typeof value === "string" ? Number(value.replace(/%$/, "") || "x") : Number(value);
+  if (typeof value !== "string" && typeof value !== "bigint") {
+    problems.error(part, "Unknown entry type for weight of mapping destination");
+    return undefined;
+  }
+  if (Number.isInteger(weight) && weight >= 0 && weight <= FULL_WEIGHT) return weight;
+  problems.error(part, `Invalid weight ${value} for mapping destination`);
+  return undefined;
+}

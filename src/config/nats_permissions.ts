@@ -1,0 +1,230 @@
+/** Reads permissions, users and their credentials of the NATS server (spec cli-config-monitoring, section 2.5). */
+import type { NatsNkeyUser, NatsPermissions, NatsUser, ResponsePermission, SubjectPermission } from "./nats_options.ts";
+import type { NatsProblems } from "./nats_problems.ts";
+import { isPublicKey } from "./nkeys.ts";
+import { canonicalKey } from "./option_rows.ts";
+import { ConfigMap, type Entry, natsKind, type Node, shownValue } from "./tree.ts";
+import { parseDuration } from "./values.ts";
+
+const DEFAULT_RESPONSES: ResponsePermission = { max: 1, expires: 120_000 };
+const CONNECTION_TYPES = ["STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS"];
+
+/** Reads a permissions map; `undefined` after noting an error. `placed`: the error about its type names a place. */
+export function readPermissions(entry: Node, problems: NatsProblems, placed = true): NatsPermissions | undefined {
+  if (!(entry.value instanceof ConfigMap)) {
+    const text = `Expected permissions to be a map/struct, got ${shownValue(entry.value)}`;
+    if (placed) problems.error(entry, text);
+    else problems.errors.push(text);
+    return undefined;
+  }
+  const permissions: NatsPermissions = {};
+  for (const part of entry.value.entries.values()) {
+    switch (canonicalKey("nats.permissions", part.key)) {
+      case "publish": {
+        const subjects = readSubjectPermission(part, problems, false);
+        if (subjects !== undefined) permissions.publish = subjects;
+        break;
+      }
+      case "subscribe": {
+        const subjects = readSubjectPermission(part, problems, true);
+        if (subjects !== undefined) permissions.subscribe = subjects;
+        break;
+      }
+      case "allow_responses": {
+        const responses = readResponses(part, problems);
+        if (responses !== undefined) permissions.allowResponses = responses;
+        break;
+      }
+      default:
+        if (!part.used) problems.error(part, `Unknown field "${part.key}" parsing permissions`);
+    }
+  }
+  if (permissions.allowResponses !== undefined) {
+    permissions.publish ??= {};
+    permissions.publish.allow ??= [];
+  }
+  return permissions;
+}
+
+function readSubjectPermission(entry: Entry, problems: NatsProblems, queues: boolean): SubjectPermission | undefined {
+  if (!(entry.value instanceof ConfigMap)) {
+    const allow = readSubjects(entry, problems, queues, false);
+    return allow === undefined ? undefined : { allow };
+  }
+  const permission: SubjectPermission = {};
+  for (const part of entry.value.entries.values()) {
+    const name = part.key.toLowerCase();
+    if (name !== "allow" && name !== "deny") {
+      if (part.used) continue;
+      problems.error(
+        part,
+        `Unknown field name "${part.key}" parsing subject permissions, only 'allow' or 'deny' are permitted`,
+      );
+      continue;
+    }
+    const subjects = readSubjects(part, problems, queues, true);
+    if (subjects !== undefined) permission[name] = subjects;
+  }
+  return permission;
+}
+
+/** One subject or several. Some of these errors name no place, as operators know them. */
+function readSubjects(entry: Node, problems: NatsProblems, queues: boolean, placed: boolean): string[] | undefined {
+  const nodes = Array.isArray(entry.value) ? entry.value : [entry];
+  const subjects: string[] = [];
+  for (const { value } of nodes) {
+    if (typeof value !== "string") {
+      const text = Array.isArray(entry.value)
+        ? `Subject in permissions array cannot be cast to string`
+        : `Expected subject permissions to be a subject, or array of subjects, got ${natsKind(value)}`;
+      if (placed) problems.error(entry, text);
+      else problems.errors.push(text);
+      return undefined;
+    }
+    if (!isValidPermissionSubject(value, queues)) {
+      problems.errors.push(`subject "${value}" is not a valid subject`);
+      return undefined;
+    }
+    subjects.push(value);
+  }
+  return subjects;
+}
+
+function isValidPermissionSubject(text: string, queues: boolean): boolean {
+  const parts = queues ? text.trim().split(/[ \t]+/) : [text];
+  return parts.length <= 2 && parts.every(isValidSubject);
+}
+
+/** No empty token, `>` only at the end. */
+export function isValidSubject(subject: string): boolean {
+  const tokens = subject.split(".");
+  return tokens.every((token, index) => token !== "" && (token !== ">" || index === tokens.length - 1));
+}
+
+function readResponses(entry: Entry, problems: NatsProblems): ResponsePermission | undefined {
+  if (typeof entry.value === "boolean") return entry.value ? { ...DEFAULT_RESPONSES } : undefined;
+  if (!(entry.value instanceof ConfigMap)) {
+    problems.error(entry, "error parsing response permissions, expected a boolean or a map");
+    return undefined;
+  }
+  const responses = { ...DEFAULT_RESPONSES };
+  for (const part of entry.value.entries.values()) {
+    const key = part.key.toLowerCase();
+    if (["max", "max_msgs", "max_messages", "max_responses"].includes(key)) {
+      const max = problems.integer(part);
+      if (max !== undefined && max !== 0) responses.max = max;
+    } else if (["expires", "expiration", "ttl"].includes(key)) {
+      const expires = readExpires(part, problems);
+      if (expires !== undefined && expires !== 0) responses.expires = expires;
+    } else if (!part.used) problems.error(part, `Unknown field "${part.key}" parsing permissions`);
+  }
+  return responses;
+}
+
+function readExpires(entry: Entry, problems: NatsProblems): number | undefined {
+  if (typeof entry.value !== "string") {
+    problems.error(entry, "error parsing expires, not a duration string");
+    return undefined;
+  }
+  try {
+    return Number(parseDuration(entry.value)) / 1e6;
+  } catch (cause) {
+    problems.error(entry, `error parsing expires: ${(cause as Error).message}`);
+    return undefined;
+  }
+}
+
+/** Users of both kinds, in file order. */
+export interface Users {
+  readonly users: NatsUser[];
+  readonly nkeys: NatsNkeyUser[];
+}
+
+/** Reads a `users` array. */
+export function readUsers(entry: Entry, problems: NatsProblems, inAccount = false): Users {
+  const result: Users = { users: [], nkeys: [] };
+  if (!Array.isArray(entry.value)) {
+    const text = `Expected users field to be an array, got ${shownValue(entry.value)}`;
+    if (inAccount) problems.errors.push(text);
+    else problems.error(entry, text);
+    return result;
+  }
+  for (const element of entry.value) readUser(element, result, problems);
+  return result;
+}
+
+interface Draft {
+  user: string;
+  password: string;
+  nkey: string;
+  permissions?: NatsPermissions;
+  allowedConnectionTypes?: string[];
+}
+
+function readUser(node: Node, into: Users, problems: NatsProblems): void {
+  if (!(node.value instanceof ConfigMap)) {
+    problems.error(node, `Expected user entry to be a map/struct, got ${shownValue(node.value)}`);
+    return;
+  }
+  const draft: Draft = { user: "", password: "", nkey: "" };
+  for (const part of node.value.entries.values()) if (!readUserPart(draft, part, problems)) return;
+  const { user, password, nkey, ...rest } = draft;
+  if (nkey !== "") {
+    if (!isPublicKey(nkey, "user")) problems.error(node, "Not a valid public nkey for a user");
+    else if (user !== "" || password !== "") problems.error(node, "Nkey users do not take usernames or passwords");
+    else into.nkeys.push({ nkey, ...rest });
+  } else if (user === "") problems.error(node, "User entry requires a user");
+  else into.users.push({ user, password, ...rest });
+}
+
+/** Whether reading the user goes on. */
+function readUserPart(draft: Draft, part: Entry, problems: NatsProblems): boolean {
+  switch (canonicalKey("nats.authorization.users", part.key)) {
+    case "user":
+      return assignString(draft, "user", part, problems);
+    case "password":
+      return assignString(draft, "password", part, problems);
+    case "nkey":
+      return assignString(draft, "nkey", part, problems);
+    case "permissions": {
+      const permissions = readPermissions(part, problems);
+      if (permissions !== undefined) draft.permissions = permissions;
+      return permissions !== undefined;
+    }
+    case "allowed_connection_types": {
+      const types = readConnectionTypes(part, problems);
+      if (types !== undefined) draft.allowedConnectionTypes = types;
+      return true;
+    }
+    default:
+      problems.unknownField(part);
+      return true;
+  }
+}
+
+function assignString(draft: Draft, field: "user" | "password" | "nkey", part: Entry, problems: NatsProblems): boolean {
+  const value = problems.string(part);
+  if (value !== undefined) draft[field] = value;
+  return value !== undefined;
+}
+
+function readConnectionTypes(entry: Entry, problems: NatsProblems): string[] | undefined {
+  const nodes = Array.isArray(entry.value) ? entry.value : [entry];
+  const types: string[] = [];
+  for (const element of nodes) {
+    if (typeof element.value !== "string") {
+      problems.error(
+        entry,
+        `error parsing allowed connection types: unsupported type in array ${natsKind(element.value)}`,
+      );
+      return undefined;
+    }
+    types.push(element.value.toUpperCase());
+  }
+  const unknown = types.filter((type) => !CONNECTION_TYPES.includes(type));
+  if (unknown.length > 0) {
+    problems.error(entry, `invalid connection types [${unknown.map((type) => `"${type}"`).join(" ")}]`);
+    return undefined;
+  }
+  return types;
+}
