@@ -139,7 +139,8 @@ export class MemoryBus implements MessageBus {
   }
 
   publishRequest(subject: SubjectBytes, reply: SubjectBytes, payload: Uint8Array): boolean {
-    return this.#send(decoder.decode(subject), decoder.decode(reply), payload.slice());
+    const to = decoder.decode(reply);
+    return publishable(to) && this.#send(decoder.decode(subject), to, payload.slice());
   }
 
   request(subject: string, payload: Uint8Array, timeout: Millis): Promise<Answer> {
