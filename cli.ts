@@ -1,22 +1,32 @@
 /** The command: arguments → options → a server, until a signal ends it. What `deno compile` compiles. */
 import { runProcess } from "./mod.ts";
 import { parseCommandLine } from "./src/config/mod.ts";
+import { signalServer } from "./src/signalling.ts";
 import { environment, exit, print, printError, processArguments, readText } from "./src/system/mod.ts";
 
+function parse(): ReturnType<typeof parseCommandLine> {
+  return parseCommandLine(processArguments, { read: readText, env: environment });
+}
+
 async function main(): Promise<number> {
-  const io = { read: readText, env: environment };
-  const parsed = parseCommandLine(processArguments, io);
+  const parsed = parse();
   if (parsed.kind === "exit") {
-    print(parsed.stdout ?? "");
-    printError(parsed.stderr ?? "");
+    print(parsed.stdout);
+    printError(parsed.stderr);
     return parsed.code;
   }
-  for (const warning of parsed.warnings) printError(`${warning}\n`);
-  return await runProcess(parsed.options, () => {
-    const again = parseCommandLine(processArguments, io);
-    if (again.kind === "exit") throw new Error((again.stderr ?? "").trim());
+  if (parsed.kind === "signal") {
+    const failure = signalServer(parsed);
+    if (failure !== undefined) printError(`${failure}\n`);
+    return failure === undefined ? 0 : 1;
+  }
+  printError(parsed.stderr);
+  const reread = () => {
+    const again = parse();
+    if (again.kind !== "run") throw new Error(again.kind === "exit" ? again.stderr.trim() : "not a server any more");
     return again.options;
-  });
+  };
+  return await runProcess({ options: parsed.options, warnings: parsed.warnings, reread });
 }
 
 exit(await main());

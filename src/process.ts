@@ -1,5 +1,5 @@
 /** One server as one process: its log, its signals, its exit code (spec cli-config-monitoring, sections 3 and 4). */
-import type { Options } from "./config/mod.ts";
+import { checkStart, type Options, type StartRefusal } from "./config/mod.ts";
 import type { System } from "./registry.ts";
 import { startMonitor } from "./monitor.ts";
 import { FileFailed } from "./ports/files.ts";
@@ -24,9 +24,21 @@ import {
 /** The exit codes that the process may end with. */
 export const ExitCode = { interrupted: 0, failed: 1, terminated: 143 } as const;
 
-/** Runs a server until a signal or a failure ends it; answers the exit code. `reread`: loads the options anew. */
-export async function runProcess(options: Options, reread: () => Options): Promise<number> {
+/** What a process is asked to run. */
+export interface ProcessRequest {
+  readonly options: Options;
+  /** About the configuration; logged. */
+  readonly warnings: readonly string[];
+  /** Loads the options anew. Throws why not. */
+  readonly reread: () => Options;
+}
+
+/** Runs a server until a signal or a failure ends it; answers the exit code. */
+export async function runProcess({ options, warnings, reread }: ProcessRequest): Promise<number> {
   const log = openLog(options);
+  for (const warning of warnings) log.streaming.warn(warning);
+  const refusal = checkStart(options);
+  if (refusal !== undefined) return refuse(refusal, log);
   const ended = Promise.withResolvers<number>();
   let running: RunningServer | undefined;
   const stopSignals = onSignals(["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"], (signal) => {
@@ -45,6 +57,14 @@ export async function runProcess(options: Options, reread: () => Options): Promi
   stopSignals();
   log.close();
   return code;
+}
+
+/** The line names its own part of the server already. */
+function refuse({ line, hint }: StartRefusal, log: ServerLog): number {
+  if (hint !== undefined) log.streaming.warn(hint);
+  log.nats.fatal(line);
+  log.close();
+  return ExitCode.failed;
 }
 
 function systemOf(log: ServerLog): System {

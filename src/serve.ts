@@ -3,7 +3,9 @@
  * that of 9.7.
  */
 import type { Options } from "./config/mod.ts";
+import type { MessageBus } from "./ports/message_bus.ts";
 import type { Store } from "./ports/store.ts";
+import { StartFailed } from "./protocol/errors.ts";
 import { Nuid } from "./protocol/nuid.ts";
 import type { Nanos } from "./protocol/units.ts";
 import { builtIns } from "./plugins.ts";
@@ -35,6 +37,133 @@ export interface RunningServer {
   readonly url: string;
   readonly serverId: string;
   /** A monitoring page; `undefined` for a path that is none. */
+  page(path: string, query: URLSearchParams): Page | undefined;
+  /** Takes over options that can change while running. */
+  reload(options: Options): Promise<void>;
+  /** Stops in order. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server. Rejects with StartFailed, StoreFailed or NetworkFailed after undoing what was started. */
+export async function serve(options: Options, host: Host): Promise<RunningServer> {
+  const serving = new Serving(options, host);
+  try {
+    await serving.start();
+    return serving;
+  } catch (error) {
+    await serving.stop().catch(() => {});
+    throw error;
+  }
+}
+
+class Serving implements RunningServer {
+  readonly serverId: string;
+  readonly #options: Options;
+  readonly #host: Host;
+  readonly #registry: Registry;
+  readonly #journal: JournalPlugin;
+  readonly #nuid: Nuid;
+  readonly #startTime: Nanos;
+  #nats: Nats | undefined;
+  #store: Store | undefined;
+  #server: StreamingServer | undefined;
+  #closeMonitor: (() => Promise<void>) | undefined;
+  #stopped: Promise<void> | undefined;
+  #failed = false;
+  #ft: FaultTolerance | undefined;
+  #partitions: Partitions | undefined;
+
+  constructor(options: Options, host: Host) {
+    this.#options = options;
+    this.#host = host;
+    this.#registry = host.registry ?? builtIns();
+    this.#nuid = new Nuid(host.system.random);
+    this.serverId = this.#nuid.next();
+    this.#startTime = host.system.clock.wall();
+    this.#journal = this.#registry.get("journal", options.streaming.cluster.clustered ? "raft" : "solo");
+  }
+
+  get url(): string {
+    return this.#nats?.url ?? "";
+  }
+
+  async start(): Promise<void> {
+    const { streaming } = this.#options;
+    const { system, runtime } = this.#host;
+    const { log } = system;
+    log.notice(`Starting nats-streaming-server[${streaming.clusterId}] version ${VERSION}`);
+    log.notice(`ServerID: ${this.serverId}`);
+    log.notice(`Go version: ${runtime}`);
+    log.notice("Git commit: [not set]");
+    this.#journal.check(this.#options);
+    this.#store = await this.#openStore();
+    this.#nats = await this.#registry.get("bus", streaming.natsServer === "" ? "embedded" : "external")
+      .start(this.#options, system);
+    this.#closeMonitor = await this.#host.monitor((path, query) => this.page(path, query));
+    const bus = await this.#nats.connect("general");
+    if (streaming.ftGroup === "") await this.#serve(bus, this.#store, this.#nats);
+    else await this.#standBy(bus, this.#store, this.#nats);
+  }
+
+  /** Takes the store for this process alone, reads it and serves. */
+  async #serve(bus: MessageBus, store: Store, nats: Nats): Promise<void> {
+    if (this.#ft === undefined && !await store.tryLock()) {
+      throw new StartFailed(
+        `store directory "${this.#options.streaming.dir}" is in use by another process; stop that one or choose another`,
+      );
+    }
+    await this.#checkPartitions(bus);
+    this.#server = await this.#openServer(bus, store, nats);
+    if (this.#stopped !== undefined) return;
+    for (const line of this.#banner(store)) this.#host.system.log.notice(line);
+    await this.#server.start();
+  }
+
+  /** Resolves at once: the start goes on when this server holds the store's lock. */
+  async #standBy(bus: MessageBus, store: Store, nats: Nats): Promise<void> {
+    const { clusterId, ftGroup: group } = this.#options.streaming;
+    const { clock, random, log } = this.#host.system;
+    const onConflict = (reason: string) => this.#fail(reason, 1);
+    this.#ft = new FaultTolerance({
+      clusterId,
+      group,
+      serverId: this.serverId,
+      bus: await nats.connect("ft"),
+      store,
+      clock,
+      random,
+      log,
+      onConflict,
+    });
+    this.#ft.becomeActive().then((active) => active ? this.#serve(bus, store, nats) : undefined)
+      .catch((error: unknown) => this.#fail(error instanceof Error ? error.message : String(error), 1));
+  }
+
+  async #checkPartitions(bus: MessageBus): Promise<void> {
+    const { partitioning, clusterId, limits } = this.#options.streaming;
+    if (!partitioning) return;
+    this.#partitions = new Partitions({
+      clusterId,
+      serverId: this.serverId,
+      channels: limits.channels.map(({ name }) => name),
+      bus,
+      clock: this.#host.system.clock,
+      nuid: this.#nuid,
+    });
+    this.#partitions.listen();
+    await this.#partitions.check();
+  }
+
+  #banner(store: Store): string[] {
+    const { dir, limits } = this.#options.streaming;
+    const names = limits.channels.map(({ name }) => name);
+    return [
+      `Message store is ${store.name}`,
+      ...(dir === "" ? [] : [`Store location: ${dir}`]),
+      ...limitsTable({ ...limits, names, resolved: machineLimits(this.#options) }),
+    ];
+  }
+
   page(path: string, query: URLSearchParams): Page | undefined;
   /** Takes over options that can change while running. */
   reload(options: Options): Promise<void>;
@@ -135,10 +264,13 @@ class Serving implements RunningServer {
   #state(): string {
     if (this.#failed) return "FAILED";
     if (this.#stopped !== undefined) return "SHUTDOWN";
+    if (this.#ft !== undefined) return this.#ft.active ? "FT_ACTIVE" : "FT_STANDBY";
     return this.#options.streaming.cluster.clustered ? "CLUSTERED" : "STANDALONE";
   }
 
   async #stop(): Promise<void> {
+    this.#ft?.stop();
+    this.#partitions?.stop();
     if (this.#server !== undefined) await this.#server.stop();
     else await this.#store?.close();
     await this.#closeMonitor?.();
@@ -154,7 +286,7 @@ class Serving implements RunningServer {
     return encryptedStore(store, { key: streaming.encryptionKey ?? "", cipher: streaming.encryptionCipher }, system);
   }
 
-  async #openServer(bus: Awaited<ReturnType<Nats["connect"]>>, store: Store, nats: Nats): Promise<StreamingServer> {
+  async #openServer(bus: MessageBus, store: Store, nats: Nats): Promise<StreamingServer> {
     const { streaming } = this.#options;
     const { system } = this.#host;
     const server = await StreamingServer.open(
@@ -190,7 +322,9 @@ class Serving implements RunningServer {
       this.serverId,
       this.#startTime,
     );
-    if (!streaming.cluster.clustered) await detectOther(bus, server.info, this.#nuid);
+    if (!streaming.cluster.clustered && this.#ft === undefined && this.#partitions === undefined) {
+      await detectOther(bus, server.info, this.#nuid);
+    }
     return server;
   }
 

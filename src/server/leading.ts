@@ -15,6 +15,7 @@ import type { Effect, Machine, Subscription } from "../streaming/mod.ts";
 import type { Delivering } from "./delivering.ts";
 import type { Expiring } from "./expiring.ts";
 import type { Outbound, Performers } from "./outbound.ts";
+import type { Partitions } from "./partitions.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Recorder } from "./recorder.ts";
 import type { ReplicaListener } from "./replica.ts";
@@ -35,6 +36,7 @@ export interface LeadingParts {
   readonly bus: MessageBus;
   readonly clock: Clock;
   readonly log: Log;
+  readonly partitions: Partitions | undefined;
   readonly info: () => ServerInfo;
   readonly settings: { readonly clustered: boolean; readonly limits: Pick<SetLimits, "maxChannels" | "channels"> };
 }
@@ -65,7 +67,9 @@ export class Leading implements ReplicaListener, Performers {
       log.warn("NATS did not confirm the acknowledgement inboxes: it will when it is back")
     );
     if (reign !== this.#reign) return;
-    await requests.open(this.#parts.info()).catch(() => log.warn("NATS did not confirm the request subjects yet"));
+    await requests.open(this.#parts.info(), this.#parts.partitions?.channels).catch(() =>
+      log.warn("NATS did not confirm the request subjects yet")
+    );
     if (reign !== this.#reign) return requests.close();
     expiring.start();
     if (settings.clustered) log.notice("finished leader promotion actions");

@@ -3,7 +3,10 @@
  * Knows the ports, the protocol and the streaming machine.
  * Must not know which store, journal or NATS is plugged in.
  */
+export { limitsTable } from "./banner.ts";
 export { detectOther } from "./detecting.ts";
+export { FaultTolerance } from "./fault_tolerance.ts";
 export { errorPage, type Page } from "./json_page.ts";
 export { type LimitsPage, type Monitored, streamingPage } from "./monitoring.ts";
+export { Partitions } from "./partitions.ts";
 export { type ServerParts, type ServerSettings, StreamingServer } from "./server.ts";

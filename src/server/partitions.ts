@@ -38,6 +38,11 @@ export class Partitions {
     this.#subject = partitionSubject(parts.clusterId);
   }
 
+  /** Names and patterns of the channels that are this server's. */
+  get channels(): readonly string[] {
+    return this.#parts.channels;
+  }
+
   /** Answers other servers from now on. */
   listen(): void {
     this.#subscription = this.#parts.bus.subscribe(this.#subject, (message) => this.#answer(message));

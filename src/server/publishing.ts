@@ -15,6 +15,7 @@ import { isChannelName } from "../protocol/subjects.ts";
 import { isLater } from "../protocol/units.ts";
 import type { Machine } from "../streaming/mod.ts";
 import { ByteTable } from "./byte_table.ts";
+import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import { PublishBatch } from "./publish_batch.ts";
 
 /** A batch is closed at this size whatever its count, so that no entry of a replicated log grows large. */
@@ -44,6 +45,7 @@ export class Publishing {
   readonly #byClientId = new ByteTable<KnownClient | undefined>(TABLE_ENTRIES);
   readonly #spare: PublishBatch[] = [];
   readonly #limit: number;
+  readonly #latecomers: Latecomers | undefined;
   /** Publish requests taken in since the start, and the bytes of their envelopes. */
   inMessages = 0;
   inBytes = 0;
@@ -56,8 +58,17 @@ export class Publishing {
 
   /** `batchMessages`: messages in one batch at most, 1 to 65,535 (option `io_batch_size`). */
   constructor(
-    parts: { machine: Machine; journal: Journal; bus: MessageBus; clock: Clock; log: Log; batchMessages: number },
+    parts: {
+      machine: Machine;
+      journal: Journal;
+      bus: MessageBus;
+      clock: Clock;
+      log: Log;
+      batchMessages: number;
+      latecomers: Latecomers | undefined;
+    },
   ) {
+    this.#latecomers = parts.latecomers;
     this.#machine = parts.machine;
     this.#journal = parts.journal;
     this.#bus = parts.bus;
@@ -79,7 +90,7 @@ export class Publishing {
     const channel = this.#channelAt(buffer, offsets.subjectStart, offsets.subjectEnd);
     if (channel === undefined) return this.#refuse(message, Text.invalidPublishRequest);
     const client = this.#clientOf(buffer);
-    if (client === undefined) return this.#refuse(message, Text.invalidPublishRequest);
+    if (client === undefined) return this.#unknown(message);
     const size = offsets.dataEnd - offsets.dataStart + offsets.subjectEnd - offsets.subjectStart +
       offsets.replyEnd - offsets.replyStart + DELIVERY_OVERHEAD;
     if (size > this.#bus.maxPayload) return this.#refuse(message, tooLargeToDeliver(size, this.#bus.maxPayload));
@@ -194,6 +205,23 @@ export class Publishing {
     } catch {
       return false;
     }
+  }
+
+  /** The client may only be late, where requests can overtake connects. */
+  #unknown(message: Inbound): void {
+    const { connIdStart, connIdEnd, clientStart, clientEnd } = this.#offsets;
+    const clientId = new TextDecoder().decode(message.buffer.subarray(clientStart, clientEnd));
+    const key = latecomerKey(latin1(message.buffer, connIdStart, connIdEnd), clientId);
+    const waits = this.#latecomers?.wait(key, message, (copy) => this.#retry(copy), (copy) => {
+      this.#offsets.decode(copy.buffer, copy.payloadStart, copy.payloadEnd);
+      this.#refuse(copy, Text.invalidPublishRequest);
+    });
+    if (waits !== true) this.#refuse(message, Text.invalidPublishRequest);
+  }
+
+  #retry(message: Inbound): void {
+    this.handle(message);
+    this.#clock.soon(() => this.flush());
   }
 
   #channelAt(buffer: Uint8Array, start: number, end: number): string | undefined {

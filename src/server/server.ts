@@ -15,8 +15,10 @@ import type { Millis, Nanos } from "../protocol/units.ts";
 import { Machine, type MachineSettings } from "../streaming/mod.ts";
 import { Delivering } from "./delivering.ts";
 import { Expiring } from "./expiring.ts";
+import { Latecomers } from "./latecomers.ts";
 import { Leading } from "./leading.ts";
 import { Outbound } from "./outbound.ts";
+import type { Partitions } from "./partitions.ts";
 import { Publishing } from "./publishing.ts";
 import { adopt, readStore } from "./recovering.ts";
 import { Recorder } from "./recorder.ts";
@@ -41,6 +43,8 @@ export interface ServerParts {
   readonly settings: ServerSettings;
   readonly store: Store;
   readonly bus: MessageBus;
+  /** With partitioning: which channels are this server's. */
+  readonly partitions?: Partitions;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -105,17 +109,27 @@ export class StreamingServer {
     this.recorder = new Recorder(store);
     this.machine = new Machine(settings, adopt(found.recovered, this.recorder, settings, log));
     const { machine, recorder } = this;
+    const { partitions } = parts;
+    const latecomers = partitions === undefined ? undefined : new Latecomers(clock);
     const outbound = new Outbound({ bus, journal, recorder, timers: this.#timers, log });
-    this.publishing = new Publishing({ machine, journal, bus, clock, log, batchMessages: settings.batchMessages });
+    this.publishing = new Publishing({
+      machine,
+      journal,
+      bus,
+      clock,
+      log,
+      batchMessages: settings.batchMessages,
+      latecomers,
+    });
     this.delivering = new Delivering({ machine, recorder, outbound, bus, clock, log });
     const { publishing, delivering } = this;
-    const shared = { machine, journal, publishing, outbound, bus, clock, log };
+    const shared = { machine, journal, publishing, outbound, bus, clock, log, latecomers };
     const sessions = new Sessions({
       ...shared,
       info: () => this.#info,
       heartbeatTimeout: settings.heartbeatTimeout,
     });
-    const subscribing = new Subscribing({ ...shared, recorder, nuid: found.nuid, ...settings });
+    const subscribing = new Subscribing({ ...shared, recorder, partitions, nuid: found.nuid, ...settings });
     const requests = new Requests(bus, { sessions, publishing, subscribing });
     const expiring = new Expiring({ machine, recorder, journal, clock, log });
     this.#leading = new Leading({
@@ -126,6 +140,7 @@ export class StreamingServer {
       sessions,
       requests,
       expiring,
+      partitions,
       info: () => this.#info,
       settings,
     });

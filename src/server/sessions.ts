@@ -21,8 +21,9 @@ import { pingSubject } from "../protocol/subjects.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import type { Millis } from "../protocol/units.ts";
 import { admitClose, admitConnect, admitPing, type Machine } from "../streaming/mod.ts";
+import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import type { Outbound } from "./outbound.ts";
-import type { Publishing } from "./publishing.ts";
+import { latin1, type Publishing } from "./publishing.ts";
 import { decoded, replyTo } from "./requests.ts";
 
 /** How long the old client of a contested id may take to answer. */
@@ -39,6 +40,8 @@ export interface SessionParts {
   readonly log: Log;
   readonly info: () => ServerInfo;
   readonly heartbeatTimeout: Millis;
+  /** Set with partitioning. */
+  readonly latecomers: Latecomers | undefined;
 }
 
 export class Sessions {
@@ -110,13 +113,17 @@ export class Sessions {
 
   /** Registers the client, closing one that held the id and does not answer. Answers with an error text, if any. */
   async #register(admitted: Connect): Promise<string | undefined> {
-    const { machine, bus, log } = this.#parts;
+    const { machine, bus, log, latecomers } = this.#parts;
     const old = machine.state.clients.get(admitted.clientId);
     if (old !== undefined) {
       const answer = await bus.request(old.heartbeatInbox, EMPTY, DUPLICATE_CHECK);
       if (answer.kind === "reply") return Text.clientIdRegistered;
     }
     const error = await this.#commit({ ...admitted, replace: old !== undefined });
+    if (error === undefined) {
+      const { connId, clientId } = admitted;
+      latecomers?.arrived(latecomerKey("", clientId), latecomerKey(latin1(connId, 0, connId.length), ""));
+    }
     if (error === undefined && log.debugging) {
       log.debug(`[Client:${admitted.clientId}] Connected (Inbox=${admitted.heartbeatInbox})`);
     }

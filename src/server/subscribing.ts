@@ -10,12 +10,16 @@ import {
   SubscriptionResponse,
   UnsubscribeRequest,
 } from "../protocol/client_messages.ts";
+import { Text } from "../protocol/errors.ts";
+import { isChannelName } from "../protocol/subjects.ts";
 import type { Nuid } from "../protocol/nuid.ts";
 import type { Operation } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import type { Sequence } from "../protocol/units.ts";
 import { admitSubscribe, admitUnsubscribe, type Machine, startTime } from "../streaming/mod.ts";
+import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import type { Outbound } from "./outbound.ts";
+import type { Partitions } from "./partitions.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Recorder } from "./recorder.ts";
 import { decoded, replyTo } from "./requests.ts";
@@ -33,6 +37,9 @@ export interface SubscribingParts {
   readonly log: Log;
   readonly nuid: Nuid;
   readonly replaceDurable: boolean;
+  /** Set with partitioning. */
+  readonly partitions: Partitions | undefined;
+  readonly latecomers: Latecomers | undefined;
   /** The hidden test switch: a negative ack wait means milliseconds. */
   readonly allowShortAckWait: boolean;
 }
@@ -47,6 +54,7 @@ export class Subscribing {
   subscribe(message: Inbound): void {
     const reply = replyTo(message);
     const request = decoded(SubscriptionRequest, message);
+    if (!this.#isOurs(request?.subject) || this.#isEarly(message, request, reply)) return;
     this.#subscribe(request, reply).catch((error: unknown) => this.#failed(reply, error));
   }
 
@@ -54,12 +62,31 @@ export class Subscribing {
   unsubscribe(message: Inbound, remove: boolean): void {
     const { machine, journal } = this.#parts;
     const reply = replyTo(message);
-    const admitted = admitUnsubscribe(machine.state, decoded(UnsubscribeRequest, message), remove);
+    const request = decoded(UnsubscribeRequest, message);
+    if (!this.#isOurs(request?.subject)) return;
+    const admitted = admitUnsubscribe(machine.state, request, remove);
     if (isRefusal(admitted)) return this.#refuse(reply, admitted.text);
     journal.flushReports();
     this.#commit([admitted])
       .then(([outcome]) => isRefusal(outcome!) ? this.#refuse(reply, outcome.text) : this.#answer(reply, EMPTY))
       .catch((error: unknown) => this.#failed(reply, error));
+  }
+
+  /** With partitioning, requests for channels of other servers get no answer from this one. */
+  #isOurs(channel: string | undefined): boolean {
+    const { partitions } = this.#parts;
+    return partitions === undefined || channel === undefined || !isChannelName(channel) || partitions.owns(channel);
+  }
+
+  /** Whether the request has to wait for its client, which may be late where requests can overtake connects. */
+  #isEarly(message: Inbound, request: SubscriptionRequest | undefined, reply: Uint8Array | undefined): boolean {
+    const { latecomers, machine } = this.#parts;
+    if (latecomers === undefined || request === undefined || request.clientId === "") return false;
+    if (machine.state.clients.has(request.clientId)) return false;
+    const refuse = () => this.#refuse(reply, Text.invalidSubscribeRequest);
+    const key = latecomerKey("", request.clientId);
+    if (!latecomers.wait(key, message, (copy) => this.subscribe(copy), refuse)) refuse();
+    return true;
   }
 
   async #subscribe(request: SubscriptionRequest | undefined, reply: Uint8Array | undefined): Promise<void> {
