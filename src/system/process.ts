@@ -75,6 +75,24 @@ export function residentMemory(): number {
   return Deno.memoryUsage().rss;
 }
 
+/** The other processes whose program, or the script it runs, has this base name; only where the system lists processes as files. */
+export function processesNamed(name: string): number[] {
+  const found: number[] = [];
+  for (const entry of fs.readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry) || Number(entry) === Deno.pid) continue;
+    if (programOf(entry).split("/").pop() === name) found.push(Number(entry));
+  }
+  return found;
+}
+
+function programOf(pid: string): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0] ?? "";
+  } catch {
+    return "";
+  }
+}
+
 /** Ends other processes politely or otherwise: what `-sl` does. Throws node's or Deno's error. */
 export function sendSignal(
   pid: number,
