@@ -248,5 +248,9 @@ function operationOf(kind: Exclude<Operation["kind"], "publish">, body: Record<s
     const { channel, incarnation, last } = body as { channel: string; incarnation: number; last: number };
     return { kind, channel, incarnation, last };
   }
+  if (kind === "expire") {
+    const { channel, incarnation, first } = body as { channel: string; incarnation: number; first: number };
+    return { kind, channel, incarnation, first };
+  }
   return { kind, ...body } as Operation;
 }
