@@ -10,7 +10,15 @@ import { Nuid } from "./protocol/nuid.ts";
 import type { Nanos } from "./protocol/units.ts";
 import { builtIns } from "./plugins.ts";
 import type { JournalPlugin, Nats, Registry, System } from "./registry.ts";
-import { detectOther, type Page, streamingPage, StreamingServer } from "./server/mod.ts";
+import {
+  detectOther,
+  FaultTolerance,
+  limitsTable,
+  type Page,
+  Partitions,
+  streamingPage,
+  StreamingServer,
+} from "./server/mod.ts";
 import { limitsPage, machineLimits } from "./serve_limits.ts";
 import { encryptedStore } from "./store/mod.ts";
 
