@@ -5,6 +5,7 @@
 import type { Journal } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import type { MessageBus, Subscription as Listening } from "../ports/message_bus.ts";
+import { StoreFailed } from "../ports/store.ts";
 import type { Effect, Subscription } from "../streaming/mod.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Timers } from "./timers.ts";
@@ -25,6 +26,13 @@ export interface Performers {
   forgetClient(clientId: string): void;
 }
 
+/** A subscription's record that the store refused. */
+export interface RefusedRecord {
+  readonly channel: string;
+  readonly subscriptionId: number;
+  readonly text: string;
+}
+
 export class Outbound {
   readonly #bus: MessageBus;
   readonly #journal: Journal;
@@ -34,6 +42,8 @@ export class Outbound {
   readonly #listening = new Map<Subscription, Listening>();
   #performers: Performers | undefined;
   #speaking = false;
+  /** Subscription records that the store did not take since {@link takeRefused}. */
+  #refused: RefusedRecord[] = [];
 
   constructor(
     parts: { bus: MessageBus; journal: Journal; recorder: Recorder; timers: Timers; log: Log },
@@ -84,14 +94,20 @@ export class Outbound {
         this.#performers!.forgetClient(effect.clientId);
         return true;
       case "store subscription":
-        this.#recorder.storeSubscription(effect.how, effect.channel, effect.state);
+        this.#attempt(effect.channel, effect.state.id, () => {
+          this.#recorder.storeSubscription(effect.how, effect.channel, effect.state);
+        });
         return true;
       case "sent":
-        this.#recorder.sent(effect.subscription, effect.sequences);
+        this.#attempt(effect.subscription.channel.name, 0, () => {
+          this.#recorder.sent(effect.subscription, effect.sequences);
+        });
         if (this.#speaking) this.#report(effect.subscription, effect.sequences, []);
         return true;
       case "acked":
-        this.#recorder.acked(effect.subscription, effect.sequences);
+        this.#attempt(effect.subscription.channel.name, 0, () => {
+          this.#recorder.acked(effect.subscription, effect.sequences);
+        });
         if (this.#speaking) this.#report(effect.subscription, [], effect.sequences);
         return true;
       case "log":
@@ -99,6 +115,24 @@ export class Outbound {
         return true;
       default:
         return false;
+    }
+  }
+
+  /** Records of subscriptions that could not be written; who asked for them must hear of it. */
+  takeRefused(): readonly RefusedRecord[] {
+    const refused = this.#refused;
+    if (refused.length > 0) this.#refused = [];
+    return refused;
+  }
+
+  /** A delivery or an ack that is not noted is delivered again, nothing worse: the server goes on. */
+  #attempt(channel: string, subscriptionId: number, write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof StoreFailed)) throw error;
+      this.#log.error(`Unable to store subscription state of channel "${channel}": ${error.message}`);
+      if (subscriptionId > 0) this.#refused.push({ channel, subscriptionId, text: error.message });
     }
   }
 

@@ -4,12 +4,12 @@
  */
 import type { Clock } from "../ports/clock.ts";
 import type { MessageSource, Replica as ReplicaPort } from "../ports/journal.ts";
-import type { MessageVisitor } from "../ports/store.ts";
+import { type MessageVisitor, StoreFailed } from "../ports/store.ts";
 import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
 import { type ChannelSnapshot, decodeSnapshot, type Machine } from "../streaming/mod.ts";
-import type { Outbound } from "./outbound.ts";
+import type { Outbound, RefusedRecord } from "./outbound.ts";
 import type { Recorder } from "./recorder.ts";
 import { restoreMessages } from "./restoring.ts";
 
@@ -163,10 +163,47 @@ export class Replica implements ReplicaPort {
         this.#recorder.evictBefore(operation.channel, operation.first);
       }
     }
+    const first = outcomes.length - run.length;
     this.#outbound.perform(this.#machine.takeEffects());
-    const flushed = this.#recorder.flushSubscriptions();
+    this.#revoke(run, outcomes, first, this.#outbound.takeRefused());
+    const flushed = this.#flushSubscriptions(run, outcomes, first);
     if (isLater(flushed)) (waiting ??= []).push(flushed);
     if (waiting !== undefined) return Promise.all(waiting).then(() => undefined);
+  }
+
+  /** A subscription that cannot be made durable is refused. */
+  #flushSubscriptions(run: readonly Operation[], outcomes: Outcome[], first: number): Awaitable<void> {
+    const failed = (error: unknown) => {
+      if (!(error instanceof StoreFailed) || error.code !== "full") throw error;
+      const refused = outcomes.slice(first).flatMap((outcome, i): RefusedRecord[] => {
+        const operation = run[i]!;
+        if (outcome.kind !== "subscribed" || operation.kind !== "subscribe") return [];
+        return [{ channel: operation.channel, subscriptionId: outcome.subscriptionId, text: error.message }];
+      });
+      this.#revoke(run, outcomes, first, refused);
+    };
+    try {
+      const flushed = this.#recorder.flushSubscriptions();
+      return isLater(flushed) ? flushed.catch(failed) : flushed;
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Takes back subscriptions whose records the store refused: the client hears the store's text. */
+  #revoke(run: readonly Operation[], outcomes: Outcome[], first: number, refused: readonly RefusedRecord[]): void {
+    for (const { channel, subscriptionId, text } of refused) {
+      const subscription = this.#machine.state.channels.get(channel)?.subscriptions.get(subscriptionId);
+      const at = run.findIndex((operation, i) => {
+        const outcome = outcomes[first + i]!;
+        return operation.kind === "subscribe" && operation.channel === channel && outcome.kind === "subscribed" &&
+          outcome.subscriptionId === subscriptionId;
+      });
+      if (subscription === undefined || at < 0) continue;
+      outcomes[first + at] = { kind: "refused", text };
+      this.#machine.revoke(subscription, this.#clock.now());
+      this.#outbound.perform(this.#machine.takeEffects());
+    }
   }
 }
 
