@@ -23,7 +23,13 @@ export function isChunk(bytes: Uint8Array, start = 0): boolean {
 }
 
 /** Cuts `message` into pieces of at most `limit` bytes. */
-export function cutIntoChunks(message: Uint8Array, from: string, boot: string, number: number, limit: number): Uint8Array[] {
+export function cutIntoChunks(
+  message: Uint8Array,
+  from: string,
+  boot: string,
+  number: number,
+  limit: number,
+): Uint8Array[] {
   const size = Math.max(limit - OVERHEAD, 1024);
   const count = Math.ceil(message.length / size);
   const writer = new ByteWriter();

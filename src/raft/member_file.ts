@@ -42,7 +42,9 @@ export function readMember(files: Files, path: string): MemberRecord | undefined
     throw new FileFailed("other", path, `${path} is damaged or was edited: its checksum does not fit`);
   }
   const { format, ...record } = JSON.parse(body) as MemberRecord & { format: number };
-  if (format !== FORMAT) throw new FileFailed("other", path, `${path} has format ${format}, this server reads ${FORMAT}`);
+  if (format !== FORMAT) {
+    throw new FileFailed("other", path, `${path} has format ${format}, this server reads ${FORMAT}`);
+  }
   return record;
 }
 

@@ -2,13 +2,9 @@
  * What an operator can ask of the cluster, checked as a whole before anything touches the disk (spec clustering,
  * section 2: the texts are the reference's where it has one).
  */
+import { StartFailed } from "../protocol/errors.ts";
 import type { Millis } from "../protocol/units.ts";
 import type { Seal } from "./wal.ts";
-
-/** A node cannot start as it was asked to; the message is what the operator reads. Nothing was written. */
-export class StartFailed extends Error {
-  override readonly name = "StartFailed";
-}
 
 export interface RaftOptions {
   readonly clusterId: string;
@@ -84,8 +80,12 @@ export function checkOptions(options: RaftOptions): CheckedOptions {
   if (options.logSnapshots !== undefined && options.logSnapshots < 1) {
     throw new StartFailed("must retain at least one snapshot");
   }
-  if ((options.trailingLogs ?? 0) < 0) throw new StartFailed(`cluster trailing logs cannot be negative: ${options.trailingLogs}`);
-  if ((options.logCacheSize ?? 0) < 0) throw new StartFailed(`cluster log cache size cannot be negative: ${options.logCacheSize}`);
+  if ((options.trailingLogs ?? 0) < 0) {
+    throw new StartFailed(`cluster trailing logs cannot be negative: ${options.trailingLogs}`);
+  }
+  if ((options.logCacheSize ?? 0) < 0) {
+    throw new StartFailed(`cluster log cache size cannot be negative: ${options.logCacheSize}`);
+  }
   const peers = checkPeers(options, nodeId, warnings);
   return {
     clusterId: options.clusterId,
@@ -118,7 +118,11 @@ function chooseNodeId(options: RaftOptions, warnings: string[]): string {
   const given = options.nodeId ?? "";
   if (given !== "") checkName(given, "cluster node ID");
   if (store.nodeId !== "" && given !== "" && given !== store.nodeId) {
-    warnings.push(`Cluster node ID ${JSON.stringify(given)} is ignored: the store knows this node as ${JSON.stringify(store.nodeId)}`);
+    warnings.push(
+      `Cluster node ID ${JSON.stringify(given)} is ignored: the store knows this node as ${
+        JSON.stringify(store.nodeId)
+      }`,
+    );
   }
   return store.nodeId !== "" ? store.nodeId : given;
 }
@@ -126,7 +130,9 @@ function chooseNodeId(options: RaftOptions, warnings: string[]): string {
 function checkName(name: string, what: string): void {
   if (/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(name)) return;
   throw new StartFailed(
-    `${what} ${JSON.stringify(name)} is invalid: only letters, digits, "-", "_" and single dots between them are allowed`,
+    `${what} ${
+      JSON.stringify(name)
+    } is invalid: only letters, digits, "-", "_" and single dots between them are allowed`,
   );
 }
 
@@ -142,12 +148,16 @@ function checkTimeouts(options: RaftOptions) {
   if (leaseTimeout < 5) throw new StartFailed("LeaderLeaseTimeout is too low");
   if (leaseTimeout > heartbeatTimeout) {
     throw new StartFailed(
-      `LeaderLeaseTimeout (${seconds(leaseTimeout)}) cannot be larger than heartbeat timeout (${seconds(heartbeatTimeout)})`,
+      `LeaderLeaseTimeout (${seconds(leaseTimeout)}) cannot be larger than heartbeat timeout (${
+        seconds(heartbeatTimeout)
+      })`,
     );
   }
   if (electionTimeout < heartbeatTimeout) {
     throw new StartFailed(
-      `ElectionTimeout (${seconds(electionTimeout)}) must be equal or greater than Heartbeat Timeout (${seconds(heartbeatTimeout)})`,
+      `ElectionTimeout (${seconds(electionTimeout)}) must be equal or greater than Heartbeat Timeout (${
+        seconds(heartbeatTimeout)
+      })`,
     );
   }
   return { heartbeatTimeout, electionTimeout, leaseTimeout, commitTimeout };
@@ -166,14 +176,18 @@ function checkPeers(options: RaftOptions, nodeId: string, warnings: string[]): s
   const given = options.peers ?? [];
   if (given.length === 0) return [];
   for (const [i, peer] of given.entries()) {
-    if (peer === "") throw new StartFailed(`empty ID in configuration: ${given.map((p) => JSON.stringify(p)).join(" ")}`);
+    if (peer === "") {
+      throw new StartFailed(`empty ID in configuration: ${given.map((p) => JSON.stringify(p)).join(" ")}`);
+    }
     if (given.indexOf(peer) !== i) throw new StartFailed(`found duplicate ID in configuration: ${peer}`);
     if (peer.includes(",")) {
       warnings.push("Peer name contains ',' make sure you provided an array of peer names, not a string with commas");
     } else checkName(peer, "cluster peer");
   }
   if (nodeId === "") {
-    throw new StartFailed("cluster peers are given without a cluster node ID: no node of that list would ever be this one");
+    throw new StartFailed(
+      "cluster peers are given without a cluster node ID: no node of that list would ever be this one",
+    );
   }
   return given.filter((peer) => peer !== nodeId).sort();
 }

@@ -2,13 +2,14 @@
  * A node's Raft directory, `<log_path>/<cluster id>/`: who it is, its term and vote, its log, its snapshots, and the lock
  * that keeps a second process out. Opening decides how this node starts (spec clustering, section 3.1).
  */
-import { FileFailed, type Files, type FileLock } from "../ports/files.ts";
+import { FileFailed, type FileLock, type Files } from "../ports/files.ts";
+import { StartFailed } from "../protocol/errors.ts";
 import { Nuid } from "../protocol/nuid.ts";
 import type { Random } from "../ports/random.ts";
 import type { LogSummary, MembershipAt, TermRun } from "./core/mod.ts";
 import { HardStateFile } from "./hard_state.ts";
 import { type MemberRecord, readMember, writeMember } from "./member_file.ts";
-import { type CheckedOptions, StartFailed } from "./options.ts";
+import type { CheckedOptions } from "./options.ts";
 import { type Snapshot, Snapshots } from "./snapshots.ts";
 import { Wal } from "./wal.ts";
 import { entryFrom } from "./wire_format.ts";
@@ -97,13 +98,17 @@ export class RaftDirectory {
       const { path, offset, reason } = wal.damage;
       throw new StartFailed(`cluster log ${path} is damaged at offset ${offset}: ${reason}. ${REPAIR}`);
     }
-    if (snapshot !== undefined && snapshot.mark.index > wal.lastIndex) wal.reset(snapshot.mark.index, snapshot.mark.term);
+    if (snapshot !== undefined && !reaches(wal, snapshot.mark)) wal.restart(snapshot.mark.index, snapshot.mark.term);
     const behind = snapshot === undefined ? 0 : snapshot.mark.index;
     if (wal.baseIndex > behind) {
-      throw new StartFailed(`cluster log ${wal.directory} begins after entry ${wal.baseIndex}, but no snapshot up to there can be read. ${REPAIR}`);
+      throw new StartFailed(
+        `cluster log ${wal.directory} begins after entry ${wal.baseIndex}, but no snapshot up to there can be read. ${REPAIR}`,
+      );
     }
     if (wal.lastIndex < wal.commitHint && wal.lastIndex < behind) {
-      throw new StartFailed(`cluster log ${wal.directory} ends at entry ${wal.lastIndex} although entry ${wal.commitHint} was committed. ${REPAIR}`);
+      throw new StartFailed(
+        `cluster log ${wal.directory} ends at entry ${wal.lastIndex} although entry ${wal.commitHint} was committed. ${REPAIR}`,
+      );
     }
     return summarize(wal, snapshot);
   }
@@ -131,7 +136,13 @@ export class RaftDirectory {
   }
 }
 
-const REPAIR = "Move this directory and the store's away: the node then joins the cluster anew and gets everything from the others.";
+const REPAIR =
+  "Move this directory and the store's away: the node then joins the cluster anew and gets everything from the others.";
+
+/** Whether the log goes on from this snapshot; it does not after a crash between installing one and restarting the log. */
+function reaches(wal: Wal, mark: { readonly index: number; readonly term: number }): boolean {
+  return mark.index < wal.baseIndex || wal.term(mark.index) === mark.term;
+}
 
 function refuseForeign(files: Files, path: string): void {
   if (!files.exists(`${path}/raft.log`)) return;
@@ -144,12 +155,16 @@ function refuseForeign(files: Files, path: string): void {
 function checkKnown(known: MemberRecord, options: CheckedOptions, path: string): void {
   if (known.clusterId !== options.clusterId) {
     throw new StartFailed(
-      `cluster ID ${JSON.stringify(options.clusterId)} does not match recovered value of ${JSON.stringify(known.clusterId)}`,
+      `cluster ID ${JSON.stringify(options.clusterId)} does not match recovered value of ${
+        JSON.stringify(known.clusterId)
+      }`,
     );
   }
   if (options.nodeId !== "" && known.nodeId !== options.nodeId) {
     throw new StartFailed(
-      `cluster node ID ${JSON.stringify(options.nodeId)} does not match ${JSON.stringify(known.nodeId)} recovered from ${path}`,
+      `cluster node ID ${JSON.stringify(options.nodeId)} does not match ${
+        JSON.stringify(known.nodeId)
+      } recovered from ${path}`,
     );
   }
 }

@@ -57,7 +57,9 @@ export function decodeSnapshot(bytes: Uint8Array, clusterId: string): Snapshot &
   const length = frame.u32();
   const sum = frame.u32();
   const headBytes = bytes.subarray(HEAD, HEAD + length);
-  if (headBytes.length !== length || crc32c(headBytes) !== sum) throw new Malformed("checksum of a snapshot's head", HEAD);
+  if (headBytes.length !== length || crc32c(headBytes) !== sum) {
+    throw new Malformed("checksum of a snapshot's head", HEAD);
+  }
   const head = new ByteReader(headBytes);
   const theirs = head.text();
   if (theirs !== clusterId) throw new Malformed(`snapshot of cluster ${theirs}`, HEAD);
@@ -68,7 +70,9 @@ export function decodeSnapshot(bytes: Uint8Array, clusterId: string): Snapshot &
   const stateSum = head.u32();
   const sealed = head.byte() === 1;
   const state = bytes.subarray(HEAD + length, HEAD + length + size);
-  if (state.length !== size || crc32c(state) !== stateSum) throw new Malformed("checksum of a snapshot's state", HEAD + length);
+  if (state.length !== size || crc32c(state) !== stateSum) {
+    throw new Malformed("checksum of a snapshot's state", HEAD + length);
+  }
   return { mark, state, sealed };
 }
 

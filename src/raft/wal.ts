@@ -4,7 +4,16 @@
  */
 import { FileFailed, type Files, type OpenFile } from "../ports/files.ts";
 import { checksumOf } from "./crc32c.ts";
-import { BASE, encodeSegmentHeader, ENTRY, MARK, recordSize, SEGMENT_HEADER, writeRecord } from "./wal_format.ts";
+import {
+  BASE,
+  encodeSegmentHeader,
+  ENTRY,
+  MARK,
+  recordSize,
+  RESTART,
+  SEGMENT_HEADER,
+  writeRecord,
+} from "./wal_format.ts";
 import type { WalIndex } from "./wal_index.ts";
 import { recoverWal, segmentPath, type WalDamage } from "./wal_recovery.ts";
 
@@ -220,12 +229,12 @@ export class Wal {
   cut(index: number): void {
     const term = this.#index.term(index);
     if (index <= this.baseIndex || term === undefined) return;
-    this.#rebase(index, term);
+    this.#rebase(BASE, index, term);
   }
 
-  /** The log now begins after (`index`, `term`), as an installed snapshot says; what follows that very entry stays. */
-  reset(index: number, term: number): void {
-    this.#rebase(index, term);
+  /** Drops all entries: the log now begins after (`index`, `term`), as a durable snapshot says. Durable when it returns. */
+  restart(index: number, term: number): void {
+    this.#rebase(RESTART, index, term);
   }
 
   /** Syncs nothing; idempotent. */
@@ -316,7 +325,9 @@ export class Wal {
 
   #segmentFor(size: number): Segment {
     const active = this.#usable();
-    if (active.size === SEGMENT_HEADER || active.size + size <= (this.options.segmentBytes ?? SEGMENT_BYTES)) return active;
+    if (active.size === SEGMENT_HEADER || active.size + size <= (this.options.segmentBytes ?? SEGMENT_BYTES)) {
+      return active;
+    }
     this.syncNow();
     return this.#newSegment(active.number + 1);
   }
@@ -341,12 +352,13 @@ export class Wal {
     return segment;
   }
 
-  #rebase(index: number, term: number): void {
+  #rebase(type: number, index: number, term: number): void {
     this.#usable();
-    this.#control(BASE, index, term);
+    this.#control(type, index, term);
     this.#wanted = this.#active!.size;
     this.syncNow();
-    this.#index.rebase(index, term);
+    if (type === RESTART) this.#index.restart(index, term);
+    else this.#index.rebase(index, term);
     const keep = this.#index.has(index + 1) ? this.#index.segment(index + 1) : this.#active!.number;
     let removed = false;
     while (this.#segments[0]!.number < keep) {

@@ -14,16 +14,18 @@
  *
  * An entry whose index is not above the last one's replaces everything from that index on: nothing is ever overwritten.
  * A mark says how far the log is durable (`synced`) and committed (`index`). A base says that the log now begins after
- * (`index`, `term`): entries up to there are gone, and all of them if the log did not hold that very entry.
+ * (`index`, `term`): entries up to there are gone, and all of them if the log did not hold that very entry. A restart
+ * says the same, and all entries before it are gone.
  */
 import { crc32c } from "./crc32c.ts";
 
 export const SEGMENT_HEADER = 48;
 export const RECORD_HEADER = 40;
 export const FORMAT = 1;
-/** Type of a mark, of a base, and of the first of 16 kinds of entries. */
+/** Type of a mark, of a base, of a restart, and of the first of 16 kinds of entries. */
 export const MARK = 1;
 export const BASE = 2;
+export const RESTART = 3;
 export const ENTRY = 16;
 /** A record's payload is never longer: 128 MiB. */
 export const MAX_PAYLOAD = 128 * 1024 * 1024;

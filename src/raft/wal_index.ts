@@ -81,16 +81,23 @@ export class WalIndex {
     if (this.#count === 0) this.#skip = 0;
   }
 
-  /** For a scan that begins in the middle: the first entry found is `index`. */
-  startAt(index: number): void {
+  /** Forgets all entries; the log begins after (`index`, `term`). */
+  restart(index: number, term: number): void {
     this.#count = 0;
     this.#skip = 0;
-    this.baseIndex = index - 1;
-    this.baseTerm = 0;
+    this.baseIndex = index;
+    this.baseTerm = term;
+  }
+
+  /** For a scan that begins in the middle: the first entry found is `index`. */
+  startAt(index: number): void {
+    this.restart(index - 1, 0);
   }
 
   #slot(index: number): number {
-    if (!this.has(index)) throw new RangeError(`entry ${index} is not in the log (${this.baseIndex}, ${this.lastIndex}]`);
+    if (!this.has(index)) {
+      throw new RangeError(`entry ${index} is not in the log (${this.baseIndex}, ${this.lastIndex}]`);
+    }
     return this.#skip + index - this.baseIndex - 1;
   }
 

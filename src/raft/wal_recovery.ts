@@ -13,6 +13,7 @@ import {
   MARK,
   readRecord,
   recordSize,
+  RESTART,
   SEGMENT_HEADER,
   type SegmentHeader,
   type WalRecord,
@@ -135,6 +136,7 @@ class Recovery {
   #take(path: string, at: number, segment: number, record: WalRecord): boolean {
     if (record.type === MARK) this.#commit = Math.max(this.#commit, record.index);
     else if (record.type === BASE) this.#index.rebase(record.index, record.term);
+    else if (record.type === RESTART) this.#index.restart(record.index, record.term);
     else if (record.type >= ENTRY && record.type < ENTRY + 16) return this.#takeEntry(path, at, segment, record);
     else {
       this.#fail(path, at, `record type ${record.type} is unknown`);
@@ -161,7 +163,11 @@ class Recovery {
     if (!isLast) return this.#fail(path, at, "record damaged, and the log goes on after it");
     const proof = provenDurable(bytes, at);
     if (proof !== undefined) {
-      return this.#fail(path, at, `record damaged: the record at offset ${proof} was written after it was safe on the disk`);
+      return this.#fail(
+        path,
+        at,
+        `record damaged: the record at offset ${proof} was written after it was safe on the disk`,
+      );
     }
     this.#torn += bytes.length - at;
     const file = this.files.open(path, { mode: "existing" });

@@ -42,9 +42,15 @@ const KINDS = [
   "snapshot reply",
 ] as const satisfies readonly Message["kind"][];
 
-const REASONS = ["granted", "leader known", "log older", "voted", "not same cluster", "blank", "not a member"] as const;
+const REASONS = ["granted", "leader known", "log older", "voted", "not same cluster", "blank"] as const;
 const DISKS = ["ok", "slow", "full"] as const;
-const ENTRY_KINDS = ["operations", "facts", "no-op", "membership", "identity"] as const satisfies readonly Entry["kind"][];
+const ENTRY_KINDS = [
+  "operations",
+  "facts",
+  "no-op",
+  "membership",
+  "identity",
+] as const satisfies readonly Entry["kind"][];
 const NOTHING = new Uint8Array(0);
 
 /** The number under which the log keeps an entry's kind. */
@@ -146,6 +152,7 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
     case "vote":
       into.number(message.lastIndex);
       into.number(message.lastTerm);
+      into.text(message.expected);
       into.byte((message.hint ? 1 : 0) | (message.kind === "vote" && message.transfer ? 2 : 0));
       break;
     case "pre-vote reply":
@@ -156,12 +163,14 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
       into.text(message.guardLeader);
       break;
     case "append":
+      into.number(message.sequence);
       return writeAppend(into, message.prevIndex, message.prevTerm, message.commit, message.entries);
     case "append reply":
       into.number(message.match);
       into.byte(DISKS.indexOf(message.disk));
       break;
     case "append refusal":
+      into.number(message.sequence);
       into.number(message.prevIndex);
       into.number(message.conflictTerm);
       into.number(message.conflictIndex);
@@ -186,6 +195,7 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
       break;
     case "removed":
       into.number(message.index);
+      into.text(message.expected);
       break;
     case "snapshot announce":
       into.number(message.snapshot.index);
@@ -261,7 +271,7 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
   switch (kind) {
     case "pre-vote":
     case "vote": {
-      const last = { lastIndex: r.number(), lastTerm: r.number() };
+      const last = { lastIndex: r.number(), lastTerm: r.number(), expected: r.text() };
       const flags = r.byte();
       const hint = (flags & 1) !== 0;
       return kind === "vote"
@@ -278,9 +288,10 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
     case "append reply":
       return { kind, ...header, match: r.number(), disk: disk(r) };
     case "append refusal": {
+      const sequence = r.number();
       const prevIndex = r.number();
       const conflict = { conflictTerm: r.number(), conflictIndex: r.number() };
-      return { kind, ...header, prevIndex, ...conflict, lastIndex: r.number(), disk: disk(r) };
+      return { kind, ...header, sequence, prevIndex, ...conflict, lastIndex: r.number(), disk: disk(r) };
     }
     case "heartbeat":
       return { kind, ...header, commit: r.number(), round: r.number(), sentAt: r.number() };
@@ -291,7 +302,7 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
     case "goodbye":
       return { kind, ...header, guardTicks: r.number() };
     case "removed":
-      return { kind, ...header, index: r.number() };
+      return { kind, ...header, index: r.number(), expected: r.text() };
     case "snapshot announce": {
       const place = { index: r.number(), term: r.number() };
       const membership = { index: r.number(), membership: readMembership(r) };
@@ -307,6 +318,7 @@ function disk(reader: ByteReader): (typeof DISKS)[number] {
 }
 
 function readAppend(r: ByteReader, header: Header, bytes: Uint8Array, end: number): Message {
+  const sequence = r.number();
   const prevIndex = r.number();
   const prevTerm = r.number();
   const commit = r.number();
@@ -325,5 +337,5 @@ function readAppend(r: ByteReader, header: Header, bytes: Uint8Array, end: numbe
     entries.push(entryFrom(kind, prevIndex + i, term, payload));
     at += length;
   }
-  return { kind: "append", ...header, prevIndex, prevTerm, commit, entries };
+  return { kind: "append", ...header, sequence, prevIndex, prevTerm, commit, entries };
 }

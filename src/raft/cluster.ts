@@ -1,0 +1,469 @@
+/**
+ * One node's part in its cluster: brings the pieces up in order, tells the replica when to lead and when to be silent,
+ * and stops for good where going on would not be safe (spec clustering, sections 3 and 5).
+ */
+import { NotAgreed, type Replica, type Role } from "../ports/journal.ts";
+import type { MessageBus } from "../ports/message_bus.ts";
+import { StartFailed } from "../protocol/errors.ts";
+import { Applying } from "./applying.ts";
+import { Backfill } from "./backfill.ts";
+import { BulkService } from "./bulk_service.ts";
+import type { DataKind, MembershipAt, ProposalResult, RoleChange } from "./core/mod.ts";
+import { foundersMembership, isSameNode, memberOf } from "./core/mod.ts";
+import { Joining, waited } from "./joining.ts";
+import type { RaftJournalStatus, RaftPorts } from "./journal.ts";
+import { LeaderWatch } from "./leader_watch.ts";
+import { RaftNode } from "./node.ts";
+import { Notices } from "./notices.ts";
+import type { CheckedOptions } from "./options.ts";
+import { LOST, type Proposals } from "./proposals.ts";
+import type { RaftDirectory } from "./raft_directory.ts";
+import { Settling } from "./settling.ts";
+import { Snapshotting } from "./snapshotting.ts";
+import { decideStart } from "./start_decision.ts";
+import { Transport } from "./transport.ts";
+import { drawIdentity, type Presence, Who } from "./who.ts";
+
+export interface ClusterEvents {
+  /** This node does not lead any more. */
+  follow(): void;
+  /** This node is dead: it must not go on. */
+  failed(): void;
+}
+
+/** What exists once a start got so far. */
+interface Running {
+  readonly node: RaftNode;
+  readonly applying: Applying;
+  readonly snapshotting: Snapshotting;
+  readonly service: BulkService;
+  readonly joining: Joining;
+  readonly watch: LeaderWatch;
+  readonly settling: Settling;
+}
+
+/** Below this NATS payload an entry's pieces would be too many. */
+const LEAST_PAYLOAD = 8 * 1024;
+const HAND_OVER = 2000;
+
+export class Cluster {
+  readonly #options: CheckedOptions;
+  readonly #ports: RaftPorts;
+  readonly #directory: RaftDirectory;
+  readonly #proposals: Proposals;
+  readonly #events: ClusterEvents;
+  readonly #boot: string;
+  readonly #startedAt: number;
+  readonly #notices: Notices;
+  readonly #buses: MessageBus[] = [];
+  #transport: Transport | undefined;
+  #who: Who | undefined;
+  #replica: Replica | undefined;
+  #running: Running | undefined;
+  #membership: MembershipAt = { index: 0, membership: { members: [] } };
+  /** The term in which the replica was told to lead; 0: it was told to follow. */
+  #servedTerm = 0;
+  #looking = false;
+  #stopped = false;
+  #roleChanged: (() => void)[] = [];
+
+  constructor(
+    options: CheckedOptions,
+    ports: RaftPorts,
+    directory: RaftDirectory,
+    proposals: Proposals,
+    events: ClusterEvents,
+  ) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#directory = directory;
+    this.#proposals = proposals;
+    this.#events = events;
+    this.#startedAt = ports.clock.now();
+    const boot = new Uint8Array(8);
+    ports.random.fill(boot);
+    this.#boot = Array.from(boot, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.#notices = new Notices({
+      log: ports.log,
+      clock: ports.clock,
+      clusterId: options.clusterId,
+      directory,
+      self: () => this.#presence(),
+      isMember: (id, incarnation) => this.#isMember(id, incarnation),
+      checkLeader: () => this.#running?.watch.check(),
+      die: (reason, code) => this.die(reason, code),
+    });
+  }
+
+  async start(replica: Replica): Promise<void> {
+    try {
+      await this.#begin(replica);
+    } catch (error) {
+      await this.#tearDown();
+      throw error;
+    }
+  }
+
+  get leads(): boolean {
+    return !this.#stopped && this.#running?.node.raft.role === "leader";
+  }
+
+  get mayServe(): boolean {
+    const running = this.#running;
+    return running !== undefined && !this.#stopped && this.#servedTerm === running.node.raft.term &&
+      running.node.mayServe;
+  }
+
+  get role(): Role {
+    if (this.#stopped) return "Shutdown";
+    switch (this.#running?.node.raft.role) {
+      case "leader":
+        return "Leader";
+      case "candidate":
+      case "pre-candidate":
+        return "Candidate";
+      default:
+        return "Follower";
+    }
+  }
+
+  propose(kind: DataKind, payloads: readonly Uint8Array[]): ProposalResult {
+    if (this.#stopped || this.#running === undefined) return { kind: "refused", reason: "not leader" };
+    return this.#running.node.propose(kind, payloads);
+  }
+
+  async confirm(): Promise<boolean> {
+    const running = this.#running;
+    if (running === undefined) return false;
+    const index = await running.node.read();
+    if (index === undefined) return false;
+    await running.applying.reached(index);
+    return !this.#stopped;
+  }
+
+  status(): Omit<RaftJournalStatus, "role" | "nodeId"> {
+    const { wal, member } = this.#directory;
+    const status = this.#running?.node.raft.status();
+    return {
+      term: status?.hardState.term ?? 0,
+      leader: status?.leader ?? "",
+      identity: member.identity,
+      members: (status?.membership ?? this.#membership).membership.members,
+      lastIndex: status?.lastIndex ?? wal.lastIndex,
+      commit: status?.commit ?? 0,
+      applied: status?.applied ?? 0,
+      snapshotIndex: this.#running?.snapshotting.lastIndex ?? 0,
+      logBytes: wal.bytes,
+      peers: status?.peers ?? [],
+    };
+  }
+
+  /** Hands leadership to another voter, if this node has it and there is one; gives up after two seconds. */
+  async handOver(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined || !this.leads) return;
+    if (running.node.poke((raft) => raft.transfer()).kind === "refused") return;
+    const { clock } = this.#ports;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.wakeAt(clock.now() + HAND_OVER, resolve);
+      this.#roleChanged.push(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** Says goodbye, syncs, and frees everything. Idempotent. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    const running = this.#running;
+    if (running !== undefined) {
+      running.node.poke((raft) => raft.leave());
+      running.node.turn();
+    }
+    this.#stopped = true;
+    this.#stepDown(new NotAgreed("stopped", LOST));
+    await Promise.race([this.#flushed(), waited(this.#ports.clock, 200)]);
+    await Promise.race([running?.applying.hold(), waited(this.#ports.clock, 1000)]);
+    running?.node.stop();
+    this.#directory.noteStopped();
+    await this.#tearDown();
+  }
+
+  /** Going on would not be safe: falls silent at once and has the process end. */
+  die(reason: string, exitCode = 1): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#events.failed();
+    this.#stepDown(new NotAgreed("unknown", LOST));
+    this.#running?.node.abandon();
+    const end = () => this.#ports.onFatal(reason, exitCode);
+    void Promise.race([this.#flushed(), waited(this.#ports.clock, 100)]).then(() => this.#tearDown()).then(end, end);
+  }
+
+  async #begin(replica: Replica): Promise<void> {
+    const { clock, log } = this.#ports;
+    this.#replica = replica;
+    for (const line of this.#directory.report) log.notice(`cluster log: ${line}`);
+    const control = await this.#open("raft");
+    const bulk = await this.#open("raft_snap");
+    const { clusterId } = this.#options;
+    const { nodeId } = this.#directory.member;
+    const transport = new Transport({
+      clusterId,
+      nodeId,
+      boot: this.#boot,
+      control,
+      bulk,
+      events: {
+        message: (message) => this.#running?.node.receive(message),
+        sameName: () => {},
+        dropped: (reason) => this.#notices.dropped(reason),
+      },
+    });
+    this.#transport = transport;
+    const who = new Who(control, clock, clusterId, () => this.#presence(), (other) => this.#notices.heard(other));
+    this.#who = who;
+    await transport.ready();
+    await this.#chooseFounders(control, who);
+    if (this.#stopped) throw new StartFailed("stopped while starting");
+    this.#running = this.#assemble(replica, transport, who, control, bulk);
+    await transport.ready();
+    this.#running.node.start(this.#running.applying);
+    void this.#running.snapshotting.recover();
+    this.#running.settling.start();
+  }
+
+  async #open(role: string): Promise<MessageBus> {
+    const bus = await this.#ports.openBus(role);
+    this.#buses.push(bus);
+    if (bus.maxPayload < LEAST_PAYLOAD) {
+      throw new StartFailed(
+        `NATS takes messages of ${bus.maxPayload} bytes at most; clustering needs ${LEAST_PAYLOAD}`,
+      );
+    }
+    return bus;
+  }
+
+  /** A node without a past decides how it begins, and notes that before anybody hears of it. */
+  async #chooseFounders(bus: MessageBus, who: Who): Promise<void> {
+    const { member, wal, snapshot } = this.#directory;
+    const hasPast = member.identity !== "" || wal.lastIndex > 0 || snapshot !== undefined;
+    const mayForm = this.#options.peers.length > 0 || this.#options.bootstrap;
+    if (hasPast || !mayForm) return;
+    this.#looking = true;
+    const { clock, log } = this.#ports;
+    const { nodeId } = member;
+    const founders = await decideStart({ options: this.#options, nodeId, boot: this.#boot, who, bus, clock, log });
+    this.#directory.updateMember({ founders });
+    this.#looking = false;
+  }
+
+  #assemble(replica: Replica, transport: Transport, who: Who, control: MessageBus, bulk: MessageBus): Running {
+    const { clock, log, random } = this.#ports;
+    const options = this.#options;
+    const directory = this.#directory;
+    const { member } = directory;
+    const summary = directory.summary();
+    const begin = summary.snapshot?.membership ?? { index: 0, membership: foundersMembership(member.founders) };
+    this.#membership = summary.memberships[summary.memberships.length - 1] ?? begin;
+    const stopped = () => this.#stopped;
+    const failed = (error: unknown) => this.#failed(error);
+    const node = new RaftNode({
+      options,
+      directory,
+      summary,
+      founders: member.founders,
+      newIdentity: drawIdentity(Number(clock.wall() / 1_000_000n), (bytes) => random.fill(bytes)),
+      transport,
+      clock,
+      random,
+      log,
+      events: {
+        role: (change) => this.#roleChange(change),
+        turned: (leading) => this.#turned(leading),
+        membership: (membership) => this.#memberships(membership),
+        identity: (identity) => directory.updateMember({ identity }),
+        install: (from, mark) => void snapshotting.install(from, mark),
+        notice: (notice) => this.#notices.fromCore(notice),
+        failed,
+      },
+    });
+    const applying = new Applying(replica, this.#proposals, clock, begin, {
+      applied: (entry) => {
+        node.applied(entry);
+        snapshotting.applied(entry);
+      },
+      full: (full) => node.setDisk("store", full ? "full" : "ok"),
+      failed,
+    });
+    const identity = () => directory.member.identity;
+    const backfill = new Backfill({
+      transport,
+      clock,
+      log,
+      clusterId: options.clusterId,
+      others: () => this.#others(),
+      identity,
+      stopped,
+      proceedOnFailure: options.proceedOnRestoreFailure,
+    });
+    const { clusterId } = options;
+    const { snapshots } = directory;
+    const service = new BulkService({ bus: bulk, clusterId, nodeId: member.nodeId, replica, snapshots, identity });
+    const pinned = () => service.pinned;
+    const snapshotting = new Snapshotting({
+      options,
+      directory,
+      node,
+      applying,
+      replica,
+      backfill,
+      clock,
+      random,
+      log,
+      pinned,
+      stopped,
+      failed,
+    });
+    const joining = new Joining({
+      bus: control,
+      clock,
+      log,
+      clusterId,
+      nodeId: member.nodeId,
+      allowAddRemoveNode: options.allowAddRemoveNode,
+      change: (change) => node.poke((raft) => raft.changeMembership(change)),
+      status: () => node.raft.status(),
+      leads: () => this.leads,
+      contacted: (id) => this.#notices.contacted(id),
+      stopped,
+    });
+    const watch = new LeaderWatch({
+      transport,
+      clock,
+      leader: () => this.leads ? "" : node.raft.leader,
+      heard: () => node.heardLeader,
+      gone: (leader) => node.poke((raft) => raft.leaderGone(leader)),
+    }, Math.max(120, options.heartbeatTimeout / 4));
+    const settling = new Settling({
+      clock,
+      log,
+      who,
+      joining,
+      node,
+      directory,
+      boot: this.#boot,
+      isMember: () => this.#isMember(member.nodeId, member.incarnation),
+      stopped,
+      die: (reason) => this.die(reason),
+    });
+    return { node, applying, snapshotting, service, joining, watch, settling };
+  }
+
+  #roleChange(change: RoleChange): void {
+    if (this.#options.raftLogging) {
+      this.#ports.log.notice(`raft: ${change.role} in term ${change.term}, leader ${JSON.stringify(change.leader)}`);
+    }
+    if (change.role !== "leader" || change.term !== this.#servedTerm) {
+      this.#stepDown(new NotAgreed("unknown", LOST));
+    }
+    for (const resolve of this.#roleChanged.splice(0)) resolve();
+  }
+
+  #turned(leading: boolean): void {
+    const { raft } = this.#running!.node;
+    if (!leading || this.#servedTerm === raft.term || this.#stopped) return;
+    this.#servedTerm = raft.term;
+    void this.#lead();
+  }
+
+  async #lead(): Promise<void> {
+    try {
+      this.#running!.joining.serve(true);
+      await this.#replica!.lead();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Silent first, then everybody who waits is told that nobody knows. */
+  #stepDown(reason: NotAgreed): void {
+    if (this.#servedTerm !== 0) {
+      this.#servedTerm = 0;
+      this.#replica?.follow();
+      this.#running?.joining.serve(false);
+    }
+    this.#events.follow();
+    this.#proposals.abandon(reason);
+  }
+
+  #memberships(membership: MembershipAt): void {
+    this.#membership = membership;
+    const { nodeId, incarnation, removedAt } = this.#directory.member;
+    if (removedAt > 0 && membership.index > removedAt && this.#isMember(nodeId, incarnation)) {
+      this.#directory.updateMember({ removedAt: 0 });
+    }
+    this.#notices.membership(membership);
+  }
+
+  #isMember(id: string, incarnation: string): boolean {
+    const member = memberOf(this.#membership.membership, id);
+    return member !== undefined && isSameNode(member, incarnation);
+  }
+
+  /** All other members, the leader first. */
+  #others(): string[] {
+    const leader = this.#running?.node.raft.leader ?? "";
+    const { nodeId } = this.#directory.member;
+    const others = this.#membership.membership.members.map((member) => member.id).filter((id) => id !== nodeId);
+    return others.sort((a, b) => Number(b === leader) - Number(a === leader));
+  }
+
+  #presence(): Presence {
+    const { member, wal } = this.#directory;
+    const raft = this.#running?.node.raft;
+    const known = member.identity !== "";
+    const members = known
+      ? this.#membership.membership.members.map(({ id, incarnation }) => `${id}=${incarnation}`)
+      : [];
+    return {
+      nodeId: member.nodeId,
+      incarnation: member.incarnation,
+      boot: this.#boot,
+      identity: member.identity,
+      term: raft?.term ?? 0,
+      leader: raft?.leader ?? "",
+      founders: known ? "" : member.founders.join(","),
+      members: members.sort().join(","),
+      bootstrapping: this.#looking && this.#options.bootstrap,
+      age: Math.floor(this.#ports.clock.now() - this.#startedAt),
+      lastIndex: wal.lastIndex,
+      waiting: known && !this.#isMember(member.nodeId, member.incarnation),
+    };
+  }
+
+  #failed(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    this.die(`cluster log: ${text}`);
+  }
+
+  async #flushed(): Promise<void> {
+    await Promise.allSettled(this.#buses.map((bus) => bus.flush()));
+  }
+
+  async #tearDown(): Promise<void> {
+    this.#stopped = true;
+    const running = this.#running;
+    running?.watch.stop();
+    running?.settling.stop();
+    running?.joining.close();
+    running?.service.close();
+    running?.applying.stop();
+    running?.node.abandon();
+    this.#who?.close();
+    this.#transport?.close();
+    await Promise.allSettled(this.#buses.map((bus) => bus.close()));
+    this.#directory.close();
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The journal of a cluster: operations become entries of the Raft log and are applied on every node once a quorum holds
+ * them; reports of deliveries follow lazily (architecture of the log: one entry is one batch of operations).
+ */
+import type { Clock } from "../ports/clock.ts";
+import type { Files } from "../ports/files.ts";
+import { type Journal, NotAgreed, type Replica, type Role } from "../ports/journal.ts";
+import type { Log } from "../ports/log.ts";
+import type { MessageBus } from "../ports/message_bus.ts";
+import type { Random } from "../ports/random.ts";
+import { encodeFacts, encodeOperations } from "../protocol/operation_codec.ts";
+import { type DeliveryFact, MARKS, type Operation, type Publish } from "../protocol/operations.ts";
+import type { Outcome } from "../protocol/outcomes.ts";
+import type { Awaitable } from "../protocol/units.ts";
+import { Cluster } from "./cluster.ts";
+import { DEFAULT_LIMITS, type PeerStatus, type ProposalRefusal } from "./core/mod.ts";
+import { type CheckedOptions, checkOptions, type RaftOptions } from "./options.ts";
+import { Answerer, NO_LEADER, Proposals } from "./proposals.ts";
+import { RaftDirectory } from "./raft_directory.ts";
+import { Reports } from "./reports.ts";
+
+export interface RaftPorts {
+  /** A connection to NATS of its own; `role` becomes part of its name (`raft`, `raft_snap`). */
+  openBus(role: string): Awaitable<MessageBus>;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** This node must not go on: the process logs `reason` and exits. */
+  onFatal(reason: string, exitCode: number): void;
+}
+
+/** What monitoring shows. */
+export interface RaftJournalStatus {
+  readonly role: Role;
+  readonly nodeId: string;
+  readonly term: number;
+  /** Empty when unknown. */
+  readonly leader: string;
+  readonly identity: string;
+  readonly members: readonly { readonly id: string; readonly voter: boolean }[];
+  readonly lastIndex: number;
+  readonly commit: number;
+  readonly applied: number;
+  readonly snapshotIndex: number;
+  readonly logBytes: number;
+  /** Of the other members, as this node sees them while it leads. */
+  readonly peers: readonly PeerStatus[];
+}
+
+/**
+ * Checks all options, then takes the Raft directory, so that the node's id is known; nothing talks to the network before
+ * `start`. Throws StartFailed with the text for the operator, FileFailed.
+ */
+export function openRaftJournal(options: RaftOptions, ports: RaftPorts): RaftJournal {
+  const checked = checkOptions(options);
+  for (const warning of checked.warnings) ports.log.warn(warning);
+  return new RaftJournal(checked, ports, new RaftDirectory(ports.files, ports.random, checked));
+}
+
+export class RaftJournal implements Journal {
+  readonly nodeId: string;
+  readonly commitsAtOnce = 4;
+  /** The directory of log and snapshots, for the start-up lines. */
+  readonly logPath: string;
+  readonly #ports: RaftPorts;
+  readonly #proposals = new Proposals();
+  readonly #reports: Reports;
+  readonly #cluster: Cluster;
+  #stopping: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(options: CheckedOptions, ports: RaftPorts, directory: RaftDirectory) {
+    this.nodeId = directory.member.nodeId;
+    this.logPath = directory.path;
+    this.#ports = ports;
+    this.#reports = new Reports(ports.clock, (facts) => this.#propose(facts));
+    this.#cluster = new Cluster(options, ports, directory, this.#proposals, {
+      follow: () => this.#reports.drop(),
+      failed: () => this.#stopped = true,
+    });
+  }
+
+  /** Rejects with StartFailed; the directory is free again then. */
+  start(replica: Replica): Promise<void> {
+    return this.#cluster.start(replica);
+  }
+
+  commit(operations: readonly Operation[]): Promise<readonly Outcome[]> {
+    if (this.#stopped) return Promise.reject(new NotAgreed("stopped", NO_LEADER));
+    const batches = inBatches(operations);
+    const payloads = batches.map(encodeOperations);
+    const result = this.#cluster.propose("operations", payloads);
+    if (result.kind === "refused") return Promise.reject(refusal(result.reason));
+    const answer = new Answerer(batches.length);
+    batches.forEach((batch, i) => this.#proposals.add(result.first + i, result.term, batch, answer));
+    return answer.promise;
+  }
+
+  report(fact: DeliveryFact): void {
+    this.#reports.add(fact);
+  }
+
+  flushReports(): void {
+    this.#reports.flush();
+  }
+
+  get mayServe(): boolean {
+    return this.#cluster.mayServe;
+  }
+
+  get role(): Role {
+    return this.#stopped ? "Shutdown" : this.#cluster.role;
+  }
+
+  /** Confirms that this node leads and has applied everything that was agreed before the call; `false` where it cannot (Q1). */
+  confirm(): Promise<boolean> {
+    return this.#cluster.confirm();
+  }
+
+  status(): RaftJournalStatus {
+    return { ...this.#cluster.status(), role: this.role, nodeId: this.nodeId };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#reports.flush();
+    await this.#cluster.handOver();
+    this.#stopped = true;
+    await this.#cluster.stop();
+  }
+
+  /** Reports that cannot be sent now are lost, as they would be if this node died. */
+  #propose(facts: readonly DeliveryFact[]): void {
+    if (this.#stopped || !this.#cluster.leads) return;
+    const result = this.#cluster.propose("facts", [encodeFacts(facts)]);
+    if (result.kind === "accepted") this.#proposals.addReport(result.first, result.term);
+  }
+}
+
+function refusal(reason: ProposalRefusal): NotAgreed {
+  if (reason === "not leader" || reason === "transferring") return new NotAgreed("not-leader", NO_LEADER);
+  if (reason === "disk full") return new NotAgreed("store", "no space left on the disk of the cluster log");
+  return new NotAgreed("store", "too many requests are waiting to be replicated");
+}
+
+/** Entries stay below the size that travels as one append; one operation is never split (L6). */
+function inBatches(operations: readonly Operation[]): (readonly Operation[])[] {
+  const batches: Operation[][] = [];
+  let room = 0;
+  for (const operation of operations) {
+    const size = operation.kind === "publish" ? packedBytes(operation) : 256;
+    if (batches.length === 0 || size > room) {
+      batches.push([]);
+      room = DEFAULT_LIMITS.appendBytes;
+    }
+    batches[batches.length - 1]!.push(operation);
+    room -= size;
+  }
+  return batches;
+}
+
+function packedBytes({ messages }: Publish): number {
+  return messages.count === 0 ? 0 : messages.bounds[messages.count * MARKS - 1]! - messages.bounds[0]!;
+}

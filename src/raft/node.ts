@@ -1,0 +1,290 @@
+/**
+ * The loop around the core: inputs go in as they come; once a turn, what the core owes is written, sent and applied
+ * (spec clustering, section 11.1). Knows no operations: entries are bytes here.
+ */
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import type { Millis } from "../protocol/units.ts";
+import type { Applying } from "./applying.ts";
+import {
+  type DataKind,
+  DEFAULT_LIMITS,
+  type DiskState,
+  type Entry,
+  type Fetch,
+  type LogSummary,
+  type MembershipAt,
+  type Message,
+  type NodeId,
+  type Notice,
+  type Outgoing,
+  type ProposalResult,
+  Raft,
+  type Ready,
+  type RoleChange,
+  type SnapshotMark,
+} from "./core/mod.ts";
+import type { CheckedOptions } from "./options.ts";
+import type { RaftDirectory } from "./raft_directory.ts";
+import { Storing } from "./storing.ts";
+import type { Transport } from "./transport.ts";
+import { entryFrom } from "./wire_format.ts";
+
+/** One tick of the core. */
+export const TICK: Millis = 10;
+/** Between looks at the clock: the core's finest time is a heartbeat, five times as long. */
+const LOOK: Millis = 20;
+
+export interface NodeEvents {
+  /** Role, term or leader changed. Before anything that follows from it. */
+  role(change: RoleChange): void;
+  /** After each turn: whether this node leads and has applied its term's first entry. */
+  turned(leading: boolean): void;
+  membership(membership: MembershipAt): void;
+  identity(identity: string): void;
+  install(from: NodeId, snapshot: SnapshotMark): void;
+  notice(notice: Notice): void;
+  failed(error: unknown): void;
+}
+
+export interface NodeParts {
+  readonly options: CheckedOptions;
+  readonly directory: RaftDirectory;
+  readonly summary: LogSummary;
+  readonly founders: readonly NodeId[];
+  /** 32 hexadecimal digits, for the first leader of a new cluster. */
+  readonly newIdentity: string;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly events: NodeEvents;
+}
+
+export class RaftNode {
+  readonly raft: Raft;
+  readonly #parts: NodeParts;
+  readonly #storing: Storing;
+  #applying: Applying | undefined;
+  /** Messages that wait for a write, in order. */
+  #waiting: Outgoing[] = [];
+  #scheduled = false;
+  #turning = false;
+  #stopped = false;
+  #cancelTick: Cancel = () => {};
+  /** The newest commit index known; noted in the log now and then (P4). */
+  #commit = 0;
+  #disks = { log: "ok" as DiskState, store: "ok" as DiskState };
+  readonly #reads = new Map<number, (index: number | undefined) => void>();
+  /** When the leader was last heard. */
+  heardLeader: Millis;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+    const { clock, directory, options } = parts;
+    this.heardLeader = clock.now();
+    this.#storing = new Storing(directory.wal, directory.vote, clock, options.sync, {
+      stored: (ticket) => {
+        this.raft.stored(ticket);
+        this.schedule();
+      },
+      disk: (state) => this.setDisk("log", state),
+      failed: (error) => parts.events.failed(error),
+    });
+    this.raft = new Raft({
+      id: directory.member.nodeId,
+      incarnation: directory.member.incarnation,
+      identity: directory.member.identity,
+      newIdentity: parts.newIdentity,
+      founders: parts.founders,
+      timeouts: ticksOf(options),
+      limits: { ...DEFAULT_LIMITS, trailingEntries: options.trailingLogs },
+      hardState: directory.vote.state,
+      log: parts.summary,
+      applied: parts.summary.snapshot?.index ?? 0,
+      distrustLog: directory.distrusted,
+      random: parts.random,
+      now: this.#ticks(),
+    });
+  }
+
+  /** Begins to live; committed entries go to `applying`. */
+  start(applying: Applying): void {
+    this.#applying = applying;
+    this.#look();
+    this.schedule();
+  }
+
+  /** A message came in. */
+  receive(message: Message): void {
+    if (this.#stopped) return;
+    if (message.from === this.raft.leader) this.heardLeader = this.#parts.clock.now();
+    this.raft.step(message);
+    this.schedule();
+  }
+
+  propose(kind: DataKind, payloads: readonly Uint8Array[]): ProposalResult {
+    const result = this.raft.propose(kind, payloads);
+    this.schedule();
+    return result;
+  }
+
+  applied(entry: Entry): void {
+    if (this.#stopped) return;
+    this.raft.applied(entry.index);
+    this.schedule();
+  }
+
+  /** Whether this leader may speak for the cluster at this moment (Q3). */
+  get mayServe(): boolean {
+    return this.raft.leading && this.#parts.clock.now() / TICK < this.raft.leaseUntil;
+  }
+
+  /** Confirms leadership with a majority; the index from which on this node's state is fresh, or `undefined` (Q1). */
+  read(): Promise<number | undefined> {
+    if (this.#stopped) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#reads.set(this.raft.read(), resolve);
+      this.schedule();
+    });
+  }
+
+  /** How the disk below the log or the store does. */
+  setDisk(which: "log" | "store", state: DiskState): void {
+    this.#disks[which] = state;
+    const { log, store } = this.#disks;
+    this.raft.setDisk(log === "full" || store === "full" ? "full" : log);
+    this.schedule();
+  }
+
+  /** Has `run` change something in the core, then does what follows. */
+  poke<T>(run: (raft: Raft) => T): T {
+    const result = run(this.raft);
+    this.schedule();
+    return result;
+  }
+
+  /** Once the input of this turn is handled, does what the core owes. */
+  schedule(): void {
+    if (this.#scheduled || this.#turning || this.#stopped) return;
+    this.#scheduled = true;
+    this.#parts.clock.soon(() => this.turn());
+  }
+
+  /** Does now what the core owes. */
+  turn(): void {
+    this.#scheduled = false;
+    if (this.#stopped || this.#turning) return;
+    this.#turning = true;
+    try {
+      for (let rounds = 0; this.raft.hasReady && rounds < 64 && !this.#stopped; rounds++) {
+        this.#perform(this.raft.takeReady());
+      }
+    } catch (error) {
+      this.#parts.events.failed(error);
+      return;
+    } finally {
+      this.#turning = false;
+    }
+    if (this.#stopped) return;
+    this.#parts.events.turned(this.raft.leading);
+    if (this.raft.hasReady) this.schedule();
+  }
+
+  /** Stops at once; what was written is synced. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#cancelTick();
+    this.#storing.finish();
+    this.#answerReads();
+  }
+
+  /** Stops without touching the disk again. */
+  abandon(): void {
+    this.#stopped = true;
+    this.#cancelTick();
+    this.#storing.abandon();
+    this.#answerReads();
+  }
+
+  #perform(ready: Ready): void {
+    const { events } = this.#parts;
+    if (ready.roleChange !== undefined) events.role(ready.roleChange);
+    if (ready.identity !== undefined) events.identity(ready.identity);
+    this.#storing.write(ready);
+    this.#send(ready.messages);
+    this.#storing.sync(this.raft.role !== "leader");
+    this.#sendDurable();
+    if (ready.membership !== undefined) events.membership(ready.membership);
+    if (ready.committed.length > 0) this.#applying!.push(ready.committed);
+    for (const fetch of ready.fetches) this.raft.fetched(fetch, this.#fetch(fetch));
+    if (ready.install !== undefined) events.install(ready.install.from, ready.install.snapshot);
+    for (const read of ready.reads) this.#answerRead(read.read, read.index);
+    for (const notice of ready.notices) events.notice(notice);
+    this.#commit = ready.commit;
+  }
+
+  #send(messages: readonly Outgoing[]): void {
+    const durable = this.#storing.durable;
+    for (const outgoing of messages) {
+      if (outgoing.after > durable) this.#waiting.push(outgoing);
+      else this.#parts.transport.send(outgoing.message);
+    }
+  }
+
+  #sendDurable(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#send(waiting);
+  }
+
+  #fetch(fetch: Fetch): Entry[] {
+    const { wal } = this.#parts.directory;
+    const to = Math.min(fetch.to, wal.lastIndex);
+    if (fetch.from <= wal.baseIndex || fetch.from > to) return [];
+    return wal.read(fetch.from, to + 1, fetch.maxBytes)
+      .map((entry) => entryFrom(entry.kind, entry.index, entry.term, entry.payload));
+  }
+
+  #answerRead(read: number, index: number | undefined): void {
+    this.#reads.get(read)?.(index);
+    this.#reads.delete(read);
+  }
+
+  #answerReads(): void {
+    for (const resolve of this.#reads.values()) resolve(undefined);
+    this.#reads.clear();
+  }
+
+  #look(): void {
+    if (this.#stopped) return;
+    const { clock, directory } = this.#parts;
+    this.raft.tick(this.#ticks());
+    try {
+      directory.wal.mark(this.#commit);
+    } catch (error) {
+      return this.#parts.events.failed(error);
+    }
+    this.schedule();
+    this.#cancelTick = clock.wakeAt(clock.now() + LOOK, () => this.#look());
+  }
+
+  #ticks(): number {
+    return Math.floor(this.#parts.clock.now() / TICK);
+  }
+}
+
+function ticksOf(options: CheckedOptions) {
+  const ticks = (millis: Millis) => Math.max(1, Math.round(millis / TICK));
+  const heartbeatTimeout = Math.max(10, ticks(options.heartbeatTimeout));
+  return {
+    heartbeatTimeout,
+    electionTimeout: Math.max(heartbeatTimeout, ticks(options.electionTimeout)),
+    leaseTimeout: Math.min(heartbeatTimeout, ticks(options.leaseTimeout)),
+    heartbeatInterval: Math.max(1, Math.floor(heartbeatTimeout / 10)),
+    commitInterval: ticks(options.commitTimeout),
+  };
+}

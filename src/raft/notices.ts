@@ -1,0 +1,145 @@
+/**
+ * What the core and other nodes say that somebody should know or act on: other clusters under the same name, other
+ * processes under this node's name, removals. Decides what is told once and what ends this node (spec clustering,
+ * sections 3.4, 3.6 and 11.5).
+ */
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Millis } from "../protocol/units.ts";
+import { type MembershipAt, type Notice, votersOf } from "./core/mod.ts";
+import type { RaftDirectory } from "./raft_directory.ts";
+import { type Presence, younger } from "./who.ts";
+
+export interface NoticesParts {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly clusterId: string;
+  readonly directory: RaftDirectory;
+  self(): Presence;
+  isMember(id: string, incarnation: string): boolean;
+  checkLeader(): void;
+  die(reason: string, exitCode?: number): void;
+}
+
+/** How long a node that contacted this one may be added. */
+const CONTACT: Millis = 60_000;
+const MOST_CONTACTS = 1000;
+/** Two processes that started so close together are told apart by their boot ids. */
+const SAME_AGE: Millis = 200;
+
+export class Notices {
+  readonly #parts: NoticesParts;
+  readonly #said = new Set<string>();
+  readonly #contacts = new Map<string, { readonly incarnation: string; readonly at: Millis }>();
+  #members = "";
+
+  constructor(parts: NoticesParts) {
+    this.#parts = parts;
+  }
+
+  /** Something came that was no message for this node. */
+  dropped(reason: string): void {
+    this.#once(`dropped a message: ${reason}`, (text) => this.#parts.log.warn(text));
+  }
+
+  /** Another process says who it is. */
+  heard(other: Presence): void {
+    const self = this.#parts.self();
+    if (other.nodeId === self.nodeId) return this.#sameName(other, self);
+    if (other.identity !== "" && self.identity !== "" && other.identity !== self.identity) {
+      return this.#otherCluster(other.nodeId, other.identity, self.identity);
+    }
+    if (other.identity === "" && self.identity === "") {
+      this.#compareFounders(other.nodeId, other.founders, self.founders);
+    }
+    if (!this.#parts.isMember(other.nodeId, other.incarnation)) this.#remember(other);
+  }
+
+  /** The incarnation of a node that is no member and was heard lately. */
+  contacted(nodeId: string): string | undefined {
+    const contact = this.#contacts.get(nodeId);
+    return contact !== undefined && this.#parts.clock.now() - contact.at < CONTACT ? contact.incarnation : undefined;
+  }
+
+  membership({ membership }: MembershipAt): void {
+    const voters = votersOf(membership);
+    const line = membership.members.map((member) => member.voter ? member.id : `${member.id} (learner)`).join(", ");
+    if (line === this.#members || line === "") return;
+    this.#members = line;
+    this.#parts.log.notice(`cluster members: ${line}`);
+    if (voters.length > 0 && voters.length % 2 === 0) {
+      this.#once(
+        `The cluster has ${voters.length} voters: an odd number survives as many failures with one node less`,
+        (text) => this.#parts.log.warn(text),
+      );
+    }
+  }
+
+  fromCore(notice: Notice): void {
+    const { log, directory, die } = this.#parts;
+    switch (notice.kind) {
+      case "other identity":
+        if (notice.ours !== "") this.#otherCluster(notice.peer, notice.theirs, notice.ours);
+        return;
+      case "other founders":
+        return this.#compareFounders(notice.peer, notice.theirs, notice.ours);
+      case "other incarnation":
+        return log.warn(`node ${JSON.stringify(notice.peer)} comes with an empty cluster log; it has to join anew`);
+      case "removed":
+        if (directory.member.removedAt === notice.index) return;
+        directory.updateMember({ removedAt: notice.index });
+        return die("this node was removed from the cluster", 0);
+      case "check leader":
+        return this.#parts.checkLeader();
+      case "transfer aborted":
+        return log.warn(`leadership could not be handed to node ${JSON.stringify(notice.target)}`);
+      case "learner too slow":
+        return log.warn(`node ${JSON.stringify(notice.peer)} does not catch up, and stays without a vote for now`);
+      case "log lost":
+        return this.#logLost(notice.peer, notice.last, notice.acknowledged);
+    }
+  }
+
+  #logLost(peer: string, last: number, acknowledged: number): void {
+    const { log, directory } = this.#parts;
+    const what =
+      `the log ends at entry ${last} although entry ${acknowledged} had been acknowledged: the disk went back in time`;
+    if (peer === directory.member.nodeId) log.error(`${what}; this node does not vote before it has caught up`);
+    else log.error(`node ${JSON.stringify(peer)}: ${what}`);
+  }
+
+  #sameName(other: Presence, self: Presence): void {
+    const difference = self.age - other.age;
+    const weAreYounger = Math.abs(difference) > SAME_AGE ? difference < 0 : self.boot > other.boot;
+    const text = `node ID ${JSON.stringify(self.nodeId)} is in use by another process of this cluster`;
+    if (weAreYounger) return this.#parts.die(text);
+    this.#once(text, (line) => this.#parts.log.error(`${line}; it has to stop`));
+  }
+
+  #otherCluster(peer: string, theirs: string, ours: string): void {
+    const { clusterId, log, die } = this.#parts;
+    const text = `node ${JSON.stringify(peer)} belongs to another cluster with the ID ${JSON.stringify(clusterId)} ` +
+      `(identity ${theirs}, ours is ${ours})`;
+    if (younger(ours, theirs)) return die(`${text}, which is older: this node stops. Its data is untouched`);
+    this.#once(text, (line) => log.error(`${line}, which is younger: it has to stop`));
+  }
+
+  #compareFounders(peer: string, theirs: string, ours: string): void {
+    if (theirs === "" || ours === "" || theirs === ours) return;
+    this.#parts.die(
+      `the cluster peers of node ${JSON.stringify(peer)} are ${theirs}, those of this node are ${ours}: ` +
+        `give the same list to all nodes`,
+    );
+  }
+
+  #remember(other: Presence): void {
+    if (this.#contacts.size >= MOST_CONTACTS) this.#contacts.delete(this.#contacts.keys().next().value!);
+    this.#contacts.set(other.nodeId, { incarnation: other.incarnation, at: this.#parts.clock.now() });
+  }
+
+  #once(text: string, say: (text: string) => void): void {
+    if (this.#said.has(text) || this.#said.size > 1000) return;
+    this.#said.add(text);
+    say(text);
+  }
+}
