@@ -13,6 +13,7 @@ export {
   type StoreLimits,
 } from "./limits.ts";
 export { type MemoryStoreOptions, openMemoryStore } from "./memory_store.ts";
+export { chooseEncryptionKey, encrypted, type EncryptionOptions } from "./encrypted_store.ts";
 export { messagesOnly } from "./messages_only_store.ts";
 export { openFileStore, type OpenFileStoreOptions } from "./file/file_store.ts";
 export { type FileStorePorts } from "./file/context.ts";

@@ -36,7 +36,10 @@ export function recoverServerInfo(handle: FileHandle, context: FileContext): Ser
     if (found === "crc") throw new Malformed(crcProblem(scanner.crc, scanner.computed), VERSION_SIZE);
     const expected = VERSION_SIZE + HEADER_SIZE + scanner.size;
     if (file.size() !== expected) {
-      throw new Malformed(`incorrect file size, expected ${expected} bytes, got ${file.size()} bytes`, expected);
+      throw new StoreFailed(
+        "corrupt",
+        `unable to recover server file "${handle.path}": incorrect file size, expected ${expected} bytes, got ${file.size()} bytes`,
+      );
     }
     return ServerInfo.decode(scanner.bytes, scanner.start, scanner.start + scanner.size);
   } catch (error) {

@@ -1,0 +1,151 @@
+/** Seals the payloads of messages before they are stored; wraps any store (spec stores, section 6). */
+import type { Buffer } from "node:buffer";
+import type { Random } from "../ports/random.ts";
+import {
+  type ChannelLimits,
+  type ChannelStore,
+  type MessageLog,
+  type RecoveredChannel,
+  type RecoveredState,
+  type Store,
+  StoreFailed,
+} from "../ports/store.ts";
+import type { ClientInfo, ServerInfo } from "../protocol/stored_records.ts";
+import { type Awaitable, isLater, type Millis } from "../protocol/units.ts";
+import { EncryptedLog } from "./encrypted_log.ts";
+import { AES, CHACHA, type Cipher, masterKey } from "./sealing.ts";
+
+export interface EncryptionOptions {
+  /** Overwritten with zeros when it is no longer needed. */
+  readonly key: Uint8Array;
+  /** `AES`, `CHACHA` in any case; empty: what suits the processor. */
+  readonly cipher: string;
+  /** The processor, e.g. `x86_64`; asked when no cipher is chosen. */
+  readonly architecture?: string;
+  readonly random: Random;
+}
+
+/** At the start, at most this many sealed messages are tried before the key is called wrong. */
+const TRIES = 16;
+
+/** The key to use: the environment's wins over the option's. Throws StoreFailed `refused` when there is neither. */
+export function chooseEncryptionKey(environment: string | undefined, option: Uint8Array | undefined): Uint8Array {
+  if (environment !== undefined && environment !== "") return new TextEncoder().encode(environment);
+  if (option !== undefined && option.length > 0) return option;
+  throw new StoreFailed("refused", "encryption key required");
+}
+
+/** Wraps `inner`. Throws StoreFailed `refused` for a missing key or an unknown cipher. */
+export function encrypted(inner: Store, options: EncryptionOptions): Store {
+  if (options.key.length === 0) throw new StoreFailed("refused", "encryption key required");
+  const cipher = cipherOf(options);
+  const master = masterKey(options.key);
+  options.key.fill(0);
+  return new EncryptedStore(inner, master, cipher, options.random);
+}
+
+function cipherOf({ cipher, architecture = "x86_64" }: EncryptionOptions): Cipher {
+  switch (cipher.toUpperCase()) {
+    case "":
+      return architecture === "x86_64" || architecture === "x64" ? AES : CHACHA;
+    case "AES":
+      return AES;
+    case "CHACHA":
+      return CHACHA;
+    default:
+      throw new StoreFailed("refused", "encryption cipher not supported");
+  }
+}
+
+class EncryptedStore implements Store {
+  readonly #inner: Store;
+  readonly #master: Buffer;
+  readonly #cipher: Cipher;
+  readonly #random: Random;
+
+  constructor(inner: Store, master: Buffer, cipher: Cipher, random: Random) {
+    this.#inner = inner;
+    this.#master = master;
+    this.#cipher = cipher;
+    this.#random = random;
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+
+  tryLock(): Awaitable<boolean> {
+    return this.#inner.tryLock();
+  }
+
+  /** Throws StoreFailed `refused` when the key opens nothing of what is stored. */
+  async recover(): Promise<RecoveredState | undefined> {
+    const state = await this.#inner.recover();
+    if (state === undefined) return undefined;
+    const channels = new Map<string, RecoveredChannel>();
+    for (const [name, channel] of state.channels) channels.set(name, { ...channel, store: this.#wrap(channel.store) });
+    await checkKey(channels);
+    return { ...state, channels };
+  }
+
+  #wrap(channel: ChannelStore): ChannelStore & { readonly messages: EncryptedLog } {
+    const salt = new Uint8Array(4);
+    this.#random.fill(salt);
+    const messages = new EncryptedLog(channel.name, channel.messages, this.#master, this.#cipher, salt);
+    return { name: channel.name, messages, subscriptions: channel.subscriptions };
+  }
+
+  init(info: ServerInfo): Awaitable<void> {
+    return this.#inner.init(info);
+  }
+
+  limitsOf(channel: string): ChannelLimits {
+    return this.#inner.limitsOf(channel);
+  }
+
+  createChannel(name: string): Awaitable<ChannelStore> {
+    const created = this.#inner.createChannel(name);
+    return isLater(created) ? created.then((channel) => this.#wrap(channel)) : this.#wrap(created);
+  }
+
+  deleteChannel(name: string): Awaitable<void> {
+    return this.#inner.deleteChannel(name);
+  }
+
+  addClient(client: ClientInfo): Awaitable<void> {
+    return this.#inner.addClient(client);
+  }
+
+  deleteClient(id: string): Awaitable<void> {
+    return this.#inner.deleteClient(id);
+  }
+
+  maintain(now: Millis): Awaitable<void> {
+    return this.#inner.maintain(now);
+  }
+
+  close(): Awaitable<void> {
+    return this.#inner.close();
+  }
+}
+
+/** Tries the newest and the oldest message of each channel. One that opens proves the key right. */
+async function checkKey(channels: ReadonlyMap<string, RecoveredChannel>): Promise<void> {
+  let refusal: string | undefined;
+  let tries = 0;
+  for (const [name, { store }] of channels) {
+    const messages = store.messages as MessageLog & EncryptedLog;
+    if (messages.count === 0) continue;
+    for (const sequence of [messages.last, messages.first]) {
+      const tried = await messages.tryKey(sequence);
+      if (tried === "opened") return;
+      if (tried === "plain" || tried === "unreadable") continue;
+      refusal ??= `channel "${name}", message ${sequence}: ${tried.message}`;
+      if (++tries === TRIES) break;
+    }
+    if (tries === TRIES) break;
+  }
+  if (refusal !== undefined) {
+    throw new StoreFailed("refused", `the encryption key is not the one that this store was written with (${refusal})`);
+  }
+}
