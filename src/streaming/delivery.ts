@@ -27,35 +27,55 @@ function isReady(subscription: Subscription): boolean {
   return subscription.initialised && !subscription.onHold;
 }
 
-/** One round for one subscription; answers whether it could take more at once. */
+/**
+ * One round for one subscription; answers whether it could take more at once. What did not go out earlier leads the same
+ * effect, which stops at the first failure: so nothing newer overtakes it.
+ */
 function deliverTo(context: Context, channel: Channel, subscription: Subscription, now: Millis): boolean {
   if (!isReady(subscription)) return false;
-  if (subscription.unsent.size > 0) {
-    sendUnsent(context, subscription, now);
-    return hasNew(channel, subscription.lastSent) && !isFull(subscription);
-  }
+  const retries = subscription.unsent.size > 0;
+  if (retries && now < subscription.retryAt) return false;
   const { pending } = subscription;
   const from = Math.max(subscription.lastSent + 1, channel.first);
   const room = Math.min(subscription.maxInFlight - pending.size, RUN);
   const to = Math.min(channel.last, from + room - 1);
-  if (to < from) return false;
-  const count = to - from + 1;
+  if (to < from && !retries) return false;
+  const count = Math.max(to - from + 1, 0);
   const sequences = new Array<Sequence>(count);
   const deadline = now + ackWait(subscription);
   for (let i = 0, sequence = from; i < count; i++, sequence++) {
     sequences[i] = sequence;
     pending.set(sequence, deadline);
   }
-  subscription.lastSent = to;
-  send(context, subscription, sequences, deadline);
+  if (count > 0) subscription.lastSent = to;
+  if (retries) {
+    send(context, subscription, sequences, takeUnsent(subscription, deadline).concat(sequences), deadline);
+    armAtMost(context, subscription, now + subscription.retryAfter);
+    return false;
+  }
+  send(context, subscription, sequences, sequences, deadline);
   return to < channel.last && !isFull(subscription);
 }
 
-/** Emits what one subscription gets for the first time; it is in `pending` already. */
-function send(context: Context, subscription: Subscription, sequences: readonly Sequence[], deadline: Millis): void {
+/** Takes back what did not go out, ascending; it is due as if sent now. */
+function takeUnsent(subscription: Subscription, deadline: Millis): Sequence[] {
+  const sequences = [...subscription.unsent].sort((a, b) => a - b);
+  subscription.unsent.clear();
+  for (const sequence of sequences) subscription.pending.set(sequence, deadline);
+  return sequences;
+}
+
+/** Emits what one subscription gets for the first time, all in `pending` already. `fresh`: those not noted so far. */
+function send(
+  context: Context,
+  subscription: Subscription,
+  fresh: readonly Sequence[],
+  sequences: readonly Sequence[],
+  deadline: Millis,
+): void {
   noteDeadline(subscription, deadline);
   restall(subscription);
-  context.emit({ kind: "sent", subscription, sequences });
+  if (fresh.length > 0) context.emit({ kind: "sent", subscription, sequences: fresh });
   emitFirst(context, subscription, sequences);
   armAtMost(context, subscription, subscription.wakeAt === Infinity ? deadline : Infinity);
 }
@@ -74,20 +94,7 @@ function emitFirst(context: Context, subscription: Subscription, sequences: read
   if (certain >= 0) context.emit({ kind: "deliver", subscription, sequences: sequences.slice(certain) });
 }
 
-/** Sends what did not go out, before anything newer. */
-export function sendUnsent(context: Context, subscription: Subscription, now: Millis): void {
-  const sequences = [...subscription.unsent].sort((a, b) => a - b);
-  subscription.unsent.clear();
-  const deadline = now + ackWait(subscription);
-  for (const sequence of sequences) {
-    subscription.pending.delete(sequence);
-    subscription.pending.set(sequence, deadline);
-  }
-  noteDeadline(subscription, deadline);
-  for (let i = 0; i < sequences.length; i += RUN) emitFirst(context, subscription, sequences.slice(i, i + RUN));
-  armAtMost(context, subscription, subscription.wakeAt === Infinity ? deadline : Infinity);
-}
-
+/** Whether there is something behind `lastSent`. */
 function hasNew(channel: Channel, lastSent: Sequence): boolean {
   return Math.max(lastSent + 1, channel.first) <= channel.last;
 }
@@ -111,7 +118,7 @@ function deliverToGroup(context: Context, channel: Channel, group: QueueGroup, n
   group.lastSent = sequence - 1;
   for (const [member, sequences] of shares) {
     member.lastSent = sequences[sequences.length - 1]!;
-    send(context, member, sequences, now + ackWait(member));
+    send(context, member, sequences, sequences, now + ackWait(member));
   }
   return sequence > to && to < channel.last;
 }
@@ -140,7 +147,7 @@ export function release(context: Context, subscription: Subscription, sequence: 
 }
 
 /** Asks for a round when there is room and something to give out. */
-function askIfRoom(context: Context, subscription: Subscription): void {
+export function askIfRoom(context: Context, subscription: Subscription): void {
   if (isFull(subscription)) return;
   const { group, channel } = subscription;
   if (hasNew(channel, group === undefined ? subscription.lastSent : group.lastSent)) context.askMore(channel);

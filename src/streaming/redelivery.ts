@@ -6,7 +6,7 @@
  */
 import type { Millis, Sequence } from "../protocol/units.ts";
 import { type Context, RUN } from "./context.ts";
-import { release, sendUnsent } from "./delivery.ts";
+import { askIfRoom, release } from "./delivery.ts";
 import { chooseForRedelivery } from "./queue_group.ts";
 import type { QueueGroup, Subscription } from "./state.ts";
 import {
@@ -24,6 +24,9 @@ const LOOK_AHEAD = 15;
 /** When a group with nobody ready is looked at again. Milliseconds. */
 const NOBODY_READY = 100;
 
+/** The longest wait before messages that did not go out are tried again. Milliseconds. */
+const LONGEST_RETRY = 2_000;
+
 /** What is due of a subscription, in the order of deadlines, and when the next deadline comes. */
 interface Due {
   readonly sequences: Sequence[];
@@ -36,7 +39,7 @@ export function overdue(context: Context, subscription: Subscription, now: Milli
   const { pending, group } = subscription;
   if (!context.leading || subscription.offline || pending.size === 0) return;
   if (!subscription.initialised) return armAtMost(context, subscription, now + ackWait(subscription));
-  if (subscription.unsent.size > 0 && group === undefined) sendUnsent(context, subscription, now);
+  if (group === undefined) retryUnsent(context, subscription);
   if (group === undefined && subscription.suspect) {
     return armAtMost(context, subscription, now + ackWait(subscription));
   }
@@ -45,24 +48,34 @@ export function overdue(context: Context, subscription: Subscription, now: Milli
     if (group === undefined) redeliver(context, subscription, due.sequences, now);
     else redeliverInGroup(context, group, subscription, due.sequences, now);
   }
-  if (pending.size === 0) return;
-  const at = due.next === Infinity ? now + ackWait(subscription) : Math.max(due.next, now);
-  armAtMost(context, subscription, at);
+  let at = due.next;
+  for (const sequence of due.sequences) at = Math.min(at, pending.get(sequence) ?? Infinity);
+  if (pending.size > 0) armAtMost(context, subscription, Math.max(at, now));
+}
+
+/** What did not go out is given out with what is new, in a round of its channel. */
+function retryUnsent(context: Context, subscription: Subscription): void {
+  if (subscription.unsent.size > 0) context.askMore(subscription.channel);
+  else askIfRoom(context, subscription);
 }
 
 function collectDue(subscription: Subscription, now: Millis): Due {
   sortDeadlines(subscription);
   const due: Due = { sequences: [], next: Infinity };
   const certain = now + LOOK_AHEAD + subscription.disorder;
+  const isSingle = subscription.group === undefined;
   for (const [sequence, deadline] of subscription.pending) {
-    if (deadline <= now + LOOK_AHEAD) {
+    if (isSingle && subscription.unsent.has(sequence)) {
+      if (subscription.retryAt > now) due.next = Math.min(due.next, subscription.retryAt);
+    } else if (deadline <= now + LOOK_AHEAD) {
       if (due.sequences.length < RUN) due.sequences.push(sequence);
       else {
         due.next = now;
         break;
       }
     } else {
-      if (deadline < due.next) due.next = deadline;
+      // What stands further behind may be earlier by the disorder.
+      due.next = Math.min(due.next, Math.max(deadline - subscription.disorder, now + LOOK_AHEAD));
       if (deadline > certain) break;
     }
   }
@@ -209,6 +222,7 @@ export function undelivered(
     setDeadline(subscription, sequence, at);
   }
   if (!any) return;
-  subscription.retryAfter = Math.min(subscription.retryAfter * 2, ackWait(subscription));
+  subscription.retryAt = at;
+  subscription.retryAfter = Math.min(subscription.retryAfter * 2, LONGEST_RETRY, ackWait(subscription));
   armAtMost(context, subscription, at);
 }

@@ -66,7 +66,8 @@ export interface Subscription {
   /** Leader only: the latest deadline in `pending`, and by how much entries behind it may be earlier. */
   latestDeadline: Millis;
   disorder: Millis;
-  /** Leader only: wait before unsent messages are tried again. */
+  /** Leader only: when unsent messages may be tried again (monotonic), and the wait after the next failure. */
+  retryAt: Millis;
   retryAfter: Millis;
 }
 

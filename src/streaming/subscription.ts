@@ -9,7 +9,7 @@ import type { Context } from "./context.ts";
 import type { Channel, Client, QueueGroup, Subscription } from "./state.ts";
 
 /** Beyond this disorder the deadlines of a subscription are sorted again. Milliseconds. */
-const DISORDER_MAX = 1_000;
+const DISORDER_MAX = 100;
 /** First wait before messages that did not go out are tried again; doubles up to the ack wait. Milliseconds. */
 export const FIRST_RETRY = 250;
 
@@ -52,6 +52,7 @@ export function subscriptionOf(
     wakeAt: Infinity,
     latestDeadline: 0,
     disorder: 0,
+    retryAt: 0,
     retryAfter: FIRST_RETRY,
   };
 }
