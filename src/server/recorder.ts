@@ -14,8 +14,12 @@ export class Recorder {
   readonly #dirtyMessages = new Set<ChannelStore>();
   readonly #dirtySubscriptions = new Set<ChannelStore>();
 
-  constructor(store: Store) {
+  readonly #onNews: () => void;
+
+  /** `onNews`: called when subscription records begin to wait for a flush, so that it can be timed. */
+  constructor(store: Store, onNews: () => void = () => {}) {
     this.#store = store;
+    this.#onNews = onNews;
   }
 
   /** The stores of all channels by name. */
@@ -81,7 +85,7 @@ export class Recorder {
   storeSubscription(how: "create" | "update" | "forget", channel: string, state: SubscriptionState): void {
     const store = this.#channels.get(channel);
     if (store === undefined) return;
-    this.#dirtySubscriptions.add(store);
+    this.#touch(store);
     if (how === "create") store.subscriptions.create(state);
     else if (how === "update") store.subscriptions.update(state);
     else store.subscriptions.delete(state.id);
@@ -90,14 +94,14 @@ export class Recorder {
   sent(subscription: Subscription, sequences: readonly Sequence[]): void {
     const store = this.#channels.get(subscription.channel.name);
     if (store === undefined) return;
-    this.#dirtySubscriptions.add(store);
+    this.#touch(store);
     for (const sequence of sequences) store.subscriptions.addPending(subscription.id, sequence);
   }
 
   acked(subscription: Subscription, sequences: readonly Sequence[]): void {
     const store = this.#channels.get(subscription.channel.name);
     if (store === undefined) return;
-    this.#dirtySubscriptions.add(store);
+    this.#touch(store);
     for (const sequence of sequences) store.subscriptions.acknowledge(subscription.id, sequence);
   }
 
@@ -105,12 +109,17 @@ export class Recorder {
   repair(repair: Repair): void {
     const store = this.#channels.get(repair.channel);
     if (store === undefined) return;
-    this.#dirtySubscriptions.add(store);
+    this.#touch(store);
     const { subscriptions } = store;
     if (repair.kind === "forget") subscriptions.delete(repair.id);
     else if (repair.kind === "update") subscriptions.update(repair.state);
     else if (repair.kind === "sent") repair.sequences.forEach((each) => subscriptions.addPending(repair.id, each));
     else repair.sequences.forEach((each) => subscriptions.acknowledge(repair.id, each));
+  }
+
+  #touch(store: ChannelStore): void {
+    if (this.#dirtySubscriptions.size === 0) this.#onNews();
+    this.#dirtySubscriptions.add(store);
   }
 
   /** Makes subscription records durable that were written since the last flush. */

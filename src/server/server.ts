@@ -56,6 +56,8 @@ export interface ServerParts {
 
 /** How often stores may do their housekeeping. */
 const MAINTENANCE: Millis = 1000;
+/** How long notes of deliveries and acks may wait for the disk: what a kill makes be delivered once more. */
+const SUBSCRIPTIONS_FLUSH: Millis = 50;
 
 export class StreamingServer {
   readonly serverId: string;
@@ -106,7 +108,7 @@ export class StreamingServer {
     this.journal = journal;
     this.#timers = new Timers(clock);
     this.#housekeeping = new Timers(clock);
-    this.recorder = new Recorder(store);
+    this.recorder = new Recorder(store, () => this.#flushSubscriptionsLater());
     this.machine = new Machine(settings, adopt(found.recovered, this.recorder, settings, log));
     const { machine, recorder } = this;
     const { partitions } = parts;
@@ -178,9 +180,9 @@ export class StreamingServer {
 
   async #stop(): Promise<void> {
     this.publishing.flush();
-    this.#housekeeping.clear();
     await this.journal.stop();
     this.#leading.follow();
+    this.#housekeeping.clear();
     await this.#parts.store.close();
   }
 
@@ -188,6 +190,17 @@ export class StreamingServer {
   #batchEnded(): void {
     this.publishing.batchEnded();
     this.delivering.batchEnded();
+  }
+
+  #flushSubscriptionsLater(): void {
+    const { clock, log } = this.#parts;
+    this.#housekeeping.set("store/subscriptions", clock.now() + SUBSCRIPTIONS_FLUSH, async () => {
+      try {
+        await this.recorder.flushSubscriptions();
+      } catch (error) {
+        log.error(`Unable to store subscriptions: ${error instanceof Error ? error.message : error}`);
+      }
+    });
   }
 
   #maintainLater(): void {
