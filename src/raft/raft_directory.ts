@@ -7,6 +7,7 @@ import { StartFailed } from "../protocol/errors.ts";
 import { Nuid } from "../protocol/nuid.ts";
 import type { Random } from "../ports/random.ts";
 import type { LogSummary, MembershipAt, TermRun } from "./core/mod.ts";
+import { makeDurableDirectory } from "./durable_directory.ts";
 import { HardStateFile } from "./hard_state.ts";
 import { type MemberRecord, readMember, writeMember } from "./member_file.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -50,7 +51,7 @@ export class RaftDirectory {
       throw new StartFailed(`streaming state was recovered but cluster log path ${JSON.stringify(logPath)} is empty`);
     }
     if (known !== undefined) checkKnown(known, options, this.path);
-    files.makeDirectory(this.path);
+    makeDurableDirectory(files, this.path);
     this.#lock = takeLock(files, this.path);
     try {
       this.#member = known ?? firstRecord(drawn === "" ? fresh.next() : drawn, fresh.next(), options);

@@ -10,6 +10,7 @@ import { FileFailed, type Files } from "../ports/files.ts";
 import { Malformed } from "../protocol/varint.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import type { SnapshotMark } from "./core/mod.ts";
+import { makeDurableDirectory } from "./durable_directory.ts";
 import { crc32c } from "./crc32c.ts";
 import type { Seal } from "./wal.ts";
 import { readMembership, writeMembership } from "./wire_format.ts";
@@ -82,7 +83,7 @@ export class Snapshots {
     readonly directory: string,
     readonly options: { readonly clusterId: string; readonly keep: number; readonly seal?: Seal | undefined },
   ) {
-    files.makeDirectory(directory);
+    makeDurableDirectory(files, directory);
   }
 
   /** The newest snapshot that is whole; `unreadable` gets a line for each newer one that is not. */

@@ -4,6 +4,7 @@
  */
 import { FileFailed, type Files, type OpenFile } from "../ports/files.ts";
 import { checksumOf } from "./crc32c.ts";
+import { makeDurableDirectory } from "./durable_directory.ts";
 import {
   BASE,
   encodeSegmentHeader,
@@ -75,7 +76,7 @@ export class Wal {
 
   /** Opens the log in `directory`, made when missing. Throws FileFailed; damage is told by {@link damage}. */
   constructor(readonly files: Files, readonly directory: string, readonly options: WalOptions) {
-    files.makeDirectory(directory);
+    makeDurableDirectory(files, directory);
     const recovered = recoverWal(files, directory);
     this.#index = recovered.index;
     this.#chain = recovered.chain;
@@ -278,7 +279,7 @@ export class Wal {
 
   #noteSynced(segment: Segment, upTo: number): void {
     this.#synced = Math.max(this.#synced, upTo);
-    if (segment.size === upTo) this.mark(this.#commit);
+    if (segment.size === upTo && this.#marked !== upTo) this.mark(this.#commit);
   }
 
   /** A mark or base, behind everything written so far. */
@@ -328,6 +329,9 @@ export class Wal {
     if (active.size === SEGMENT_HEADER || active.size + size <= (this.options.segmentBytes ?? SEGMENT_BYTES)) {
       return active;
     }
+    // Marks too: the next segment's header tells the chain at the very end of this one.
+    this.#marked = active.size;
+    this.#wanted = active.size;
     this.syncNow();
     return this.#newSegment(active.number + 1);
   }
