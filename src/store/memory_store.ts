@@ -1,12 +1,6 @@
 /** A store that forgets everything when the process ends (spec stores, section 5). */
 import type { ClientInfo, ServerInfo } from "../protocol/stored_records.ts";
-import {
-  type ChannelLimits,
-  type ChannelStore,
-  type Store,
-  StoreFailed,
-  type SubscriptionLog,
-} from "../ports/store.ts";
+import { type ChannelLimits, type ChannelStore, type Store, StoreFailed } from "../ports/store.ts";
 import { type Log, silentLog } from "../ports/log.ts";
 import { defaultLimits, type ResolvedLimits, resolveLimits, type StoreLimits } from "./limits.ts";
 import { forgetfulSubscriptions } from "./forgetful_subscriptions.ts";

@@ -1,16 +1,18 @@
 /** A channel's messages in files: slices in ascending order, the newest messages also in memory (spec stores, section 3). */
 import { type ChannelLimits, type MessageLog, type MessageVisitor, StoreFailed } from "../../ports/store.ts";
-import { type Awaitable, isLater, type Millis, type Nanos, type Offset, type Sequence } from "../../protocol/units.ts";
+import type { Awaitable, Millis, Nanos, Offset, Sequence } from "../../protocol/units.ts";
 import { writeVarint } from "../../protocol/varint.ts";
 import { Reading, visitBlock } from "../block_reading.ts";
-import { entryTime } from "../entry_time.ts";
 import { exceeds, limitsReached } from "../retention.ts";
 import { type FileContext, join } from "./context.ts";
-import { entrySequence, SIZE } from "./message_index.ts";
+import { EntryFinder } from "./entry_finder.ts";
+import { type Flushable, Flushing } from "./flushing.ts";
+import { SIZE } from "./message_index.ts";
 import { ReadCache } from "./read_cache.ts";
 import { HEADER_SIZE } from "./record.ts";
 import { OVERHEAD, Slice } from "./slice.ts";
 import { type SliceLimits, sliceLimits } from "./slice_limits.ts";
+import type { WriteSteps } from "./syncing.ts";
 import { Tail } from "./tail.ts";
 
 /** No gap in sequences above this is filled: it would be a mistake, and fill the disk. */
@@ -19,7 +21,7 @@ const MAX_GAP = 1_000_000;
 const IDLE: Millis = 1000;
 const SUBJECT_TAG = 0x12;
 
-export class FileMessageLog implements MessageLog {
+export class FileMessageLog implements MessageLog, Flushable {
   first: Sequence = 0;
   last: Sequence = 0;
   count = 0;
@@ -35,13 +37,9 @@ export class FileMessageLog implements MessageLog {
   readonly #filler: Uint8Array;
   readonly #sliceLimits: SliceLimits;
   #dirty = false;
-  /** The flush that is under way, and the one that waits for it. */
-  #running: Promise<void> | undefined;
-  #queued: Promise<void> | undefined;
+  readonly #flushing: Flushing;
   /** Messages above were appended after that flush began. */
   #flushTarget: Sequence = 0;
-  /** Messages were given up that no caller has been told about. */
-  #lost: StoreFailed | undefined;
   /** Evicted at the last flush, or by order: below stays evicted even if what came after is given up. */
   #floor: Sequence = 0;
   /** The numbering when there is no slice. */
@@ -50,9 +48,7 @@ export class FileMessageLog implements MessageLog {
   #used = false;
   #idleSince: Millis = 0;
 
-  // What `#locate` found: the first entry at or above a sequence.
-  #words: Uint32Array = new Uint32Array(0);
-  #at = 0;
+  readonly #entries: EntryFinder;
 
   constructor(
     readonly channel: string,
@@ -63,6 +59,8 @@ export class FileMessageLog implements MessageLog {
     this.#tail = new Tail(context.checksum);
     const { readBufferSize, crc } = context.options;
     this.#cache = new ReadCache(context.readCaches, readBufferSize, crc ? context.checksum : undefined);
+    this.#entries = new EntryFinder(this.#tail, this.#cache);
+    this.#flushing = new Flushing(context.syncing, this);
     this.#sliceLimits = sliceLimits(context.options, limits);
     const subject = new TextEncoder().encode(channel);
     const head = new Uint8Array(6);
@@ -78,27 +76,19 @@ export class FileMessageLog implements MessageLog {
     this.#slices = [...slices];
     this.#recount(0);
     while (exceeds(this.count, this.bytes, this.limits)) this.#evictFirst();
-    if (this.limits.maxAge > 0n) this.evictBefore(this.#firstYounger(now - this.limits.maxAge));
+    if (this.limits.maxAge > 0n) this.evictBefore(this.#firstAfter(now - this.limits.maxAge));
     this.#floor = this.first;
     this.#bury();
     this.#cache.clear();
   }
 
   append(sequence: Sequence, timestamp: Nanos, fields: Uint8Array, start: Offset, end: Offset): void {
-    this.#refuseIfFailed();
+    this.#flushing.check();
     if (sequence <= this.last) return;
     if (this.last > 0 && sequence > this.last + 1) this.#fillGap(sequence, timestamp);
     this.#put(this.#writeSlice(), sequence, timestamp, fields, start, end);
     if (exceeds(this.count, this.bytes, this.limits)) this.#enforceLimits();
-    if (this.#tail.unwritten > this.context.options.bufferSize && this.#running === undefined) this.#writeAhead();
-  }
-
-  #refuseIfFailed(): void {
-    this.context.syncing.check();
-    const lost = this.#lost;
-    if (lost === undefined) return;
-    this.#lost = undefined;
-    throw lost;
+    if (this.#tail.unwritten > this.context.options.bufferSize && !this.#flushing.running) this.#writeAhead();
   }
 
   #put(slice: Slice, sequence: Sequence, time: Nanos, fields: Uint8Array, start: Offset, end: Offset): void {
@@ -163,37 +153,18 @@ export class FileMessageLog implements MessageLog {
   /** Evicts the messages of the first slice up to `sequence`; others remain in it. */
   #evictUpTo(slice: Slice, sequence: Sequence): void {
     let at = this.first;
-    while (at <= sequence && this.#locate(slice, at)) {
-      const found = entrySequence(this.#words, this.#at);
+    const entries = this.#entries;
+    while (at <= sequence && entries.find(slice, at)) {
+      const found = entries.sequence;
       if (found > sequence) break;
-      const size = this.#words[this.#at + SIZE]!;
+      const size = entries.words[entries.at + SIZE]!;
       slice.evict(size);
       this.count--;
       this.bytes -= size + OVERHEAD;
       at = found + 1;
     }
-    if (!slice.contiguous && this.#locate(slice, at)) at = entrySequence(this.#words, this.#at);
+    if (!slice.contiguous && entries.find(slice, at)) at = entries.sequence;
     this.first = at;
-  }
-
-  /** Leaves the first entry of the slice at or above `sequence` in `#words` at `#at`; `false` if there is none. */
-  #locate(slice: Slice, sequence: Sequence): boolean {
-    if (sequence >= this.#tail.first) {
-      const block = this.#tail.blockOf(sequence);
-      if (block === undefined || block.slice !== slice) return false;
-      this.#words = block.entries;
-      this.#at = block.entryAt(sequence);
-      return true;
-    }
-    if (!this.#cache.findEntry(slice, sequence)) return this.#locateInTail(slice, sequence);
-    this.#words = this.#cache.words;
-    this.#at = this.#cache.at;
-    return true;
-  }
-
-  #locateInTail(slice: Slice, sequence: Sequence): boolean {
-    const first = this.#tail.first;
-    return sequence < first && first <= slice.last && this.#locate(slice, first);
   }
 
   evictBefore(sequence: Sequence): void {
@@ -204,45 +175,16 @@ export class FileMessageLog implements MessageLog {
       else this.#evictUpTo(slice, limit - 1);
     }
     this.#floor = Math.max(this.#floor, limit);
-    if (!this.#dirty && this.#running === undefined) this.#bury();
+    if (!this.#dirty && !this.#flushing.running) this.#bury();
   }
 
   flush(): Awaitable<void> {
-    if (this.#running !== undefined) return this.#queued ??= this.#flushNext(this.#running);
-    this.#refuseIfFailed();
-    if (!this.#dirty) return;
-    this.#flushTarget = this.last;
-    let result: Awaitable<void>;
-    try {
-      const write = () => this.context.syncing.run(this.#writeSteps());
-      result = this.#withRoom(write);
-      if (isLater(result)) result = result.catch((error) => this.#withRoom(write, error));
-    } catch (error) {
-      throw this.#failed(error);
-    }
-    if (!isLater(result)) return this.#flushed();
-    return this.#running = this.#finish(result);
-  }
-
-  async #finish(writing: Promise<void>): Promise<void> {
-    try {
-      await writing;
-      this.#flushed();
-    } catch (error) {
-      throw this.#failed(error);
-    } finally {
-      this.#running = undefined;
-    }
-  }
-
-  async #flushNext(before: Promise<void>): Promise<void> {
-    await before.catch(() => {});
-    this.#queued = undefined;
-    await this.flush();
+    return this.#flushing.flush();
   }
 
   /** Writes slice by slice what is not in the files: an entry never reaches the disk before its message does. */
-  *#writeSteps() {
+  *writeSteps(): WriteSteps {
+    this.#flushTarget = this.last;
     const targets = this.#slices.filter((slice) => slice.dirty).map((slice) => ({ slice, extent: slice.extent }));
     for (const { slice, extent } of targets) {
       if (this.#doomed.includes(slice)) continue;
@@ -254,26 +196,15 @@ export class FileMessageLog implements MessageLog {
     }
   }
 
-  /** Tries again after a full disk if evicted slices can make room. */
-  #withRoom<T>(write: () => T, failure?: unknown): T {
-    try {
-      if (failure !== undefined) throw failure;
-      return write();
-    } catch (error) {
-      const known = this.context.syncing.writeFailed(error);
-      if (!(known instanceof StoreFailed && known.code === "full") || !this.#makeRoom()) throw known;
-      return write();
-    }
-  }
-
-  #makeRoom(): boolean {
+  /** Evicted slices can make room, but the last slice that is on disk must stay. */
+  makeRoom(): boolean {
     if (!this.#slices.some((slice) => slice.flushed.records > 0)) return false;
     const freed = this.#doomed.some((slice) => slice.created);
     this.#bury();
     return freed;
   }
 
-  #flushed(): void {
+  flushed(): void {
     this.#setDirty();
     if (!this.#dirty) {
       this.#floor = this.first;
@@ -302,28 +233,12 @@ export class FileMessageLog implements MessageLog {
 
   /** Writes messages, not entries, so that memory stays bounded. */
   #writeAhead(): void {
-    try {
-      this.#withRoom(() => {
-        for (const slice of this.#slices) if (slice.dirty) this.#tail.writeData(slice, slice.end);
-      });
-    } catch (error) {
-      throw this.#failed(this.context.syncing.writeFailed(error));
-    }
+    this.#flushing.writeNow(() => {
+      for (const slice of this.#slices) if (slice.dirty) this.#tail.writeData(slice, slice.end);
+    });
   }
 
-  /** After a failed write: with a full disk, goes back to the last flush. */
-  #failed(error: unknown): unknown {
-    if (!(error instanceof StoreFailed) || error.code !== "full") return error;
-    if (this.#running !== undefined && this.last > this.#flushTarget) this.#lost = error;
-    try {
-      this.#rollBack();
-    } catch (cause) {
-      return this.context.syncing.syncFailed(cause);
-    }
-    return error;
-  }
-
-  #rollBack(): void {
+  rollBack(): boolean {
     const before = this.last;
     const slices = [...this.#doomed, ...this.#slices];
     this.#doomed = [];
@@ -341,6 +256,7 @@ export class FileMessageLog implements MessageLog {
         `Channel ${this.channel}: no room, messages ${this.last + 1} to ${before} were not stored`,
       );
     }
+    return this.#flushing.running && before > this.#flushTarget;
   }
 
   /** Sets everything that is derived from the slices, evicting below `floor`. */
@@ -405,47 +321,19 @@ export class FileMessageLog implements MessageLog {
   sequenceAt(timestamp: Nanos): Sequence {
     if (this.last === 0) return 0;
     if (this.count === 0) return this.last + 1;
-    if (this.#locate(this.#slices[0]!, this.first) && timestamp <= entryTime(this.#words, this.#at)) return this.first;
+    if (this.#entries.find(this.#slices[0]!, this.first) && timestamp <= this.#entries.time) return this.first;
     if (timestamp === this.lastTimestamp) return this.last;
     if (timestamp > this.lastTimestamp) return this.last + 1;
-    return this.#firstYounger(timestamp - 1n);
+    return this.#firstAfter(timestamp - 1n);
   }
 
   /** The lowest sequence whose time is above `time`; `last + 1` if there is none. */
-  #firstYounger(time: Nanos): Sequence {
-    for (const slice of this.#slices) {
-      if (slice.latest <= time || slice.liveCount === 0) continue;
-      const from = Math.max(slice.first, this.first);
-      const found = slice.ordered && slice.contiguous
-        ? this.#searchOrdered(slice, from, time)
-        : this.#searchAll(slice, from, time);
-      if (found !== undefined) return found;
-    }
-    return this.last + 1;
-  }
-
-  #searchOrdered(slice: Slice, from: Sequence, time: Nanos): Sequence {
-    let low = from;
-    let high = slice.last;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      if (this.#locate(slice, middle) && entryTime(this.#words, this.#at) > time) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
-
-  #searchAll(slice: Slice, from: Sequence, time: Nanos): Sequence | undefined {
-    for (let sequence = from; this.#locate(slice, sequence);) {
-      const found = entrySequence(this.#words, this.#at);
-      if (entryTime(this.#words, this.#at) > time) return found;
-      sequence = found + 1;
-    }
-    return undefined;
+  #firstAfter(time: Nanos): Sequence {
+    return this.#entries.firstAfter(this.#slices, this.first, time) ?? this.last + 1;
   }
 
   empty(restartAt: Sequence = 0): Awaitable<void> {
-    if (this.#running !== undefined) return this.#running.catch(() => {}).then(() => this.empty(restartAt));
+    if (this.#flushing.running) return this.#flushing.settle().then(() => this.empty(restartAt));
     this.context.syncing.check();
     this.release();
     const { files } = this.context.ports;
@@ -455,7 +343,6 @@ export class FileMessageLog implements MessageLog {
     if (this.context.options.sync) files.syncDirectory(this.directory);
     this.#slices = [];
     this.#numbered = restartAt > 0 ? restartAt - 1 : 0;
-    this.#lost = undefined;
     this.#floor = 0;
     this.#recount(0);
     this.#setDirty();
@@ -473,13 +360,18 @@ export class FileMessageLog implements MessageLog {
   maintain(now: Millis): void {
     this.#cache.maintain(now);
     if (this.#used) this.#idleSince = now;
-    else if (now - this.#idleSince >= IDLE && this.#running === undefined) this.#tail.trim(true);
+    else if (now - this.#idleSince >= IDLE && !this.#flushing.running) this.#tail.trim(true);
     this.#used = false;
   }
 
   /** Waits for what is under way. */
-  async settle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running.catch(() => {});
+  settle(): Promise<void> {
+    return this.#flushing.settle();
+  }
+
+  /** Whether something waits to be flushed. */
+  get dirty(): boolean {
+    return this.#dirty;
   }
 
   /** Whether something was written, or waits to be, that is not on the disk. */
@@ -488,7 +380,7 @@ export class FileMessageLog implements MessageLog {
   }
 
   /** The steps of syncing what was written without. */
-  *syncSteps() {
+  *syncSteps(): WriteSteps {
     for (const slice of this.#slices) {
       if (slice.data.unsynced) yield slice.data;
       if (slice.index.unsynced) yield slice.index;

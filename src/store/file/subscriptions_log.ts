@@ -1,15 +1,17 @@
 /** A channel's subscriptions in `subs.dat`: an append-only file of records, rewritten when much of it is dead (spec stores, sections 3.5 and 3.8). */
 import { StoreFailed, type SubscriptionLog } from "../../ports/store.ts";
-import { type Awaitable, isLater, type Millis, type Offset, type Sequence } from "../../protocol/units.ts";
+import type { Awaitable, Millis, Offset, Sequence } from "../../protocol/units.ts";
 import { SubscriptionState } from "../../protocol/stored_records.ts";
 import { compactSubscriptions } from "./compaction.ts";
 import { type FileContext, join } from "./context.ts";
+import { type Flushable, Flushing } from "./flushing.ts";
 import type { FileHandle } from "./open_files.ts";
 import { MAX_TYPED_PAYLOAD, VERSION_SIZE } from "./record.ts";
 import { RecordBuffer } from "./record_buffer.ts";
 import { ACK, DELETE, NEW, PENDING, type SubscriptionReplay, UPDATE } from "./subscription_records.ts";
+import type { WriteSteps } from "./syncing.ts";
 
-export class FileSubscriptionsLog implements SubscriptionLog {
+export class FileSubscriptionsLog implements SubscriptionLog, Flushable {
   readonly handle: FileHandle;
   readonly #context: FileContext;
   #buffer: RecordBuffer;
@@ -19,9 +21,7 @@ export class FileSubscriptionsLog implements SubscriptionLog {
   #end: Offset = VERSION_SIZE;
   #flushedEnd: Offset = VERSION_SIZE;
   #dirty = false;
-  #running: Promise<void> | undefined;
-  #queued: Promise<void> | undefined;
-  #lost: StoreFailed | undefined;
+  readonly #flushing: Flushing;
   /** By id of a subscription that exists: how many of its records of pending messages are alive, roughly. */
   readonly #pendings = new Map<number, number>();
   /** Records that say something, and those that are dead (spec stores, section 3.8). */
@@ -35,6 +35,7 @@ export class FileSubscriptionsLog implements SubscriptionLog {
     this.handle = context.openFiles.handle(join(directory, "subs.dat"));
     this.#buffer = new RecordBuffer(context.checksum);
     this.#writing = new RecordBuffer(context.checksum);
+    this.#flushing = new Flushing(context.syncing, this);
   }
 
   /** Takes over what recovery found; `end` is where the whole records end. */
@@ -71,13 +72,13 @@ export class FileSubscriptionsLog implements SubscriptionLog {
         `subscription ${state.id} of channel ${this.channel} takes ${size} bytes, more than ${MAX_TYPED_PAYLOAD}`,
       );
     }
-    this.#refuseIfFailed();
+    this.#flushing.check();
     this.#buffer.add(type, size, (into, at) => SubscriptionState.encodeInto(state, into, at));
     this.#added();
   }
 
   delete(id: number): void {
-    this.#refuseIfFailed();
+    this.#flushing.check();
     this.#buffer.addPair(DELETE, id, 0);
     const pending = this.#pendings.get(id);
     if (pending !== undefined) {
@@ -89,7 +90,7 @@ export class FileSubscriptionsLog implements SubscriptionLog {
   }
 
   addPending(id: number, sequence: Sequence): void {
-    this.#refuseIfFailed();
+    this.#flushing.check();
     this.#buffer.addPair(PENDING, id, sequence);
     const pending = this.#pendings.get(id);
     if (pending !== undefined) {
@@ -100,7 +101,7 @@ export class FileSubscriptionsLog implements SubscriptionLog {
   }
 
   acknowledge(id: number, sequence: Sequence): void {
-    this.#refuseIfFailed();
+    this.#flushing.check();
     this.#buffer.addPair(ACK, id, sequence);
     const pending = this.#pendings.get(id);
     if (pending !== undefined) {
@@ -111,28 +112,14 @@ export class FileSubscriptionsLog implements SubscriptionLog {
     this.#added();
   }
 
-  #refuseIfFailed(): void {
-    this.#context.syncing.check();
-    const lost = this.#lost;
-    if (lost === undefined) return;
-    this.#lost = undefined;
-    throw lost;
-  }
-
   #added(): void {
     if (!this.#dirty) {
       this.#dirty = true;
       this.#context.syncing.dirty++;
     }
-    if (this.#buffer.length > this.#context.options.bufferSize && this.#running === undefined) this.#writeAhead();
-  }
-
-  /** Writes what is held back, without making it durable. */
-  #writeAhead(): void {
-    try {
-      this.#write(this.#buffer);
-    } catch (error) {
-      throw this.#failed(this.#context.syncing.writeFailed(error));
+    // What is held back is written now and then, so that memory stays bounded.
+    if (this.#buffer.length > this.#context.options.bufferSize && !this.#flushing.running) {
+      this.#flushing.writeNow(() => this.#write(this.#buffer));
     }
   }
 
@@ -145,46 +132,26 @@ export class FileSubscriptionsLog implements SubscriptionLog {
   }
 
   flush(): Awaitable<void> {
-    if (this.#running !== undefined) return this.#queued ??= this.#flushNext(this.#running);
-    this.#refuseIfFailed();
-    if (!this.#dirty) return;
-    [this.#writing, this.#buffer] = [this.#buffer, this.#writing];
-    let result: Awaitable<void>;
-    try {
-      result = this.#context.syncing.run(this.#writeSteps());
-    } catch (error) {
-      throw this.#failed(error);
-    }
-    if (!isLater(result)) return this.#flushed();
-    return this.#running = this.#finish(result);
+    return this.#flushing.flush();
   }
 
-  *#writeSteps() {
+  get dirty(): boolean {
+    return this.#dirty;
+  }
+
+  *writeSteps(): WriteSteps {
+    if (this.#writing.length === 0) [this.#writing, this.#buffer] = [this.#buffer, this.#writing];
     this.#write(this.#writing);
     yield this.handle;
   }
 
-  async #finish(writing: Promise<void>): Promise<void> {
-    try {
-      await writing;
-      this.#flushed();
-    } catch (error) {
-      if (this.#buffer.length > 0 && error instanceof StoreFailed && error.code === "full") this.#lost = error;
-      throw this.#failed(error);
-    } finally {
-      this.#running = undefined;
-    }
-  }
-
-  async #flushNext(before: Promise<void>): Promise<void> {
-    await before.catch(() => {});
-    this.#queued = undefined;
-    await this.flush();
-  }
-
-  #flushed(): void {
+  flushed(): void {
     this.#flushedEnd = this.#end;
     this.#setDirty(this.#buffer.length > 0);
+  }
+
+  makeRoom(): boolean {
+    return false;
   }
 
   #setDirty(dirty: boolean): void {
@@ -192,26 +159,20 @@ export class FileSubscriptionsLog implements SubscriptionLog {
     this.#dirty = dirty;
   }
 
-  /** After a failed write: with a full disk, goes back to the last flush. */
-  #failed(error: unknown): unknown {
-    if (!(error instanceof StoreFailed) || error.code !== "full") return error;
+  rollBack(): boolean {
+    const after = this.#flushing.running && this.#buffer.length > 0;
     this.#buffer.clear();
     this.#writing.clear();
     this.#setDirty(false);
-    try {
-      const { file } = this.handle;
-      if (file.size() > this.#flushedEnd) file.truncate(this.#flushedEnd);
-      this.#end = this.#flushedEnd;
-    } catch (cause) {
-      return this.#context.syncing.syncFailed(cause);
-    }
-    return error;
+    this.#end = this.#flushedEnd;
+    this.#cutPartialWrite();
+    return after;
   }
 
   /** Rewrites the file if it is due (spec stores, section 3.8). Called about once a second. */
   compactIfDue(now: Millis): Awaitable<void> {
     const { compactEnabled, compactMinFileSize, compactFragmentation, compactInterval } = this.#context.options;
-    if (!compactEnabled || !this.#compactWanted || this.#running !== undefined) return;
+    if (!compactEnabled || !this.#compactWanted || this.#flushing.running) return;
     if (this.#compactedAt !== undefined && now - this.#compactedAt < compactInterval * 1000) return;
     const size = this.#end + this.#buffer.length - VERSION_SIZE;
     const fragmentation = this.#records === 0 ? 100 : Math.floor(this.#deleted * 100 / this.#records);
@@ -232,20 +193,25 @@ export class FileSubscriptionsLog implements SubscriptionLog {
       for (const { pending } of replay.subscriptions.values()) this.#records += pending.size;
       this.#deleted = 0;
     } catch (error) {
-      this.#cutPartialWrite();
+      this.#cutAfterCompacting();
       this.#context.ports.log.error(
         `Unable to compact ${this.handle.path}: ${error instanceof Error ? error.message : error}`,
       );
     }
   }
 
-  #cutPartialWrite(): void {
+  #cutAfterCompacting(): void {
     try {
-      const { file } = this.handle;
-      if (file.size() > this.#end) file.truncate(this.#end);
+      this.#cutPartialWrite();
     } catch (cause) {
       this.#context.syncing.syncFailed(cause);
     }
+  }
+
+  /** Cuts off what a failed write has left. Throws FileFailed. */
+  #cutPartialWrite(): void {
+    const { file } = this.handle;
+    if (file.size() > this.#end) file.truncate(this.#end);
   }
 
   maintain(now: Millis): Awaitable<void> {
@@ -267,12 +233,12 @@ export class FileSubscriptionsLog implements SubscriptionLog {
   }
 
   /** The steps of syncing what was written without. */
-  *syncSteps() {
+  *syncSteps(): WriteSteps {
     if (this.handle.unsynced) yield this.handle;
   }
 
-  async settle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running.catch(() => {});
+  settle(): Promise<void> {
+    return this.#flushing.settle();
   }
 
   /** Closes the file and forgets what is not in it. */
