@@ -52,7 +52,7 @@ export interface Connection {
   readonly local: Address;
   readonly remote: Address;
   /** Set once the stream is encrypted. */
-  readonly tls?: TlsInfo;
+  readonly tls?: TlsInfo | undefined;
   /** Resolves with the count of bytes put at the start of `into`; 0 when the peer has closed. Rejects with NetworkFailed. */
   read(into: Uint8Array): Promise<number>;
   /** Resolves when all of `bytes` is handed to the operating system. Rejects with NetworkFailed. */
