@@ -2,7 +2,7 @@
 import type { Admission } from "./session_host.ts";
 import type { ClientSession } from "./client_session.ts";
 import { endSubscription, writeNoResponders } from "./client_output.ts";
-import { type FrameParser, type FrameSink } from "../wire/parser.ts";
+import type { FrameParser, FrameSink } from "../wire/parser.ts";
 import type { Interested } from "./account.ts";
 import { isLater } from "../../protocol/units.ts";
 import { Message } from "./message.ts";

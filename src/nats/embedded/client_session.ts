@@ -65,6 +65,9 @@ export class ClientSession implements Target {
   waitFor: Promise<void> | undefined = undefined;
   firstPongSent = false;
   toldInfoVersion = 0;
+  /** Resolves once the connection is closed. */
+  readonly ended: Promise<void>;
+  #end: () => void = () => {};
   readonly #commands: ClientCommands;
   readonly #startedAt: Millis;
   #pingTimer: Cancel | undefined;
@@ -86,6 +89,7 @@ export class ClientSession implements Target {
     this.outbox = new Outbox(connection, host.slabs, host.clock, {
       writeFailed: (error) => this.close(error instanceof NetworkFailed ? "Write Error" : "Read Error"),
     });
+    this.ended = new Promise((resolve) => this.#end = resolve);
     this.#commands = new ClientCommands(this);
     this.parser = new FrameParser(clientVerbs, host.limits, this.#commands);
     this.parser.headers = false;
@@ -172,7 +176,7 @@ export class ClientSession implements Target {
     this.#pingTimer?.();
     this.#authTimer?.();
     this.account.removeAll(this.subscriptions.values());
-    this.host.sessionClosed(this, reason);
+    this.host.sessionClosed(this);
     if (flush && this.outbox.pending > 0) this.#part();
     else this.#hangUp();
   }
@@ -189,6 +193,7 @@ export class ClientSession implements Target {
   #hangUp(): void {
     this.outbox.close();
     this.connection.close();
+    this.#end();
   }
 
   async #read(): Promise<void> {

@@ -26,7 +26,7 @@ export function newNonce(random: Random): string {
 }
 
 /** CRC-16/XMODEM. */
-function crc16(bytes: Uint8Array): number {
+export function crc16(bytes: Uint8Array): number {
   let crc = 0;
   for (const byte of bytes) {
     crc ^= byte << 8;
@@ -49,4 +49,23 @@ function base32(bytes: Uint8Array): string {
     value &= (1 << bits) - 1;
   }
   return text;
+}
+
+/** The bytes of a base-32 text without padding; `undefined` when it is not one. */
+export function fromBase32(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(Math.floor(text.length * 5 / 8));
+  let at = 0;
+  let bits = 0;
+  let value = 0;
+  for (const character of text) {
+    const digit = BASE32.indexOf(character);
+    if (digit < 0) return undefined;
+    value = (value << 5) | digit;
+    bits += 5;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes[at++] = (value >>> bits) & 255;
+    value &= (1 << bits) - 1;
+  }
+  return bytes;
 }

@@ -9,7 +9,7 @@ import type { Clock } from "../../ports/clock.ts";
 import { copy, CRLF, latin1Bytes, NO_RESPONDERS, writeNumber } from "../wire/frames.ts";
 import type { Delivery } from "./delivery.ts";
 import { Message } from "./message.ts";
-import type { Millis } from "../../protocol/units.ts";
+import type { Millis, Nanos } from "../../protocol/units.ts";
 import { Subscription, type Target } from "./subscription.ts";
 import type { Turn } from "./turn.ts";
 import { validSubject } from "./subject_tree.ts";
@@ -46,6 +46,9 @@ class BusSubscription extends Subscription {
 
 export class InProcessBus implements MessageBus, Target {
   readonly name: string;
+  /** As monitoring numbers connections; 0 for a bus that it does not show. */
+  readonly id: number;
+  readonly started: Nanos;
   /** Messages and bytes in either direction, for monitoring. */
   inMessages = 0;
   inBytes = 0;
@@ -79,8 +82,10 @@ export class InProcessBus implements MessageBus, Target {
   #open = true;
   readonly #atEnd = () => this.#endBatch();
 
-  constructor(name: string, host: BusHost) {
+  constructor(name: string, id: number, host: BusHost) {
     this.name = name;
+    this.id = id;
+    this.started = host.clock.wall();
     this.#host = host;
     this.#message.origin = this;
     this.#inboxPrefix = `_INBOX.${host.uniqueId()}.`;

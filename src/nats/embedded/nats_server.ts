@@ -1,21 +1,30 @@
 /** The NATS server inside: accepts clients, advertises itself, opens buses for this process, closes. */
 import { Account, GLOBAL_ACCOUNT, type LocalInterestListener } from "./account.ts";
-import type { Address, Connection, Listener, Network } from "../../ports/network.ts";
+import { type Address, type Connection, type Listener, type Network, NetworkFailed } from "../../ports/network.ts";
 import { Authorization } from "./authorization.ts";
 import { ClientSession } from "./client_session.ts";
+import { clientInfo, type ClusterView, hostPort, initialCluster, ownUrls } from "./client_info.ts";
+import { ClosedClients } from "./closed_clients.ts";
+import { closeOneByOne } from "./lame_duck.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
 import { Delivery } from "./delivery.ts";
 import { type EmbeddedNatsOptions, type Limits, limitsOf } from "./options.ts";
 import { errorFrame, infoFrame } from "../wire/frames.ts";
+import { greet } from "./greeting.ts";
 import { InProcessBus } from "./in_process_bus.ts";
 import type { Log } from "../../ports/log.ts";
 import type { MessageBus } from "../../ports/message_bus.ts";
 import type { Millis } from "../../protocol/units.ts";
+import { monitoringPage, type Page } from "./monitoring.ts";
 import { newNonce, newServerId } from "./identity.ts";
+import { notReloadable, reauthorize } from "./reload.ts";
+import { noRoutes, type RouteTable } from "./route_table.ts";
 import { Nuid } from "../../protocol/nuid.ts";
+import type { PasswordHasher } from "../../ports/password_hasher.ts";
 import type { Random } from "../../ports/random.ts";
 import type { SessionHost } from "./session_host.ts";
 import { Slabs } from "./slabs.ts";
+import { Totals } from "./totals.ts";
 import { Turn } from "./turn.ts";
 
 /** What the server stands on. */
@@ -24,17 +33,12 @@ export interface NatsServerPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Needed where passwords are configured as bcrypt hashes. The server does not close it. */
+  readonly passwords?: PasswordHasher;
 }
 
-/** Messages and bytes of connections that are gone. */
-export class Totals {
-  connections = 0;
-  slowConsumers = 0;
-  inMessages = 0;
-  inBytes = 0;
-  outMessages = 0;
-  outBytes = 0;
-}
+/** How long to wait before accepting again after a failure. */
+const ACCEPT_PAUSE: Millis = 100;
 
 /** Starts a server; resolves when clients can connect. Rejects with NetworkFailed, e.g. when the port is taken. */
 export async function startNatsServer(options: EmbeddedNatsOptions, ports: NatsServerPorts): Promise<NatsServer> {
@@ -51,6 +55,7 @@ export class NatsServer implements SessionHost {
   readonly serverName: string;
   readonly version: string;
   readonly limits: Limits;
+  readonly network: Network;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: Random;
@@ -60,15 +65,23 @@ export class NatsServer implements SessionHost {
   readonly globalAccount: Account;
   readonly accounts = new Map<string, Account>();
   readonly sessions = new Map<number, ClientSession>();
+  readonly closedClients = new ClosedClients();
+  readonly buses = new Set<InProcessBus>();
   readonly totals = new Totals();
   readonly started: bigint;
+  /** When the options last changed, wall time. */
+  configured: bigint;
   infoVersion = 0;
+  lameDuckMode = false;
+  routes: RouteTable = noRoutes;
   #options: EmbeddedNatsOptions;
-  readonly #ports: NatsServerPorts;
   readonly #listener: Listener;
   readonly #nuid: Nuid;
-  readonly #buses = new Set<InProcessBus>();
+  readonly #passwords: PasswordHasher | undefined;
   #authorization: Authorization;
+  #cluster: ClusterView;
+  /** Connections that are not sessions yet. */
+  readonly #arriving = new Set<Connection>();
   #lastClientId = 0;
   #closing = false;
   #nextSweep: Cancel | undefined;
@@ -76,24 +89,30 @@ export class NatsServer implements SessionHost {
 
   constructor(options: EmbeddedNatsOptions, ports: NatsServerPorts, listener: Listener) {
     this.#options = options;
-    this.#ports = ports;
     this.#listener = listener;
+    this.network = ports.network;
     this.clock = ports.clock;
     this.log = ports.log;
+    this.#passwords = ports.passwords;
     this.random = ports.random;
     this.limits = limitsOf(options);
     this.serverId = newServerId(ports.random);
-    this.serverName = options.serverName ?? this.serverId;
+    this.serverName = options.serverName || this.serverId;
     this.version = options.version ?? "2.9.24";
-    this.started = ports.clock.wall();
+    this.started = this.configured = ports.clock.wall();
     this.turn = new Turn(ports.clock);
     this.delivery = new Delivery(ports.random);
     this.#nuid = new Nuid(ports.random);
+    this.#cluster = initialCluster(options.cluster);
     this.globalAccount = this.account(GLOBAL_ACCOUNT);
     for (const name of options.accounts ?? []) this.account(name);
-    this.#authorization = new Authorization(options.authorization ?? {}, this.globalAccount);
+    this.#authorization = this.#authorizationOf(options);
     void this.#accept();
     this.#sweep();
+  }
+
+  get options(): EmbeddedNatsOptions {
+    return this.#options;
   }
 
   /** Where clients connect. */
@@ -103,15 +122,23 @@ export class NatsServer implements SessionHost {
 
   /** e.g. `nats://127.0.0.1:4222`. */
   get url(): string {
-    const { host, port } = this.address;
-    return `nats://${host.includes(":") ? `[${host}]` : host}:${port}`;
+    return `nats://${hostPort(this.address.host, this.address.port)}`;
   }
 
-  /** A bus of this process; counts as an internal client that monitoring does not list. */
-  openBus(name: string): MessageBus {
-    const bus = new InProcessBus(name, this);
-    this.#buses.add(bus);
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /** A bus of this process, in the global account. `listed`: monitoring shows it among the connections. */
+  openBus(name: string, listed = false): MessageBus {
+    const bus = new InProcessBus(name, listed ? ++this.#lastClientId : 0, this);
+    this.buses.add(bus);
     return bus;
+  }
+
+  /** Answers a monitoring path such as `/varz`; `undefined` for paths that are not NATS' own. */
+  monitoring(path: string, query: URLSearchParams): Page | undefined {
+    return monitoringPage(this, path, query);
   }
 
   /** Tells routes which subjects this server's own clients want. One listener. */
@@ -129,13 +156,68 @@ export class NatsServer implements SessionHost {
     return account;
   }
 
+  /** Client URLs of this server, as `host:port`. */
+  get clientUrls(): string[] {
+    return ownUrls(this.#options, this.address.port);
+  }
+
+  /** What clients are told of the cluster; they hear of a change at once. */
+  setCluster(cluster: ClusterView): void {
+    this.#cluster = cluster;
+    this.#tellInfo();
+  }
+
+  get cluster(): ClusterView {
+    return this.#cluster;
+  }
+
+  /** Applies what can change while clients are connected; answers the names of what cannot. */
+  reload(options: EmbeddedNatsOptions): string[] {
+    const refused = notReloadable(this.#options, options);
+    const { host, port, serverName, tls, cluster } = this.#options;
+    const kept = { host, port, ...(serverName === undefined ? {} : { serverName }) };
+    const newTls = tls === undefined || options.tls === undefined ? tls : options.tls;
+    const { tls: _, cluster: __, ...rest } = options;
+    const effective = { ...rest, ...kept, ...(newTls && { tls: newTls }), ...(cluster && { cluster }) };
+    const maxPayload = this.limits.maxPayload;
+    this.#options = effective;
+    this.configured = this.clock.wall();
+    Object.assign(this.limits, limitsOf(effective));
+    for (const name of effective.accounts ?? []) this.account(name);
+    this.#authorization = this.#authorizationOf(effective);
+    for (const session of [...this.sessions.values()]) void reauthorize(session, this);
+    this.#closeSurplus();
+    if (maxPayload !== this.limits.maxPayload) this.#tellInfo();
+    return refused;
+  }
+
+  /** Takes no new clients and sends the present ones away, a few at a time; resolves when all are gone. */
+  async lameDuck(): Promise<void> {
+    if (this.lameDuckMode || this.#closing) return;
+    this.lameDuckMode = true;
+    this.#listener.close();
+    this.routes.lameDuck();
+    this.#tellInfo();
+    await closeOneByOne({
+      clock: this.clock,
+      duration: this.limits.lameDuckDuration,
+      grace: this.limits.lameDuckGrace,
+      sessions: () => [...this.sessions.values()],
+    });
+  }
+
+  /** Stops; what clients were sent before still goes out, for a second at most. Idempotent. */
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
     this.#nextSweep?.();
     this.#listener.close();
-    for (const bus of [...this.#buses]) await bus.close();
-    for (const session of [...this.sessions.values()]) session.close("Server Shutdown", true);
+    for (const connection of this.#arriving) connection.close();
+    await this.routes.close();
+    for (const bus of [...this.buses]) await bus.close();
+    const sessions = [...this.sessions.values()];
+    for (const session of sessions) session.close("Server Shutdown", true);
+    await Promise.all(sessions.map((session) => session.ended));
   }
 
   get credentialsRequired(): boolean {
@@ -147,24 +229,26 @@ export class NatsServer implements SessionHost {
   }
 
   authenticate(session: ClientSession) {
-    return this.#authorization.check(session);
+    const { request, nonce, connection } = session;
+    return this.#authorization.check({ request, nonce, certificate: connection.tls?.peer });
   }
 
-  infoFor(session: ClientSession): object {
-    return {
-      server_id: this.serverId,
-      server_name: this.serverName,
+  infoFor(client: { readonly id: number; readonly connection: Connection; readonly nonce: string }): object {
+    return clientInfo({
+      serverId: this.serverId,
+      serverName: this.serverName,
       version: this.version,
-      proto: 1,
-      go: "deno",
-      host: this.#options.host,
+      options: this.#options,
       port: this.address.port,
-      headers: true,
-      ...(this.credentialsRequired ? { auth_required: true } : {}),
-      max_payload: this.limits.maxPayload,
-      client_id: session.id,
-      client_ip: session.connection.remote.host,
-    };
+      maxPayload: this.limits.maxPayload,
+      authRequired: this.credentialsRequired,
+      cluster: this.#cluster,
+      lameDuck: this.lameDuckMode,
+    }, {
+      id: client.id,
+      address: client.connection.remote.host,
+      nonce: client.nonce === "" ? undefined : client.nonce,
+    });
   }
 
   spread(upTo: Millis): Millis {
@@ -177,24 +261,44 @@ export class NatsServer implements SessionHost {
 
   slowConsumer(session: ClientSession): void {
     this.totals.slowConsumers++;
-    this.log.warn(`${session} - Slow Consumer Detected: MaxPending of ${this.limits.maxPending} Exceeded`);
+    this.log.notice(`${session} - Slow Consumer Detected: MaxPending of ${this.limits.maxPending} Exceeded`);
   }
 
-  sessionClosed(session: ClientSession, _reason: string): void {
-    if (!this.sessions.delete(session.id)) return;
-    this.totals.inMessages += session.inMessages;
-    this.totals.inBytes += session.inBytes;
-    this.totals.outMessages += session.outMessages;
-    this.totals.outBytes += session.outBytes;
+  sessionClosed(session: ClientSession): void {
+    this.closedClients.add(session, this.limits.maxClosedClients);
+    if (this.sessions.delete(session.id)) this.totals.add(session);
   }
 
   busClosed(bus: InProcessBus): void {
-    this.#buses.delete(bus);
+    if (this.buses.delete(bus)) this.totals.add(bus);
+  }
+
+  #authorizationOf(options: EmbeddedNatsOptions): Authorization {
+    return new Authorization(options.authorization ?? {}, {
+      clock: this.clock,
+      passwords: this.#passwords,
+      account: (name) => name === undefined ? this.globalAccount : this.account(name),
+      mapCertificates: options.tls?.verifyAndMap === true,
+    });
+  }
+
+  #tellInfo(): void {
+    this.infoVersion++;
+    for (const session of this.sessions.values()) session.tellInfo();
   }
 
   async #accept(): Promise<void> {
     for (;;) {
-      const connection = await this.#listener.accept();
+      let connection: Connection | undefined;
+      try {
+        connection = await this.#listener.accept();
+      } catch (error) {
+        if (!(error instanceof NetworkFailed)) throw error;
+        // Out of file descriptors, most likely: others will be closed.
+        this.log.error(`Error accepting a client: ${error.message}`);
+        await new Promise<void>((resolve) => void this.clock.wakeAt(this.clock.now() + ACCEPT_PAUSE, resolve));
+        continue;
+      }
       if (connection === undefined) return;
       if (this.#closing) connection.close();
       else this.#welcome(connection);
@@ -202,17 +306,55 @@ export class NatsServer implements SessionHost {
   }
 
   #welcome(connection: Connection): void {
-    const session = new ClientSession(++this.#lastClientId, connection, this, newNonce(this.random));
+    const id = ++this.#lastClientId;
+    const nonce = this.#authorization.challenges ? newNonce(this.random) : "";
     this.totals.connections++;
     const { maxConnections } = this.limits;
-    if (maxConnections > 0 && this.sessions.size >= maxConnections) {
+    if (maxConnections > 0 && this.sessions.size + this.#arriving.size >= maxConnections) {
+      const session = new ClientSession(id, connection, this, nonce);
       session.outbox.write(infoFrame(this.infoFor(session)));
       session.outbox.write(errorFrame("maximum connections exceeded"));
       session.close("Maximum Connections Exceeded", true);
-      return;
+    } else if (this.#options.tls === undefined) {
+      this.#begin(new ClientSession(id, connection, this, nonce), false);
+    } else {
+      void this.#secure(id, connection, nonce);
     }
+  }
+
+  /** TLS takes its time: until it is done, the connection is no session. */
+  async #secure(id: number, connection: Connection, nonce: string): Promise<void> {
+    this.#arriving.add(connection);
+    try {
+      const greeted = await greet(connection, {
+        network: this.network,
+        clock: this.clock,
+        tls: this.#options.tls!,
+        info: () => infoFrame(this.infoFor({ id, connection, nonce })),
+      });
+      if (this.#closing) greeted.connection.close();
+      else this.#begin(new ClientSession(id, greeted.connection, this, nonce), greeted.informed);
+    } catch (error) {
+      if (!(error instanceof NetworkFailed)) throw error;
+      this.log.error(`${connection.remote.host}:${connection.remote.port} - cid:${id} - ${error.message}`);
+      new ClientSession(id, connection, this, nonce).close("TLS Handshake Failure");
+    } finally {
+      this.#arriving.delete(connection);
+    }
+  }
+
+  #begin(session: ClientSession, informed: boolean): void {
     this.sessions.set(session.id, session);
-    void session.run(false);
+    void session.run(informed);
+  }
+
+  /** After a reload with a lower limit. */
+  #closeSurplus(): void {
+    const { maxConnections } = this.limits;
+    if (maxConnections <= 0) return;
+    for (const session of [...this.sessions.values()].slice(maxConnections)) {
+      session.fail("maximum connections exceeded", "Maximum Connections Exceeded");
+    }
   }
 
   /** Closes clients whose write has been stuck for too long. */
@@ -223,7 +365,7 @@ export class NatsServer implements SessionHost {
       const since = session.outbox.writingSince;
       if (since === 0 || now - since < writeDeadline) continue;
       this.totals.slowConsumers++;
-      this.log.warn(`${session} - Slow Consumer Detected: WriteDeadline of ${writeDeadline / 1000}s exceeded`);
+      this.log.notice(`${session} - Slow Consumer Detected: WriteDeadline of ${writeDeadline / 1000}s exceeded`);
       session.close("Slow Consumer (Write Deadline)");
     }
     this.#nextSweep = this.clock.wakeAt(now + Math.min(1_000, writeDeadline / 4), () => this.#sweep());

@@ -96,6 +96,8 @@ export interface EmbeddedNatsOptions {
   readonly version?: string;
   /** `host[:port]` that clients are told instead of where this server listens. */
   readonly clientAdvertise?: string;
+  /** This machine's addresses, told to clients of a cluster when `host` stands for all of them. */
+  readonly localAddresses?: readonly string[];
   /** Bytes; 1 MiB by default. */
   readonly maxPayload?: number;
   /** Bytes of a command's arguments; 4096 by default. */
@@ -125,6 +127,8 @@ export interface EmbeddedNatsOptions {
   readonly accounts?: readonly string[];
   readonly tls?: ClientTlsOptions;
   readonly cluster?: ClusterOptions;
+  /** What this process uses, for the pages that say so: resident bytes, processors, per cent of one processor. */
+  readonly usage?: () => { readonly memory: number; readonly cores: number; readonly cpu: number };
   /** Where monitoring is served, for the pages that say so. */
   readonly http?: { readonly address?: Address; readonly secureAddress?: Address; readonly basePath?: string };
 }

@@ -3,6 +3,7 @@ import type { Account } from "./account.ts";
 import type { Awaitable, Millis } from "../../protocol/units.ts";
 import type { ClientSession } from "./client_session.ts";
 import type { Clock } from "../../ports/clock.ts";
+import type { Connection } from "../../ports/network.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Limits } from "./options.ts";
 import type { Log } from "../../ports/log.ts";
@@ -34,12 +35,12 @@ export interface SessionHost {
   /** Checks what CONNECT said; `undefined`: no. Slow checks answer later. */
   authenticate(session: ClientSession): Awaitable<Admission | undefined>;
   /** The INFO for this client, as of now. */
-  infoFor(session: ClientSession): object;
+  infoFor(client: { readonly id: number; readonly connection: Connection; readonly nonce: string }): object;
   /** Counts up with each change that clients are told of. */
   readonly infoVersion: number;
   /** A random wait to be added to a first ping, at most `upTo`. */
   spread(upTo: Millis): Millis;
   slowConsumer(session: ClientSession): void;
   /** Called once when the session is over; its counters no longer change. */
-  sessionClosed(session: ClientSession, reason: string): void;
+  sessionClosed(session: ClientSession): void;
 }

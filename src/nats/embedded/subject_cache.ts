@@ -38,9 +38,12 @@ export class SubjectCache<Local extends Interest, Route> {
   get size(): number {
     return this.#young.size + this.#old.size;
   }
-  /** Share of look-ups that needed no walk, 0 to 1. */
-  get hitRate(): number {
-    return this.#lookups === 0 ? 0 : this.#hits / this.#lookups;
+  get lookups(): number {
+    return this.#lookups;
+  }
+  /** Look-ups that needed no walk. */
+  get hits(): number {
+    return this.#hits;
   }
   /** Calls `visit` with each result that still holds. */
   forEach(visit: (match: Match<Local, RemoteInterest<Route>>) => void): void {

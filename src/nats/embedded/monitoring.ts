@@ -1,0 +1,132 @@
+/** The monitoring pages of the NATS server, as functions of its state (spec nats-server, section 5). */
+import { BadParameter, badRequest, jsonPage, type Page, timeText } from "./json_pages.ts";
+import { connz } from "./connz.ts";
+import type { NatsServer } from "./nats_server.ts";
+import { routez } from "./routez.ts";
+import { subsz } from "./subsz.ts";
+import { varz } from "./varz.ts";
+
+export type { Page };
+
+type View = (server: NatsServer, query: URLSearchParams) => unknown;
+
+const views: Readonly<Record<string, View>> = {
+  "/varz": varz,
+  "/connz": connz,
+  "/routez": routez,
+  "/subsz": subsz,
+  "/subscriptionsz": subsz,
+  "/gatewayz": (server) => ({ ...heading(server), outbound_gateways: {}, inbound_gateways: {} }),
+  "/leafz": (server) => ({ ...heading(server), leafnodes: 0, leafs: null }),
+  "/accountz": accountz,
+  "/accstatz": accstatz,
+  "/jsz": (server) => ({ ...heading(server), disabled: true, config: noJetStream, ...jetStreamZeros }),
+};
+
+const noJetStream = { max_memory: 0, max_storage: 0 };
+const jetStreamZeros = {
+  memory: 0,
+  storage: 0,
+  reserved_memory: 0,
+  reserved_storage: 0,
+  accounts: 0,
+  ha_assets: 0,
+  api: { total: 0, errors: 0 },
+  streams: 0,
+  consumers: 0,
+  messages: 0,
+  bytes: 0,
+};
+
+/** Answers a path; `undefined` when the NATS server has no such page. */
+export function monitoringPage(server: NatsServer, path: string, query: URLSearchParams): Page | undefined {
+  const callback = query.get("callback");
+  const known = path === "/" || path === "/healthz" || Object.hasOwn(views, path);
+  if (!known) return undefined;
+  server.totals.count(path);
+  if (path === "/") return indexPage(server);
+  if (path === "/healthz") return healthz(server, callback);
+  try {
+    return jsonPage(views[path]!(server, query), callback);
+  } catch (error) {
+    if (error instanceof BadParameter) return badRequest(error.message);
+    throw error;
+  }
+}
+
+function healthz(server: NatsServer, callback: string | null): Page {
+  if (!server.closing && !server.lameDuckMode) return jsonPage({ status: "ok" }, callback, true);
+  return jsonPage({ status: "unavailable", error: "server is shutting down" }, callback, true, 503);
+}
+
+function heading(server: NatsServer) {
+  return { server_id: server.serverId, now: timeText(server.clock.wall()) };
+}
+
+function accountz(server: NatsServer, query: URLSearchParams): unknown {
+  const name = query.get("acc");
+  if (name === null || name === "") return { ...heading(server), accounts: [...server.accounts.keys()] };
+  const account = server.accounts.get(name);
+  if (account === undefined) throw new BadParameter(`Account ${name} does not exist`);
+  const clients = [...server.sessions.values()].filter((session) => session.account === account).length;
+  return {
+    ...heading(server),
+    account_detail: {
+      account_name: name,
+      update_time: timeText(server.started),
+      is_system: false,
+      expired: false,
+      complete: true,
+      jetstream_enabled: false,
+      leafnode_connections: 0,
+      client_connections: clients,
+      subscriptions: account.tree.localCount,
+    },
+  };
+}
+
+function accstatz(server: NatsServer, query: URLSearchParams): unknown {
+  const wanted = query.getAll("acc");
+  const statistics = [...server.accounts.values()].map((account) => {
+    const sessions = [...server.sessions.values()].filter((session) => session.account === account);
+    const sum = (of: (session: typeof sessions[number]) => number) =>
+      sessions.reduce((total, session) => total + of(session), 0);
+    return {
+      acc: account.name,
+      conns: sessions.length,
+      leafnodes: 0,
+      total_conns: sessions.length,
+      sent: { msgs: sum((session) => session.outMessages), bytes: sum((session) => session.outBytes) },
+      received: { msgs: sum((session) => session.inMessages), bytes: sum((session) => session.inBytes) },
+      slow_consumers: 0,
+    };
+  });
+  const shown = statistics.filter(({ acc }) => wanted.length === 0 || wanted.includes(acc));
+  return { ...heading(server), account_statz: shown };
+}
+
+function indexPage(server: NatsServer): Page {
+  const pages: [string, string][] = [
+    ["varz", "General"],
+    ["connz", "Connections"],
+    ["accountz", "Accounts"],
+    ["accstatz", "Account Stats"],
+    ["subsz", "Subscriptions"],
+    ["routez", "Routes"],
+    ["leafz", "LeafNodes"],
+    ["gatewayz", "Gateways"],
+    ["healthz", "Health Probe"],
+  ];
+  const base = (server.options.http?.basePath ?? "").replace(/\/+$/, "");
+  const links = pages.map(([page, title]) => `    <a href="${base}/${page}">${title}</a><br/>`).join("\n");
+  const body = `<html lang="en">
+  <head>
+    <title>NATS Server ${server.serverName.replace(/[<>&"]/g, "")}</title>
+    <style>body { font-family: sans-serif; font-size: 22px } a { margin-left: 32px; text-decoration: none }</style>
+  </head>
+  <body>
+${links}
+  </body>
+</html>`;
+  return { status: 200, headers: { "Content-Type": "text/html; charset=utf-8" }, body };
+}
