@@ -1,0 +1,8 @@
+/**
+ * How replicas agree: the journal of a cluster, over NATS and this node's disk.
+ * Knows entries, members, snapshots and who leads; the algorithm is in `core/`, and it is pure.
+ * Must not know: what operations mean, clients, stores, or where the bus and the disk come from.
+ */
+export { openRaftJournal, RaftJournal, type RaftJournalStatus, type RaftPorts } from "./journal.ts";
+export { DEFAULT_TIMEOUTS, type RaftOptions } from "./options.ts";
+export type { Seal } from "./wal.ts";
