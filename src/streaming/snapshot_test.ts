@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { MachineDriver } from "../../tests/support/machine_driver.ts";
+import { Machine } from "./machine.ts";
+import { decodeSnapshot } from "./snapshot.ts";
+import type { DeliveryFact } from "../protocol/operations.ts";
+
+const SETTINGS = { heartbeatInterval: 30_000, heartbeatTimeout: 10_000, heartbeatFailCount: 10 };
+
+/** A leader with something of everything. */
+function busy(): MachineDriver {
+  const driver = new MachineDriver();
+  for (const client of ["a", "b", "c"]) driver.connect(client);
+  driver.publish(20);
+  driver.sub({ client: "a", position: 4 });
+  const durable = driver.sub({ client: "a", durable: "dur", position: 4, inFlight: 5 });
+  for (const client of ["a", "b", "c"]) driver.sub({ client, group: "g", position: 4 });
+  const queue = driver.sub({ client: "b", group: "q", durable: "d", position: 4 });
+  driver.ack(durable, 1, 2, 3);
+  driver.ack(queue, 7);
+  driver.disconnect("b");
+  driver.disconnect("a");
+  driver.connect("a");
+  driver.publish(2, "bar.baz");
+  const { incarnation } = driver.channel();
+  driver.commit({ kind: "expire", channel: "foo", incarnation, first: 3 });
+  return driver;
+}
+
+Deno.test("a snapshot restored gives the same snapshot again", () => {
+  const driver = busy();
+  const snapshot = driver.machine.snapshot();
+  const other = new Machine(SETTINGS);
+  other.restore(snapshot);
+  assert.deepEqual(other.snapshot(), snapshot);
+  const { state } = other;
+  assert.deepEqual([...state.clients.keys()], [...driver.machine.state.clients.keys()]);
+  assert.deepEqual([...state.clientsByConnId.keys()], [...driver.machine.state.clientsByConnId.keys()]);
+  assert.deepEqual([...state.channelsByFold.keys()], ["foo", "bar.baz"]);
+  const channel = state.channels.get("foo")!;
+  assert.deepEqual([channel.last, channel.expiredBefore], [20, 3]);
+  assert.deepEqual([...channel.byAckInbox.keys()], [...driver.channel().byAckInbox.keys()]);
+  assert.ok(channel.groups.get("d:q")!.placeholder !== undefined);
+});
+
+Deno.test("restoring replaces what was there, in place", () => {
+  const driver = busy();
+  const snapshot = driver.machine.snapshot();
+  const { state } = driver.machine;
+  driver.connect("x");
+  driver.create("later");
+  driver.machine.restore(snapshot);
+  assert.equal(driver.machine.state, state);
+  assert.ok(!state.clients.has("x") && !state.channels.has("later"));
+});
+
+Deno.test("what is no snapshot, or another version's, is refused and changes nothing", () => {
+  const driver = busy();
+  const before = driver.machine.snapshot();
+  assert.throws(() => driver.machine.restore(new Uint8Array([0x0a, 0x7f])), /Malformed|wire type/);
+  assert.throws(() => driver.machine.restore(new Uint8Array([0x08, 0x02])), /snapshot version 2/);
+  assert.deepEqual(driver.machine.snapshot(), before);
+  assert.throws(() => decodeSnapshot(new Uint8Array(0)), /snapshot version 0/);
+});
+
+Deno.test("a restored leader goes on: pending comes again, new messages follow", () => {
+  const driver = new MachineDriver();
+  driver.connect();
+  driver.sub({ inFlight: 2 });
+  driver.sub({ group: "g", inFlight: 2 });
+  driver.publish(3);
+  driver.received();
+  const snapshot = driver.machine.snapshot();
+  driver.replaceMachine().restore(snapshot);
+  driver.now += 60_000;
+  driver.lead();
+  driver.settle();
+  assert.deepEqual(driver.received(), ["1#1", "2#1", "1#1", "2#1"]);
+  for (const subscription of driver.channel().subscriptions.values()) driver.ack(subscription, 1, 2);
+  assert.deepEqual(driver.received(), [3, 3]);
+});
+
+/** A follower that applies what the leader committed, and hears of deliveries later. */
+function follow(fact: (learn: (some: readonly DeliveryFact[]) => void) => void): [MachineDriver, MachineDriver] {
+  const leader = new MachineDriver();
+  const follower = new MachineDriver({}, false);
+  const apply = leader.applyOnly.bind(leader);
+  leader.applyOnly = (operation, index) => {
+    const outcome = apply(operation, index);
+    assert.deepEqual(follower.applyOnly(operation, index), outcome);
+    return outcome;
+  };
+  fact((some) => some.forEach((each) => follower.machine.learn(each)));
+  return [leader, follower];
+}
+
+Deno.test("a follower that learned everything equals its leader", () => {
+  let learn: (some: readonly DeliveryFact[]) => void = () => {};
+  const [leader, follower] = follow((each) => learn = each);
+  leader.connect("a");
+  leader.connect("b");
+  leader.publish(10);
+  const plain = leader.sub({ client: "a", position: 4, inFlight: 4 });
+  const durable = leader.sub({ client: "a", durable: "dur", position: 4 });
+  const queue = [leader.sub({ client: "a", group: "g", position: 4 }), leader.sub({ client: "b", group: "g" })];
+  leader.publish(5);
+  leader.ack(plain, 1, 2);
+  leader.ack(durable, 15);
+  leader.ack(queue[0]!, 1);
+  leader.advance(30_000);
+  learn(leader.facts.splice(0));
+  assert.deepEqual(follower.machine.snapshot(), leader.machine.snapshot());
+  leader.disconnect("b");
+  leader.close(durable);
+  learn(leader.facts.splice(0));
+  assert.deepEqual(follower.machine.snapshot(), leader.machine.snapshot());
+});
+
+Deno.test("facts about a member that arrive after it left belong to its group", () => {
+  let learn: (some: readonly DeliveryFact[]) => void = () => {};
+  const [leader, follower] = follow((each) => learn = each);
+  leader.connect("a");
+  leader.connect("b");
+  const leaver = leader.sub({ client: "a", group: "g" });
+  leader.sub({ client: "b", group: "g" });
+  leader.publish(6);
+  leader.ack(leaver, 1, 3);
+  const late = leader.facts.splice(0);
+  leader.close(leaver);
+  const after = leader.facts.splice(0);
+  learn(late);
+  learn(after);
+  assert.deepEqual(follower.machine.snapshot(), leader.machine.snapshot());
+});
+
+Deno.test("a late ack of a former member does not end what its heir was given since", () => {
+  let learn: (some: readonly DeliveryFact[]) => void = () => {};
+  const [leader, follower] = follow((each) => learn = each);
+  leader.connect("a");
+  leader.connect("b");
+  const leaver = leader.sub({ client: "a", group: "g", ackWait: 100 });
+  leader.sub({ client: "b", group: "g" });
+  leader.publish();
+  learn(leader.facts.splice(0));
+  const { name: channel, incarnation } = leader.channel();
+  leader.close(leaver);
+  leader.facts.length = 0;
+  const [heir] = [...follower.channel().groups.get("g")!.members];
+  assert.deepEqual([...heir!.pending.keys()], [1]);
+  const fact = (subscriptionId: number, sent: number[], acknowledged: number[]) =>
+    learn([{ channel, incarnation, subscriptionId, sent, acknowledged }]);
+  fact(heir!.id, [1], []);
+  fact(leaver.id, [], [1]);
+  assert.deepEqual([...heir!.pending.keys()], [1], "it was moved, not acked");
+});
+
+Deno.test("facts about an earlier incarnation or an unknown subscription are ignored", () => {
+  const driver = busy();
+  const before = driver.machine.snapshot();
+  const { incarnation } = driver.channel();
+  const fact = { channel: "foo", incarnation, subscriptionId: 1, sent: [20], acknowledged: [20] };
+  driver.machine.learn({ ...fact, incarnation: incarnation + 1 });
+  driver.machine.learn({ ...fact, subscriptionId: 999 });
+  driver.machine.learn({ ...fact, channel: "none" });
+  assert.deepEqual(driver.machine.snapshot(), before);
+});
+
+Deno.test("a follower keeps no time and says nothing", () => {
+  const [leader, follower] = follow(() => {});
+  leader.connect();
+  leader.sub();
+  leader.publish();
+  leader.disconnect();
+  assert.deepEqual(follower.wakeUps, []);
+  assert.deepEqual(follower.listening.size + follower.deliveries.length, 0);
+});
