@@ -194,6 +194,14 @@ export class TestCluster {
     return this.leader!;
   }
 
+  /** Lets time pass until `promise` settles; gives what it gives. */
+  async done<T>(promise: Promise<T>, limit = 5000): Promise<T> {
+    let settled = false;
+    promise.then(() => settled = true, () => settled = true);
+    await this.clock.until(() => settled, limit, "an answer");
+    return promise;
+  }
+
   /** Lets time pass until all living nodes have applied as much as the furthest. */
   async untilEqual(limit = 5000): Promise<void> {
     await this.clock.until(
