@@ -123,8 +123,13 @@ function checkClusterRows(cluster: Cluster): string | undefined {
   return checkRows(clusterRows, { cluster } as StreamingOptions);
 }
 
+/** Values that the reference assumes where only some of the timeouts are set, milliseconds. */
+const REFERENCE_TIMEOUTS = { heartbeat: 2_000, election: 2_000, lease: 1_000 } as const;
+
 function checkTimeouts(cluster: Cluster): string | undefined {
-  const { raftHeartbeatTimeout: heartbeat, raftElectionTimeout: election, raftLeaseTimeout: lease } = cluster;
+  const heartbeat = cluster.raftHeartbeatTimeout || REFERENCE_TIMEOUTS.heartbeat;
+  const election = cluster.raftElectionTimeout || REFERENCE_TIMEOUTS.election;
+  const lease = cluster.raftLeaseTimeout || REFERENCE_TIMEOUTS.lease;
   if (election < heartbeat) {
     return `ElectionTimeout (${millisText(election)}) must be equal or greater than Heartbeat Timeout (${
       millisText(heartbeat)

@@ -61,9 +61,5 @@ function fillStreaming(options: Options, env: (name: string) => string | undefin
   const { cluster } = streaming;
   const key = streaming.encrypt ? env(ENCRYPTION_KEY_VARIABLE) : undefined;
   if (key !== undefined && key !== "") streaming.encryptionKey = key;
-  if (cluster.raftHeartbeatTimeout === 0) cluster.raftHeartbeatTimeout = 2 * SECOND;
-  if (cluster.raftElectionTimeout === 0) cluster.raftElectionTimeout = 2 * SECOND;
-  if (cluster.raftLeaseTimeout === 0) cluster.raftLeaseTimeout = SECOND;
-  if (cluster.raftCommitTimeout === 0) cluster.raftCommitTimeout = 100;
   if (cluster.peers !== null) cluster.peers = cluster.peers.filter((peer) => peer !== cluster.nodeId);
 }

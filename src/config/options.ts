@@ -159,6 +159,7 @@ export interface ClusterOptions {
   boltFreeListSync: boolean;
   boltFreeListMap: boolean;
   nodesConnections: boolean;
+  /** 0, as for the three below: not set, the journal decides. */
   raftHeartbeatTimeout: Millis;
   raftElectionTimeout: Millis;
   raftLeaseTimeout: Millis;

@@ -21,7 +21,7 @@ export const embeddedNats: BusPlugin = {
       url: server.url,
       connect: (role) => server.openBus(`_NSS-${options.streaming.clusterId}-${role}`),
       page: (path, query) => server.monitoring(path, query),
-      reload: (changed) => server.reload(embeddedOptions(changed, system)),
+      reload: (changed) => void server.reload(embeddedOptions(changed, system)),
       close: () => server.close(),
     };
   },

@@ -1,6 +1,6 @@
 /** Options → agreement: alone, or with the other nodes of a cluster. */
 import type { Options } from "../config/mod.ts";
-import { checkRaftOptions, openRaftJournal, type RaftOptions } from "../raft/mod.ts";
+import { checkOptions, openRaftJournal, type RaftOptions } from "../raft/mod.ts";
 import type { JournalPlugin } from "../registry.ts";
 import { SoloJournal } from "../server/solo_journal.ts";
 import { messagesOnly } from "../store/mod.ts";
@@ -15,31 +15,36 @@ export const soloJournal: JournalPlugin = {
 
 export const raftJournal: JournalPlugin = {
   check(options) {
-    checkRaftOptions(raftOptions(options));
+    checkOptions(raftOptions(options, NEW_STORE));
   },
   wrap: messagesOnly,
-  open({ options, system, nats, recovered, nuid, onFatal }) {
+  open({ options, system, nats, recovered, onFatal }) {
     const { files, clock, random, log } = system;
+    const store = { recovered: recovered !== undefined, nodeId: recovered?.info.nodeId ?? "" };
     return openRaftJournal(
-      { ...raftOptions(options), recoveredNodeId: recovered?.info.nodeId ?? "", newNodeId: () => nuid.next() },
+      raftOptions(options, store),
       { openBus: (role) => nats.connect(role), files, clock, random, log, onFatal },
     );
   },
 };
 
-function raftOptions({ streaming }: Options): RaftOptions {
+/** What is assumed before the store is read. */
+const NEW_STORE: RaftOptions["store"] = { recovered: false, nodeId: "" };
+
+function raftOptions({ streaming }: Options, store: RaftOptions["store"]): RaftOptions {
   const { cluster } = streaming;
   return {
     clusterId: streaming.clusterId,
     nodeId: cluster.nodeId,
+    store,
     peers: cluster.peers ?? [],
     bootstrap: cluster.bootstrap,
     logPath: cluster.logPath,
-    storeDirectory: streaming.dir,
     logCacheSize: cluster.logCacheSize,
     logSnapshots: cluster.logSnapshots,
     trailingLogs: cluster.trailingLogs,
     sync: cluster.sync ?? true,
+    proceedOnRestoreFailure: cluster.proceedOnRestoreFailure,
     raftLogging: cluster.raftLogging,
     allowAddRemoveNode: cluster.allowAddRemoveNode,
     heartbeatTimeout: cluster.raftHeartbeatTimeout,

@@ -4,5 +4,5 @@
  * Must not know: what operations mean, clients, stores, or where the bus and the disk come from.
  */
 export { openRaftJournal, RaftJournal, type RaftJournalStatus, type RaftPorts } from "./journal.ts";
-export { DEFAULT_TIMEOUTS, type RaftOptions } from "./options.ts";
+export { checkOptions, DEFAULT_TIMEOUTS, type RaftOptions } from "./options.ts";
 export type { Seal } from "./wal.ts";
