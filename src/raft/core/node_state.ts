@@ -68,6 +68,8 @@ export class NodeState {
     this.vote = options.hardState.vote;
     this.identity = options.identity;
     this.distrustLog = options.distrustLog;
+    // Of a write that was cut short the log may have reached the disk and the term not: no vote was given in it yet.
+    if (this.log.lastTerm > this.term) this.saveTerm(this.log.lastTerm, "");
     // Before its restart this node may have promised a leader its lease, and forgotten it.
     this.guardUntil = this.term > 0 ? this.now + this.leaseGuard : -Infinity;
   }

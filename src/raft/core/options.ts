@@ -80,6 +80,7 @@ export interface RaftOptions {
   readonly founders: readonly NodeId[];
   readonly timeouts: RaftTimeouts;
   readonly limits: RaftLimits;
+  /** Its term may be below the log's last, when a crash cut a write short. */
   readonly hardState: HardState;
   readonly log: LogSummary;
   /** How far the state machine is: entries above are applied again. At least the snapshot's index, at most the log's last. */

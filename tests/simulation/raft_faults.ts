@@ -1,0 +1,227 @@
+/** The faults that trouble a world of Raft nodes (spec clustering, section 11.11), each a thing that may happen at any time. */
+import { memberOf } from "../../src/raft/core/mod.ts";
+import type { RaftNode } from "./raft_node.ts";
+import type { RaftWorld } from "./raft_world.ts";
+
+type Fault = (world: RaftWorld) => void;
+
+/** Plans faults, one after another, as long as the world is troubled; each world has its own favourites. */
+export function planFaults(world: RaftWorld): void {
+  const { random, queue } = world;
+  const favourites = Array.from({ length: 4 }, () => random.pick(FAULTS));
+  const pause = random.pick([20, 40, 80, 160]);
+  const next = () => {
+    if (!world.troubled) return;
+    const fault = random.chance(50) ? random.pick(favourites) : random.pick(FAULTS);
+    world.note(() => `FAULT ${fault.name}`);
+    fault(world);
+    queue.after(random.between(1, 2 * pause), next);
+  };
+  queue.after(random.between(1, 4 * pause), next);
+}
+
+function upNodes(world: RaftWorld): RaftNode[] {
+  return [...world.nodes.values()].filter((node) => node.up);
+}
+
+function anyNode(world: RaftWorld): RaftNode | undefined {
+  const up = upNodes(world);
+  return up.length === 0 ? undefined : world.random.pick(up);
+}
+
+/** Often the leader: it is the most interesting one. */
+function victim(world: RaftWorld): RaftNode | undefined {
+  return world.random.chance(40) ? world.leader() ?? anyNode(world) : anyNode(world);
+}
+
+function startLater(world: RaftWorld, node: RaftNode): void {
+  const { random, queue } = world;
+  const { boot } = node;
+  const delay = random.pick([0, 5, 50, 300, 1_000]);
+  queue.after(delay, () => {
+    if (!node.up && node.boot === boot && world.nodes.get(node.id) === node) node.start();
+  });
+}
+
+function crash(world: RaftWorld): void {
+  const node = victim(world);
+  if (node === undefined) return;
+  node.crash();
+  startLater(world, node);
+  hintToSome(world, node);
+}
+
+function crashAll(world: RaftWorld): void {
+  for (const node of upNodes(world)) {
+    node.crash();
+    startLater(world, node);
+  }
+}
+
+/** Some followers see that nobody listens at the leader's subject any more. */
+function hintToSome(world: RaftWorld, gone: RaftNode): void {
+  for (const node of upNodes(world)) {
+    if (world.random.chance(50)) node.later(world.random.below(10), (raft) => raft.leaderGone(gone.id));
+  }
+}
+
+function falseHint(world: RaftWorld): void {
+  const leader = world.leader();
+  if (leader !== undefined) hintToSome(world, leader);
+}
+
+function leave(world: RaftWorld): void {
+  const node = victim(world);
+  if (node === undefined) return;
+  node.enter((raft) => raft.leave());
+  const { boot } = node;
+  world.queue.after(world.random.below(20), () => {
+    if (node.boot !== boot) return;
+    node.crash();
+    startLater(world, node);
+  });
+}
+
+function pause(world: RaftWorld): void {
+  const node = victim(world);
+  if (node === undefined || node.paused) return;
+  node.paused = true;
+  const { boot } = node;
+  world.queue.after(world.random.pick([3, 30, 120, 400]), () => {
+    if (node.boot === boot && node.paused) node.resume();
+  });
+}
+
+function split(world: RaftWorld): void {
+  const ids = [...world.nodes.keys()];
+  const left = ids.filter(() => world.random.chance(50));
+  world.network.split(left, ids.filter((id) => !left.includes(id)), world.random.chance(30));
+}
+
+/** Two nodes cannot talk to one another, while both reach all others. */
+function cutOneLink(world: RaftWorld): void {
+  const ids = [...world.nodes.keys()];
+  world.network.split([world.random.pick(ids)], [world.random.pick(ids)], world.random.chance(50));
+}
+
+function isolateLeader(world: RaftWorld): void {
+  const leader = world.leader();
+  if (leader === undefined) return;
+  world.network.split([leader.id], [...world.nodes.keys()].filter((id) => id !== leader.id), world.random.chance(30));
+}
+
+function healNetwork(world: RaftWorld): void {
+  world.network.heal();
+}
+
+function badNetwork(world: RaftWorld): void {
+  const { random } = world;
+  Object.assign(world.network.faults, {
+    drop: random.pick([0, 2, 20]),
+    duplicate: random.pick([0, 5, 30]),
+    late: random.pick([0, 2, 10]),
+    lateness: random.pick([20, 200, 2_000]),
+    delay: random.pick([1, 2, 10]),
+  });
+}
+
+function changeDisks(world: RaftWorld): void {
+  world.slowDisks = !world.slowDisks;
+}
+
+function fillDisk(world: RaftWorld): void {
+  const node = victim(world);
+  if (node === undefined) return;
+  node.enter((raft) => raft.setDisk("full"));
+  node.later(world.random.between(50, 400), (raft) => raft.setDisk("ok"));
+}
+
+function takeSnapshot(world: RaftWorld): void {
+  anyNode(world)?.snapshot();
+}
+
+function transfer(world: RaftWorld): void {
+  const target = world.random.chance(50) ? world.random.pick([...world.nodes.keys()]) : undefined;
+  world.leader()?.enter((raft) => void raft.transfer(target));
+}
+
+function readSomewhere(world: RaftWorld): void {
+  const node = victim(world);
+  if (node !== undefined && !node.paused) world.read(node);
+}
+
+function stall(world: RaftWorld): void {
+  victim(world)?.enter((raft) => raft.stall());
+}
+
+function toggleElectable(world: RaftWorld): void {
+  const node = anyNode(world);
+  node?.enter((raft) => raft.setElectable(false));
+  node?.later(world.random.below(300), (raft) => raft.setElectable(true));
+}
+
+function join(world: RaftWorld): void {
+  if (world.nodes.size >= 7) return;
+  const node = world.addNode(`n${world.nodes.size + 1}`, []);
+  world.joining.push({ id: node.id, incarnation: node.disk.incarnation });
+  node.start();
+}
+
+function remove(world: RaftWorld): void {
+  const { random } = world;
+  const leader = world.leader();
+  if (leader === undefined) return;
+  const voters = leader.machine.membership.membership.members.filter((member) => member.voter);
+  if (voters.length < 3 || world.wiped !== undefined) return;
+  const { id } = random.pick(voters);
+  const index = world.joining.findIndex((each) => each.id === id);
+  if (index >= 0) world.joining.splice(index, 1);
+  leader.enter((raft) => raft.changeMembership({ kind: "remove", id, force: random.chance(20) }));
+  if (random.chance(50)) return;
+  const { incarnation } = world.nodes.get(id)!.disk;
+  world.queue.after(random.below(500), () => {
+    if (world.nodes.get(id)!.disk.incarnation === incarnation) world.joining.push({ id, incarnation });
+  });
+}
+
+/** A voter loses its disk. One at a time, and only where a majority of voters remains: more no cluster survives. */
+function wipe(world: RaftWorld): void {
+  const leader = world.leader();
+  if (leader === undefined || world.wiped !== undefined) return;
+  const { membership } = leader.machine.membership;
+  const voters = membership.members.filter((member) => member.voter);
+  const node = world.random.pick([...world.nodes.values()]);
+  const member = memberOf(membership, node.id);
+  if (voters.length < 3 || member === undefined || member.incarnation !== node.disk.incarnation) return;
+  if (voters.some((voter) => voter.incarnation === "")) return;
+  const index = world.joining.findIndex((each) => each.id === node.id);
+  if (index >= 0) world.joining.splice(index, 1);
+  world.wipe(node);
+}
+
+const FAULTS: readonly Fault[] = [
+  crash,
+  crash,
+  crashAll,
+  falseHint,
+  leave,
+  pause,
+  split,
+  cutOneLink,
+  isolateLeader,
+  healNetwork,
+  healNetwork,
+  badNetwork,
+  changeDisks,
+  fillDisk,
+  takeSnapshot,
+  takeSnapshot,
+  transfer,
+  readSomewhere,
+  readSomewhere,
+  stall,
+  toggleElectable,
+  join,
+  remove,
+  wipe,
+];
