@@ -71,6 +71,22 @@ export class ByteWriter {
     return bytes;
   }
 
+  /** As {@link take}, followed by `more`. */
+  takeWith(more: readonly Uint8Array[]): Uint8Array {
+    if (more.length === 0) return this.take();
+    let size = this.#length;
+    for (const part of more) size += part.length;
+    const bytes = new Uint8Array(size);
+    bytes.set(this.#buffer.subarray(0, this.#length));
+    let at = this.#length;
+    for (const part of more) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    this.clear();
+    return bytes;
+  }
+
   #need(count: number): void {
     if (this.#length + count <= this.#buffer.length) return;
     const larger = new Uint8Array(Math.max(this.#length + count, this.#buffer.length * 2));

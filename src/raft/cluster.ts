@@ -5,41 +5,24 @@
 import { NotAgreed, type Replica, type Role } from "../ports/journal.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import { StartFailed } from "../protocol/errors.ts";
-import { Applying } from "./applying.ts";
-import { Backfill } from "./backfill.ts";
-import { BulkService } from "./bulk_service.ts";
 import type { DataKind, MembershipAt, ProposalResult, RoleChange } from "./core/mod.ts";
-import { foundersMembership, isSameNode, memberOf } from "./core/mod.ts";
-import { Joining, waited } from "./joining.ts";
+import { isSameNode, memberOf } from "./core/mod.ts";
+import { waited } from "./joining.ts";
 import type { RaftJournalStatus, RaftPorts } from "./journal.ts";
-import { LeaderWatch } from "./leader_watch.ts";
-import { RaftNode } from "./node.ts";
 import { Notices } from "./notices.ts";
 import type { CheckedOptions } from "./options.ts";
+import { assemble, firstMembership, type Parts } from "./parts.ts";
 import { LOST, type Proposals } from "./proposals.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
-import { Settling } from "./settling.ts";
-import { Snapshotting } from "./snapshotting.ts";
 import { decideStart } from "./start_decision.ts";
 import { Transport } from "./transport.ts";
-import { drawIdentity, type Presence, Who } from "./who.ts";
+import { type Presence, Who } from "./who.ts";
 
 export interface ClusterEvents {
   /** This node does not lead any more. */
   follow(): void;
   /** This node is dead: it must not go on. */
   failed(): void;
-}
-
-/** What exists once a start got so far. */
-interface Running {
-  readonly node: RaftNode;
-  readonly applying: Applying;
-  readonly snapshotting: Snapshotting;
-  readonly service: BulkService;
-  readonly joining: Joining;
-  readonly watch: LeaderWatch;
-  readonly settling: Settling;
 }
 
 /** Below this NATS payload an entry's pieces would be too many. */
@@ -59,7 +42,7 @@ export class Cluster {
   #transport: Transport | undefined;
   #who: Who | undefined;
   #replica: Replica | undefined;
-  #running: Running | undefined;
+  #running: Parts | undefined;
   #membership: MembershipAt = { index: 0, membership: { members: [] } };
   /** The term in which the replica was told to lead; 0: it was told to follow. */
   #servedTerm = 0;
@@ -116,15 +99,9 @@ export class Cluster {
 
   get role(): Role {
     if (this.#stopped) return "Shutdown";
-    switch (this.#running?.node.raft.role) {
-      case "leader":
-        return "Leader";
-      case "candidate":
-      case "pre-candidate":
-        return "Candidate";
-      default:
-        return "Follower";
-    }
+    const role = this.#running?.node.raft.role ?? "follower";
+    if (role === "leader") return "Leader";
+    return role === "follower" ? "Follower" : "Candidate";
   }
 
   propose(kind: DataKind, payloads: readonly Uint8Array[]): ProposalResult {
@@ -259,106 +236,25 @@ export class Cluster {
     this.#looking = false;
   }
 
-  #assemble(replica: Replica, transport: Transport, who: Who, control: MessageBus, bulk: MessageBus): Running {
+  #assemble(replica: Replica, transport: Transport, who: Who, control: MessageBus, bulk: MessageBus): Parts {
     const { clock, log, random } = this.#ports;
-    const options = this.#options;
     const directory = this.#directory;
-    const { member } = directory;
     const summary = directory.summary();
-    const begin = summary.snapshot?.membership ?? { index: 0, membership: foundersMembership(member.founders) };
-    this.#membership = summary.memberships[summary.memberships.length - 1] ?? begin;
-    const stopped = () => this.#stopped;
-    const failed = (error: unknown) => this.#failed(error);
-    const node = new RaftNode({
-      options,
-      directory,
-      summary,
-      founders: member.founders,
-      newIdentity: drawIdentity(Number(clock.wall() / 1_000_000n), (bytes) => random.fill(bytes)),
-      transport,
-      clock,
-      random,
-      log,
-      events: {
-        role: (change) => this.#roleChange(change),
-        turned: (leading) => this.#turned(leading),
-        membership: (membership) => this.#memberships(membership),
-        identity: (identity) => directory.updateMember({ identity }),
-        install: (from, mark) => void snapshotting.install(from, mark),
-        notice: (notice) => this.#notices.fromCore(notice),
-        failed,
-      },
-    });
-    const applying = new Applying(replica, this.#proposals, clock, begin, {
-      applied: (entry) => {
-        node.applied(entry);
-        snapshotting.applied(entry);
-      },
-      full: (full) => node.setDisk("store", full ? "full" : "ok"),
-      failed,
-    });
-    const identity = () => directory.member.identity;
-    const backfill = new Backfill({
-      transport,
-      clock,
-      log,
-      clusterId: options.clusterId,
-      others: () => this.#others(),
-      identity,
-      stopped,
-      proceedOnFailure: options.proceedOnRestoreFailure,
-    });
-    const { clusterId } = options;
-    const { snapshots } = directory;
-    const service = new BulkService({ bus: bulk, clusterId, nodeId: member.nodeId, replica, snapshots, identity });
-    const pinned = () => service.pinned;
-    const snapshotting = new Snapshotting({
-      options,
-      directory,
-      node,
-      applying,
-      replica,
-      backfill,
-      clock,
-      random,
-      log,
-      pinned,
-      stopped,
-      failed,
-    });
-    const joining = new Joining({
-      bus: control,
-      clock,
-      log,
-      clusterId,
-      nodeId: member.nodeId,
-      allowAddRemoveNode: options.allowAddRemoveNode,
-      change: (change) => node.poke((raft) => raft.changeMembership(change)),
-      status: () => node.raft.status(),
+    this.#membership = summary.memberships[summary.memberships.length - 1] ??
+      firstMembership(summary, directory.member.founders);
+    return assemble({
+      ...{ options: this.#options, directory, replica, proposals: this.#proposals, notices: this.#notices },
+      ...{ transport, who, control, bulk, clock, random, log, boot: this.#boot },
+      roleChange: (change) => this.#roleChange(change),
+      turned: (leading) => this.#turned(leading),
+      membershipChange: (membership) => this.#membershipChange(membership),
       leads: () => this.leads,
-      contacted: (id) => this.#notices.contacted(id),
-      stopped,
-    });
-    const watch = new LeaderWatch({
-      transport,
-      clock,
-      leader: () => this.leads ? "" : node.raft.leader,
-      heard: () => node.heardLeader,
-      gone: (leader) => node.poke((raft) => raft.leaderGone(leader)),
-    }, Math.max(120, options.heartbeatTimeout / 4));
-    const settling = new Settling({
-      clock,
-      log,
-      who,
-      joining,
-      node,
-      directory,
-      boot: this.#boot,
-      isMember: () => this.#isMember(member.nodeId, member.incarnation),
-      stopped,
+      isMember: (id, incarnation) => this.#isMember(id, incarnation),
+      others: () => this.#others(),
+      stopped: () => this.#stopped,
+      failed: (error) => this.#failed(error),
       die: (reason) => this.die(reason),
-    });
-    return { node, applying, snapshotting, service, joining, watch, settling };
+    }, summary);
   }
 
   #roleChange(change: RoleChange): void {
@@ -398,7 +294,7 @@ export class Cluster {
     this.#proposals.abandon(reason);
   }
 
-  #memberships(membership: MembershipAt): void {
+  #membershipChange(membership: MembershipAt): void {
     this.#membership = membership;
     const { nodeId, incarnation, removedAt } = this.#directory.member;
     if (removedAt > 0 && membership.index > removedAt && this.#isMember(nodeId, incarnation)) {

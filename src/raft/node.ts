@@ -219,7 +219,7 @@ export class RaftNode {
     this.#sendDurable();
     if (ready.membership !== undefined) events.membership(ready.membership);
     if (ready.committed.length > 0) this.#applying!.push(ready.committed);
-    for (const fetch of ready.fetches) this.raft.fetched(fetch, this.#fetch(fetch));
+    for (const asked of ready.fetches) this.raft.fetched(asked, this.#read(asked));
     if (ready.install !== undefined) events.install(ready.install.from, ready.install.snapshot);
     for (const read of ready.reads) this.#answerRead(read.read, read.index);
     for (const notice of ready.notices) events.notice(notice);
@@ -241,11 +241,11 @@ export class RaftNode {
     this.#send(waiting);
   }
 
-  #fetch(fetch: Fetch): Entry[] {
+  #read(asked: Fetch): Entry[] {
     const { wal } = this.#parts.directory;
-    const to = Math.min(fetch.to, wal.lastIndex);
-    if (fetch.from <= wal.baseIndex || fetch.from > to) return [];
-    return wal.read(fetch.from, to + 1, fetch.maxBytes)
+    const to = Math.min(asked.to, wal.lastIndex);
+    if (asked.from <= wal.baseIndex || asked.from > to) return [];
+    return wal.read(asked.from, to + 1, asked.maxBytes)
       .map((entry) => entryFrom(entry.kind, entry.index, entry.term, entry.payload));
   }
 

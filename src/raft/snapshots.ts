@@ -13,7 +13,7 @@ import type { SnapshotMark } from "./core/mod.ts";
 import { makeDurableDirectory } from "./durable_directory.ts";
 import { crc32c } from "./crc32c.ts";
 import type { Seal } from "./wal.ts";
-import { readMembership, writeMembership } from "./wire_format.ts";
+import { readMark, writeMark } from "./wire_format.ts";
 
 const MAGIC = new TextEncoder().encode("STANSNAP");
 const FORMAT = 1;
@@ -30,11 +30,7 @@ export function encodeSnapshot(clusterId: string, snapshot: Snapshot, sealed = f
   const { mark, state } = snapshot;
   const head = new ByteWriter();
   head.text(clusterId);
-  head.number(mark.index);
-  head.number(mark.term);
-  head.number(mark.membership.index);
-  writeMembership(head, mark.membership.membership);
-  head.text(mark.identity);
+  writeMark(head, mark);
   head.number(state.length);
   head.u32(crc32c(state));
   head.byte(sealed ? 1 : 0);
@@ -64,9 +60,7 @@ export function decodeSnapshot(bytes: Uint8Array, clusterId: string): Snapshot &
   const head = new ByteReader(headBytes);
   const theirs = head.text();
   if (theirs !== clusterId) throw new Malformed(`snapshot of cluster ${theirs}`, HEAD);
-  const place = { index: head.number(), term: head.number() };
-  const membership = { index: head.number(), membership: readMembership(head) };
-  const mark = { ...place, membership, identity: head.text() };
+  const mark = readMark(head);
   const size = head.number();
   const stateSum = head.u32();
   const sealed = head.byte() === 1;

@@ -15,16 +15,11 @@ import {
   SEGMENT_HEADER,
   writeRecord,
 } from "./wal_format.ts";
+import { WalCache, type WalEntry } from "./wal_cache.ts";
 import type { WalIndex } from "./wal_index.ts";
 import { recoverWal, segmentPath, type WalDamage } from "./wal_recovery.ts";
 
-/** An entry as the log keeps it. `kind` (0 to 15) is the caller's. */
-export interface WalEntry {
-  readonly index: number;
-  readonly term: number;
-  readonly kind: number;
-  readonly payload: Uint8Array;
-}
+export type { WalEntry } from "./wal_cache.ts";
 
 /** Turns payloads into what is stored and back, when the log is encrypted. */
 export interface Seal {
@@ -50,7 +45,6 @@ interface Segment {
 }
 
 const SEGMENT_BYTES = 16 * 1024 * 1024;
-const CACHE_BYTES = 64 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
 export class Wal {
@@ -59,9 +53,7 @@ export class Wal {
   readonly torn: number;
   readonly #index: WalIndex;
   readonly #segments: Segment[] = [];
-  readonly #cache: (WalEntry | undefined)[];
-  #cachedBytes = 0;
-  #cacheFirst = 0;
+  readonly #cache: WalCache;
   #identity: Uint8Array;
   #chain: number;
   /** In the active segment: what is on the disk for certain, and what has to get there (marks need not). */
@@ -84,7 +76,7 @@ export class Wal {
     this.#identity = options.identity;
     this.damage = recovered.damage;
     this.torn = recovered.torn;
-    this.#cache = new Array(options.cacheEntries ?? 512);
+    this.#cache = new WalCache(options.cacheEntries ?? 512);
     for (const { number, path, size } of recovered.segments) {
       this.#segments.push({ number, file: files.open(path, { mode: "existing" }), size });
     }
@@ -152,14 +144,14 @@ export class Wal {
       const length = this.#index.length(index);
       if (found.length > 0 && bytes + length > maxBytes) break;
       bytes += length;
-      found.push(this.#cached(index) ?? this.#load(index));
+      found.push(this.#cache.get(index) ?? this.#load(index));
     }
     return found;
   }
 
   /** Whether a read of this entry touches no disk. */
   isCached(index: number): boolean {
-    return this.#cached(index) !== undefined;
+    return this.#cache.get(index) !== undefined;
   }
 
   /**
@@ -314,13 +306,14 @@ export class Wal {
   #noteEntries(entries: readonly WalEntry[], stored: readonly Uint8Array[], segment: number, start: number): void {
     this.#wanted = this.#active!.size;
     this.#index.truncateAfter(entries[0]!.index - 1);
+    this.#cache.truncateAfter(entries[0]!.index - 1);
     let at = start;
     for (let i = 0; i < entries.length; i++) {
       const { term, kind } = entries[i]!;
       const length = stored[i]!.length;
       this.#index.add(term, kind, segment, at + recordSize(0), length);
       at += recordSize(length);
-      this.#remember(entries[i]!);
+      this.#cache.add(entries[i]!);
     }
   }
 
@@ -361,6 +354,8 @@ export class Wal {
     this.#control(type, index, term);
     this.#wanted = this.#active!.size;
     this.syncNow();
+    this.#cache.dropThrough(index);
+    if (type === RESTART) this.#cache.truncateAfter(0);
     if (type === RESTART) this.#index.restart(index, term);
     else this.#index.rebase(index, term);
     const keep = this.#index.has(index + 1) ? this.#index.segment(index + 1) : this.#active!.number;
@@ -389,26 +384,5 @@ export class Wal {
     }
     const payload = this.options.seal === undefined ? stored : this.options.seal.open(stored, index);
     return { index, term: this.#index.term(index)!, kind: this.#index.kind(index), payload };
-  }
-
-  #cached(index: number): WalEntry | undefined {
-    const entry = this.#cache[index % this.#cache.length];
-    return entry?.index === index && this.#index.has(index) ? entry : undefined;
-  }
-
-  #remember(entry: WalEntry): void {
-    if (this.#cache.length === 0) return;
-    const slot = entry.index % this.#cache.length;
-    this.#cachedBytes += entry.payload.length - (this.#cache[slot]?.payload.length ?? 0);
-    this.#cache[slot] = entry;
-    while (this.#cachedBytes > CACHE_BYTES) this.#forgetOldest(entry.index);
-  }
-
-  #forgetOldest(newest: number): void {
-    const oldest = Math.max(this.#cacheFirst, newest - this.#cache.length + 1, 0);
-    const slot = oldest % this.#cache.length;
-    this.#cachedBytes -= this.#cache[slot]?.payload.length ?? 0;
-    this.#cache[slot] = undefined;
-    this.#cacheFirst = oldest + 1;
   }
 }

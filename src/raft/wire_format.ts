@@ -8,7 +8,7 @@
  *
  * A payload has its own checksum, so that no byte is summed twice. Messages that exceed what NATS takes travel in chunks.
  */
-import type { Entry, Header, Member, Membership, Message } from "./core/mod.ts";
+import type { Append, Entry, Header, Member, Membership, Message, SnapshotMark } from "./core/mod.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import { checksumOf, crc32c, rememberChecksum } from "./crc32c.ts";
 import { Malformed } from "../protocol/varint.ts";
@@ -109,6 +109,20 @@ export function readMembership(from: ByteReader): Membership {
   return { members };
 }
 
+export function writeMark(into: ByteWriter, mark: SnapshotMark): void {
+  into.number(mark.index);
+  into.number(mark.term);
+  into.number(mark.membership.index);
+  writeMembership(into, mark.membership.membership);
+  into.text(mark.identity);
+}
+
+export function readMark(from: ByteReader): SnapshotMark {
+  const place = { index: from.number(), term: from.number() };
+  const membership = { index: from.number(), membership: readMembership(from) };
+  return { ...place, membership, identity: from.text() };
+}
+
 function encodeMembership(membership: Membership): Uint8Array {
   const writer = new ByteWriter();
   writeMembership(writer, membership);
@@ -142,8 +156,7 @@ export function encodeMessage(message: Message, envelope: Envelope): Uint8Array 
   const head = writer.length;
   writer.setU32(4, head - 8);
   writer.setU32(0, writer.checksum(4, head));
-  for (const payload of payloads) writer.bytes(payload);
-  return writer.take();
+  return writer.takeWith(payloads);
 }
 
 function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
@@ -163,8 +176,7 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
       into.text(message.guardLeader);
       break;
     case "append":
-      into.number(message.sequence);
-      return writeAppend(into, message.prevIndex, message.prevTerm, message.commit, message.entries);
+      return writeAppend(into, message);
     case "append reply":
       into.number(message.match);
       into.byte(DISKS.indexOf(message.disk));
@@ -198,11 +210,7 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
       into.text(message.expected);
       break;
     case "snapshot announce":
-      into.number(message.snapshot.index);
-      into.number(message.snapshot.term);
-      into.number(message.snapshot.membership.index);
-      writeMembership(into, message.snapshot.membership.membership);
-      into.text(message.snapshot.identity);
+      writeMark(into, message.snapshot);
       break;
     case "snapshot reply":
       into.number(message.match);
@@ -211,13 +219,8 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
   return [];
 }
 
-function writeAppend(
-  into: ByteWriter,
-  prevIndex: number,
-  prevTerm: number,
-  commit: number,
-  entries: readonly Entry[],
-): Uint8Array[] {
+function writeAppend(into: ByteWriter, { sequence, prevIndex, prevTerm, commit, entries }: Append): Uint8Array[] {
+  into.number(sequence);
   into.number(prevIndex);
   into.number(prevTerm);
   into.number(commit);
@@ -303,11 +306,8 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
       return { kind, ...header, guardTicks: r.number() };
     case "removed":
       return { kind, ...header, index: r.number(), expected: r.text() };
-    case "snapshot announce": {
-      const place = { index: r.number(), term: r.number() };
-      const membership = { index: r.number(), membership: readMembership(r) };
-      return { kind, ...header, snapshot: { ...place, membership, identity: r.text() } };
-    }
+    case "snapshot announce":
+      return { kind, ...header, snapshot: readMark(r) };
     case "snapshot reply":
       return { kind, ...header, match: r.number(), failed: r.byte() === 1 };
   }

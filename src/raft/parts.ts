@@ -1,0 +1,145 @@
+/** Puts one node's parts together: each knows the others only through what it is given here. */
+import type { Clock } from "../ports/clock.ts";
+import type { Replica } from "../ports/journal.ts";
+import type { Log } from "../ports/log.ts";
+import type { MessageBus } from "../ports/message_bus.ts";
+import type { Random } from "../ports/random.ts";
+import { Applying } from "./applying.ts";
+import { Backfill } from "./backfill.ts";
+import { BulkService } from "./bulk_service.ts";
+import { foundersMembership, type LogSummary, type MembershipAt, type RoleChange } from "./core/mod.ts";
+import { Joining } from "./joining.ts";
+import { LeaderWatch } from "./leader_watch.ts";
+import { RaftNode } from "./node.ts";
+import type { Notices } from "./notices.ts";
+import type { CheckedOptions } from "./options.ts";
+import type { Proposals } from "./proposals.ts";
+import type { RaftDirectory } from "./raft_directory.ts";
+import { Settling } from "./settling.ts";
+import { Snapshotting } from "./snapshotting.ts";
+import type { Transport } from "./transport.ts";
+import { drawIdentity, type Who } from "./who.ts";
+
+/** What the parts are made from, and what they tell. */
+export interface PartsContext {
+  readonly options: CheckedOptions;
+  readonly directory: RaftDirectory;
+  readonly replica: Replica;
+  readonly proposals: Proposals;
+  readonly notices: Notices;
+  readonly transport: Transport;
+  readonly who: Who;
+  readonly control: MessageBus;
+  readonly bulk: MessageBus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly boot: string;
+  roleChange(change: RoleChange): void;
+  turned(leading: boolean): void;
+  membershipChange(membership: MembershipAt): void;
+  /** Whether this node leads, in the core's sense. */
+  leads(): boolean;
+  isMember(id: string, incarnation: string): boolean;
+  /** All other members, the leader first. */
+  others(): string[];
+  stopped(): boolean;
+  failed(error: unknown): void;
+  die(reason: string): void;
+}
+
+/** A node that lives, or is about to. */
+export interface Parts {
+  readonly node: RaftNode;
+  readonly applying: Applying;
+  readonly snapshotting: Snapshotting;
+  readonly service: BulkService;
+  readonly joining: Joining;
+  readonly watch: LeaderWatch;
+  readonly settling: Settling;
+}
+
+/** The membership with which a log begins. */
+export function firstMembership(summary: LogSummary, founders: readonly string[]): MembershipAt {
+  return summary.snapshot?.membership ?? { index: 0, membership: foundersMembership(founders) };
+}
+
+/** Throws StartFailed when the log cannot be used. Nothing runs yet but the answers to requests. */
+export function assemble(context: PartsContext, summary: LogSummary): Parts {
+  const { options, directory, clock, random, log, transport, replica, stopped, failed } = context;
+  const { member, snapshots } = directory;
+  const { clusterId } = options;
+  const identity = () => directory.member.identity;
+  const node = makeNode(context, summary, (from, mark) => snapshotting.install(from, mark));
+  const applying = new Applying(replica, context.proposals, clock, firstMembership(summary, member.founders), {
+    applied(entry) {
+      node.applied(entry);
+      snapshotting.applied(entry);
+    },
+    full: (full) => node.setDisk("store", full ? "full" : "ok"),
+    failed,
+  });
+  const others = () => context.others();
+  const proceedOnFailure = options.proceedOnRestoreFailure;
+  const backfill = new Backfill({ transport, clock, log, clusterId, others, identity, stopped, proceedOnFailure });
+  const service = new BulkService({
+    bus: context.bulk,
+    clusterId,
+    nodeId: member.nodeId,
+    replica,
+    snapshots,
+    identity,
+  });
+  const pinned = () => service.pinned;
+  const snapshotting = new Snapshotting({
+    ...{ options, directory, node, applying, replica, backfill },
+    ...{ clock, random, log, pinned, stopped, failed },
+  });
+  const joining = makeJoining(context, node);
+  const watch = new LeaderWatch({
+    transport,
+    clock,
+    leader: () => context.leads() ? "" : node.raft.leader,
+    heard: () => node.heardLeader,
+    gone: (leader) => node.poke((raft) => raft.leaderGone(leader)),
+  }, Math.max(120, options.heartbeatTimeout / 4));
+  const settling = new Settling({
+    ...{ clock, log, who: context.who, joining, node, directory, boot: context.boot, stopped },
+    isMember: () => context.isMember(member.nodeId, member.incarnation),
+    die: (reason) => context.die(reason),
+  });
+  return { node, applying, snapshotting, service, joining, watch, settling };
+}
+
+function makeNode(context: PartsContext, summary: LogSummary, install: Snapshotting["install"]): RaftNode {
+  const { options, directory, clock, random, log, transport, failed } = context;
+  return new RaftNode({
+    ...{ options, directory, summary, transport, clock, random, log },
+    founders: directory.member.founders,
+    newIdentity: drawIdentity(Number(clock.wall() / 1_000_000n), (bytes) => random.fill(bytes)),
+    events: {
+      role: (change) => context.roleChange(change),
+      turned: (leading) => context.turned(leading),
+      membership: (membership) => context.membershipChange(membership),
+      identity: (identity) => directory.updateMember({ identity }),
+      install,
+      notice: (notice) => context.notices.fromCore(notice),
+      failed,
+    },
+  });
+}
+
+function makeJoining(context: PartsContext, node: RaftNode): Joining {
+  const { options, directory, clock, log, stopped } = context;
+  return new Joining({
+    bus: context.control,
+    ...{ clock, log, stopped },
+    clusterId: options.clusterId,
+    nodeId: directory.member.nodeId,
+    allowAddRemoveNode: options.allowAddRemoveNode,
+    change: (change) => node.poke((raft) => raft.changeMembership(change)),
+    status: () => node.raft.status(),
+    leads: () => context.leads(),
+    contacted: (id) => context.notices.contacted(id),
+  });
+}
