@@ -106,9 +106,11 @@ function deliverToGroup(context: Context, channel: Channel, group: QueueGroup, n
   const to = Math.min(channel.last, from + RUN - 1);
   const shares = new Map<Subscription, Sequence[]>();
   let sequence = from;
+  let floor = 0;
   for (; sequence <= to; sequence++) {
-    const member = chooseForNew(group);
+    const member = chooseForNew(group, floor);
     if (member === undefined) break;
+    if (!member.suspect) floor = member.pending.size;
     member.pending.set(sequence, now + ackWait(member));
     const share = shares.get(member);
     if (share === undefined) shares.set(member, [sequence]);
