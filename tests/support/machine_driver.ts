@@ -5,7 +5,7 @@
 import { StartPosition } from "../../src/protocol/client_messages.ts";
 import type { DeliveryFact, Operation, Subscribe } from "../../src/protocol/operations.ts";
 import { isRefusal, type Outcome } from "../../src/protocol/outcomes.ts";
-import type { ClientInfo, SubscriptionState } from "../../src/protocol/stored_records.ts";
+import type { ClientInfo } from "../../src/protocol/stored_records.ts";
 import {
   admitSubscribe,
   type Channel,
@@ -18,6 +18,16 @@ import {
   startTime,
   type Subscription,
 } from "../../src/streaming/mod.ts";
+import {
+  asRecovered,
+  emptyChannel,
+  holds,
+  mend,
+  note,
+  record,
+  sequenceAt,
+  type StoredChannel,
+} from "./machine_store.ts";
 
 export interface Delivery {
   readonly inbox: string;
@@ -25,6 +35,9 @@ export interface Delivery {
   /** Redelivery count; 0 on a first delivery. */
   readonly count: number;
   readonly at: number;
+  /** What the subscription had pending then, this one included, and how much it may. */
+  readonly pending: number;
+  readonly inFlight: number;
 }
 
 /** What a subscribe request says; the rest has defaults. */
@@ -44,19 +57,6 @@ export interface Wish {
   readonly replaceDurable?: boolean;
   /** Whether the client hears of it: otherwise {@link Machine.started} is not called. */
   readonly start?: boolean;
-}
-
-interface StoredSubscription {
-  state: SubscriptionState;
-  readonly pending: Set<number>;
-}
-
-interface StoredChannel {
-  first: number;
-  readonly times: bigint[];
-  readonly gone: Set<number>;
-  readonly subscriptions: Map<number, StoredSubscription>;
-  highestId: number;
 }
 
 const SETTINGS: MachineSettings = { heartbeatInterval: 30_000, heartbeatTimeout: 10_000, heartbeatFailCount: 10 };
@@ -107,7 +107,7 @@ export class MachineDriver {
   lead(): void {
     this.machine.lead(this.now, this.wall, (name, sequence) => {
       const channel = this.channels.get(name);
-      return channel === undefined || !this.#has(channel, sequence) ? 0n : channel.times[sequence - 1]!;
+      return channel === undefined || !holds(channel, sequence) ? 0n : channel.times[sequence - 1]!;
     });
     this.perform();
   }
@@ -280,26 +280,10 @@ export class MachineDriver {
     this.now += later;
     const { state, repairs, warnings } = recoverState(
       [...this.clients.values()],
-      [...this.channels].map(([name, stored]) => ({
-        name,
-        last: stored.times.length,
-        lastTimestamp: stored.times[stored.times.length - 1] ?? 0n,
-        highestSubscriptionId: stored.highestId,
-        subscriptions: [...stored.subscriptions.values()].map(({ state, pending }) => ({
-          state,
-          pending: [...pending].sort((a, b) => a - b),
-        })),
-      })),
+      [...this.channels].map(([name, stored]) => asRecovered(name, stored)),
       limits,
     );
-    for (const repair of repairs) {
-      const { subscriptions } = this.channels.get(repair.channel)!;
-      if (repair.kind === "forget") subscriptions.delete(repair.id);
-      else if (repair.kind === "update") subscriptions.get(repair.state.id)!.state = repair.state;
-      else if (repair.kind === "sent") {
-        for (const each of repair.sequences) subscriptions.get(repair.id)!.pending.add(each);
-      } else for (const each of repair.sequences) subscriptions.get(repair.id)!.pending.delete(each);
-    }
+    for (const repair of repairs) mend(this.channels.get(repair.channel)!, repair);
     this.machine = new Machine(this.#settings, state);
     this.lead();
     this.settle();
@@ -390,29 +374,14 @@ export class MachineDriver {
   }
 
   #record({ how, channel, state }: Extract<Effect, { kind: "store subscription" }>): void {
-    const stored = this.#storeOf(channel);
-    if (how === "forget") stored.subscriptions.delete(state.id);
-    else if (how === "update") stored.subscriptions.get(state.id)!.state = state;
-    else {
-      if (stored.subscriptions.has(state.id)) throw new Error(`subscription ${state.id} exists`);
-      stored.subscriptions.set(state.id, { state, pending: new Set() });
-      stored.highestId = Math.max(stored.highestId, state.id);
-    }
+    record(this.#storeOf(channel), how, state);
   }
 
   #note(effect: Extract<Effect, { kind: "sent" | "acked" }>): void {
     const { subscription, sequences } = effect;
     const { channel, id } = subscription;
     const stored = this.#storeOf(channel.name).subscriptions.get(id);
-    if (stored !== undefined) {
-      for (const sequence of sequences) {
-        if (effect.kind === "acked") stored.pending.delete(sequence);
-        else {
-          stored.pending.add(sequence);
-          stored.state = { ...stored.state, lastSent: Math.max(stored.state.lastSent, sequence) };
-        }
-      }
-    }
+    if (stored !== undefined) note(stored, effect.kind, sequences);
     const [sent, acknowledged] = effect.kind === "sent" ? [sequences, []] : [[], sequences];
     const { name, incarnation } = channel;
     this.facts.push({
@@ -426,19 +395,16 @@ export class MachineDriver {
 
   #deliver({ subscription, sequences, counts }: Extract<Effect, { kind: "deliver" }>): void {
     const stored = this.#storeOf(subscription.channel.name);
+    const seen = { at: this.now, pending: subscription.pending.size, inFlight: subscription.maxInFlight };
     for (let i = 0; i < sequences.length; i++) {
       const sequence = sequences[i]!;
       if (this.unreadable.has(subscription.channel.name) || this.broken.has(subscription.inbox)) {
         return this.machine.undelivered(subscription, sequences.slice(i), this.now);
       }
       if (!subscription.pending.has(sequence)) continue;
-      if (!this.#has(stored, sequence)) this.machine.missing(subscription, sequence, this.now);
-      else this.deliveries.push({ inbox: subscription.inbox, sequence, count: counts?.[i] ?? 0, at: this.now });
+      if (!holds(stored, sequence)) this.machine.missing(subscription, sequence, this.now);
+      else this.deliveries.push({ inbox: subscription.inbox, sequence, count: counts?.[i] ?? 0, ...seen });
     }
-  }
-
-  #has(stored: StoredChannel, sequence: number): boolean {
-    return sequence >= stored.first && sequence <= stored.times.length && !stored.gone.has(sequence);
   }
 
   #append(name: string, time: bigint, count: number): void {
@@ -458,18 +424,8 @@ export class MachineDriver {
   #storeOf(name: string): StoredChannel {
     let stored = this.channels.get(name);
     if (stored === undefined) {
-      stored = { first: 1, times: [], gone: new Set(), subscriptions: new Map(), highestId: 0 };
-      this.channels.set(name, stored);
+      this.channels.set(name, stored = emptyChannel());
     }
     return stored;
   }
-}
-
-/** As a message log answers it (spec stores, section 1.2). */
-function sequenceAt(stored: StoredChannel, time: bigint): number {
-  if (stored.times.length === 0) return 0;
-  for (let sequence = stored.first; sequence <= stored.times.length; sequence++) {
-    if (stored.times[sequence - 1]! >= time) return sequence;
-  }
-  return stored.times.length + 1;
 }
