@@ -135,9 +135,15 @@ function readSecondsOrDuration(
   name: string,
 ): void {
   const { value } = entry;
+  const text = `invalid use of field "${name}": ${name} should be converted to a duration`;
   if (typeof value === "bigint") {
-    problems.warn(entry, `invalid use of field "${name}": ${name} should be converted to a duration`);
+    problems.warn(entry, text);
     nats[field] = Number(value) * 1000;
+    return;
+  }
+  if (typeof value !== "string") {
+    problems.warn(entry, text);
+    problems.wrongType(entry, "int64");
     return;
   }
   const nanoseconds = readDuration(entry, name, problems);

@@ -34,7 +34,7 @@ export function checkStart(options: Options): StartRefusal | undefined {
     checkClusterId(streaming) ??
     checkCluster(streaming);
   if (reason !== undefined) return { line: `STREAM: Failed to start: ${reason}` };
-  return checkNats(streaming, nats) ?? checkModes(streaming);
+  return checkNats(streaming, nats) ?? checkModes(streaming) ?? checkCredentials(options);
 }
 
 function checkEncryption({ encrypt, encryptionKey, encryptionCipher }: StreamingOptions): string | undefined {
@@ -183,4 +183,31 @@ function checkModes({ ftGroup, store, partitioning, limits }: StreamingOptions):
     return { line: "STREAM: Failed to start: stan: no configured channel" };
   }
   return undefined;
+}
+
+const BCRYPT = /^\$2[abxy]\$\d\d\$/;
+
+/**
+ * Our own connections to the embedded server log in like any client's (spec cli-config-monitoring, section 7). What
+ * cannot work is refused; hashes of users and keys in files are left to the login itself.
+ */
+function checkCredentials({ streaming, nats }: Options): StartRefusal | undefined {
+  if (streaming.natsServer !== "" || streaming.credentials !== "" || streaming.nkeySeedFile !== "") return undefined;
+  const refusal = (hint: string): StartRefusal => ({
+    line: "STREAM: Failed to start: nats: Authorization Violation",
+    hint,
+  });
+  if (nats.users.length + nats.nkeys.length === 0) {
+    if (!BCRYPT.test(nats.password) && !BCRYPT.test(nats.token)) return undefined;
+    return refusal(
+      "the only user's password is a hash, with which our own connections cannot log in: use a users array",
+    );
+  }
+  const name = nats.user || streaming.username;
+  const password = nats.user === "" ? streaming.password : nats.password;
+  if (name === "" && nats.noAuthUser !== "") return undefined;
+  const user = nats.users.find((candidate) => candidate.user === name);
+  if (user === undefined) return refusal("streaming.username must name one of the configured users");
+  if (BCRYPT.test(user.password) || user.password === password) return undefined;
+  return refusal(`streaming.password is not that of the user "${name}"`);
 }

@@ -48,17 +48,24 @@ export function parseCommandLine(args: readonly string[], io: ConfigIo): Command
   if ("mistake" in flags) return { kind: "exit", code: 0, stdout: usage(), stderr: `${flags.mistake}\n` };
   const answer = answerRequests(flags);
   if (answer !== undefined) return answer;
+  const gathered: Gathered = { options: defaultOptions(), warnings: [], stderr: "" };
+  const refuse = (code: number, stdout: string, stderr: string): ExitRequest => ({
+    kind: "exit",
+    code,
+    stdout,
+    stderr: gathered.stderr + stderr,
+  });
   try {
     const signal = givenValue(flags, "flag.signal");
     if (typeof signal === "string" && signal !== "") return { kind: "signal", ...parseSignalRequest(signal, io) };
-    const gathered = gatherOptions(flags, io);
+    gatherOptions(flags, io, gathered);
     const options = effectiveOptions(gathered.options, io.env);
     const refusal = checkBeforeLogging(options);
-    if (refusal !== undefined) return { kind: "exit", code: 1, stdout: `${refusal}\n`, stderr: gathered.stderr };
+    if (refusal !== undefined) return refuse(1, `${refusal}\n`, "");
     return { kind: "run", options, warnings: gathered.warnings, stderr: gathered.stderr };
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause;
-    return { kind: "exit", code: 1, stdout: "", stderr: `${cause.message}\n` };
+    return refuse(1, "", `${cause.message}\n`);
   }
 }
 
@@ -75,52 +82,52 @@ function answerRequests(flags: ParsedFlags): ExitRequest | undefined {
   return { kind: "exit", code: 1, stdout: "", stderr: `unrecognized command: ${quoted(word)}\n` };
 }
 
-/** Options as flags and files say, before anything is filled in. */
-export interface GatheredOptions {
+/** What files and flags say, before anything is filled in; grows while they are read. */
+export interface Gathered {
   readonly options: Options;
   readonly warnings: string[];
-  /** Warnings of the NATS part, for stderr. */
-  readonly stderr: string;
+  /** Warnings of the NATS part. */
+  stderr: string;
+  /** Warnings are never fatal: for a reload. */
+  readonly lenient?: boolean;
 }
 
 /** Applies files and flags in the order of spec cli-config-monitoring, section 1.2. Throws {@link ConfigError}. */
-export function gatherOptions(flags: ParsedFlags, io: ConfigIo): GatheredOptions {
-  const options = defaultOptions();
-  const warnings: string[] = [];
+export function gatherOptions(flags: ParsedFlags, io: ConfigIo, into: Gathered): void {
+  const { options } = into;
   applyPlainFlags(options, flags);
   const { configFile, streamingConfigFile, strict } = options.process;
   if (strict && configFile === "") {
     throw new ConfigError("must specify [-c, --config] option to check configuration file syntax");
   }
-  let stderr = "";
   let tree: ConfigMap | undefined;
   if (configFile !== "") {
     tree = parseFile(configFile, io);
-    stderr = readNatsPart(tree, options, configFile, strict, io);
+    readNatsPart(tree, into, configFile, strict, io);
     applyPlainFlags(options, flags);
   }
   applyNatsFlags(options, flags, io);
   applyOverridableFlags(options, flags);
-  if (streamingConfigFile !== "") tree = readStreamingFile(options, io);
-  if (tree !== undefined) bindStreaming(tree, options, warnings);
+  if (streamingConfigFile !== "") tree = readStreamingFile(into, io);
+  if (tree !== undefined) bindStreaming(tree, options, into.warnings);
   applyPlainFlags(options, flags);
   applyClusterFlag(options, flags);
   applyLastFlags(options, flags, io);
-  return { options, warnings, stderr };
 }
 
-/** Binds the NATS part; answers its warnings. Throws when there are errors, or warnings that count as such. */
-function readNatsPart(tree: ConfigMap, options: Options, file: string, strict: boolean, io: ConfigIo): string {
-  const problems = bindNats(tree, options, file, io);
-  if (problems.errors.length > 0 || (strict && problems.warnings.length > 0)) throw new ConfigError(problems.text());
-  return problems.text();
+/** Binds the NATS part. Throws when there are errors, or warnings that count as such. */
+function readNatsPart(tree: ConfigMap, into: Gathered, file: string, strict: boolean, io: ConfigIo): void {
+  const problems = bindNats(tree, into.options, file, io);
+  const fatalWarnings = strict && into.lenient !== true && problems.warnings.length > 0;
+  if (problems.errors.length > 0 || fatalWarnings) throw new ConfigError(problems.text());
+  into.stderr += problems.text();
 }
 
 /** `-sc`; alone it is read for the NATS part too, strictly. */
-function readStreamingFile(options: Options, io: ConfigIo): ConfigMap {
-  const { configFile, streamingConfigFile } = options.process;
+function readStreamingFile(into: Gathered, io: ConfigIo): ConfigMap {
+  const { configFile, streamingConfigFile } = into.options.process;
   if (configFile !== "") return parseFile(streamingConfigFile, io, "error opening config file: ");
   const tree = parseFile(streamingConfigFile, io);
-  readNatsPart(tree, options, streamingConfigFile, true, io);
+  readNatsPart(tree, into, streamingConfigFile, true, io);
   return tree;
 }

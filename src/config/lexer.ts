@@ -62,8 +62,6 @@ export class Lexer {
         throw cursor.error("Unexpected EOF processing map.");
       case "}":
         return this.#close("map end");
-      case ",":
-        throw cursor.error('Unexpected map value terminator ",".');
       case "]":
         throw cursor.error("Unexpected array end ']' processing map.");
       case "/":
@@ -82,8 +80,7 @@ export class Lexer {
     cursor.takeWhile((character) => isBlank(character) || isNewline(character));
     if (this.#comment()) return undefined;
     const character = cursor.peek();
-    if (character === ",") throw this.#errorAfter("Unexpected array value terminator ','.");
-    if (character === "/") throw this.#errorAfter("Unexpected EOF.");
+    if (character === "," || character === "/") throw this.#errorAfter("Unexpected array value terminator ','.");
     if (character === "]") {
       cursor.take();
       return this.#close("array end");
@@ -98,20 +95,14 @@ export class Lexer {
     cursor.takeWhile(isBlank);
     if (this.#comment()) return undefined;
     const character = cursor.take();
-    if (character === "/" && around !== "top") return this.#nextItem();
+    if (character === "/") return around === "top" ? undefined : this.#nextItem();
     if (around === "top") {
       if (character === END || isNewline(character) || ",;}".includes(character)) return this.#nextItem();
-      throw cursor.error(
-        `Expected a top-level value to end with a new line, comment or EOF, but got '${shown(character)}' instead.`,
-      );
+      throw cursor.error(terminatorExpected(around, character));
     }
     if (character === (around === "map" ? "}" : "]")) return this.#close(around === "map" ? "map end" : "array end");
     if (character === "," || isNewline(character) || (around === "map" && character === ";")) return this.#nextItem();
-    throw cursor.error(
-      around === "map"
-        ? `Expected a map value terminator "," or a map terminator "}", but got '${shown(character)}' instead.`
-        : `Expected an array value terminator "," or an array terminator "]", but got '${shown(character)}' instead.`,
-    );
+    throw cursor.error(terminatorExpected(around, character));
   }
 
   #nextItem(): undefined {
@@ -136,7 +127,7 @@ export class Lexer {
       !isBlank(character) && !isNewline(character) && !isSeparator(character)
     );
     if (/^include$/i.test(text) && (isBlank(cursor.peek()) || isNewline(cursor.peek()))) return this.#include(start);
-    if (cursor.atEnd) throw cursor.error(where === "" ? "Unexpected EOF." : `Unexpected EOF${where} key.`);
+    if (cursor.atEnd && where !== "") throw cursor.error(`Unexpected EOF${where} key.`);
     return this.#keyEnd(text, start);
   }
 
@@ -155,8 +146,7 @@ export class Lexer {
   #include(start: number): Token {
     const { cursor } = this;
     cursor.takeWhile(isBlank);
-    const first = cursor.take();
-    const path = this.#includePath(first);
+    const path = this.#includePath(cursor.peek());
     this.#expect = "terminator";
     return this.#token("include", path, start);
   }
@@ -164,18 +154,19 @@ export class Lexer {
   #includePath(first: string): string {
     const { cursor } = this;
     if (first === "'" || first === '"') {
+      cursor.take();
       const path = cursor.takeWhile((character) => character !== first);
       if (cursor.atEnd) throw cursor.error(`Unexpected EOF in ${first === '"' ? "double " : ""}quoted include`);
       cursor.take();
       return path;
     }
     const found = INCLUDE_SURPRISES.get(isNewline(first) ? "\n" : isDigit(first) || first === "-" ? "0" : first);
-    if (found !== undefined) throw cursor.error(`Expected include value but found ${found}`);
-    const rest = cursor.takeWhile((character) =>
-      !isBlank(character) && !isNewline(character) && !",;]}\\".includes(character)
+    if (found !== undefined) throw this.#errorAfter(`Expected include value but found ${found}`);
+    const path = cursor.takeWhile((character) =>
+      !isBlank(character) && !isNewline(character) && !";}'".includes(character)
     );
-    if (cursor.peek() === "\\") throw this.#errorAfter("Expected include value but found escape sequence");
-    return first === END ? "" : first + rest;
+    if (cursor.peek() === "'") cursor.take();
+    return path;
   }
 
   /** The value at the cursor. */
@@ -187,7 +178,7 @@ export class Lexer {
     if (cursor.atEnd && around === "top") return this.#emptyAtEnd();
     const character = cursor.peek();
     if (isNewline(character)) throw this.#errorAfter("Expected value but found new line");
-    if (",;]}".includes(character) || cursor.atEnd) throw this.#missingValue(around ?? "top", character);
+    if (",;]}".includes(character) || cursor.atEnd) return this.#missingValue(around ?? "top", character);
     this.#expect = "terminator";
     switch (character) {
       case "[":
@@ -196,15 +187,15 @@ export class Lexer {
         return this.#open("map", "map start");
       case "'":
         cursor.take();
-        return this.#token("string", scanRaw(cursor), start);
+        return this.#token("string", scanRaw(cursor), start + 1);
       case '"':
         cursor.take();
-        return this.#token("string", scanQuoted(cursor), start);
+        return this.#token("string", scanQuoted(cursor), start + 1);
       case "(":
         cursor.take();
-        return this.#token("string", scanBlock(cursor), start);
+        return this.#token("string", scanBlock(cursor), start + 1);
       case ".":
-        throw this.#errorAfter("Floats must start with a digit, not '.'.");
+        throw this.#errorAfter("Floats must start with a digit");
       case "-": {
         cursor.take();
         const scanned = scanNegative(cursor);
@@ -221,16 +212,20 @@ export class Lexer {
     return this.#token(this.#separated ? "string" : "end", "", this.cursor.position);
   }
 
-  /** A key whose value is left out would be given the map around it by a lenient reader; say what is wrong instead. */
-  #missingValue(around: Surrounding, character: string): Error {
-    this.cursor.take();
-    if (around === "array") {
-      return this.cursor.error(
-        `Expected an array value terminator "," or an array terminator "]", but got '${shown(character)}' instead.`,
-      );
+  /**
+   * A key without value is an empty string, except before the `}` of a map: there a lenient reader would give the key the
+   * map around it, so it is an error that says so.
+   */
+  #missingValue(around: Surrounding, character: string): Token {
+    this.#expect = "terminator";
+    const { cursor } = this;
+    if (around === "top" || character === ";") return this.#token("string", "", cursor.position);
+    cursor.take();
+    if (around === "map" && character === ",") throw cursor.error('Unexpected map value terminator ",".');
+    if (around === "map" && character === "}") {
+      throw cursor.error(`Expected a value for the key "${this.#key}", but got '}' instead.`);
     }
-    if (character === END) return this.cursor.error("Unexpected EOF processing map.");
-    return this.cursor.error(`Expected a value for the key "${this.#key}", but got '${shown(character)}' instead.`);
+    throw cursor.error(terminatorExpected(around, character));
   }
 
   #open(around: "map" | "array", kind: TokenKind): Token {
@@ -276,6 +271,14 @@ const INCLUDE_SURPRISES = new Map([
   ["\\", "escape sequence"],
   ["\n", "new line"],
 ]);
+
+function terminatorExpected(around: Surrounding, character: string): string {
+  const found = `but got '${shown(character)}' instead.`;
+  if (around === "top") return `Expected a top-level value to end with a new line, comment or EOF, ${found}`;
+  return around === "map"
+    ? `Expected a map value terminator "," or a map terminator "}", ${found}`
+    : `Expected an array value terminator "," or an array terminator "]", ${found}`;
+}
 
 function quotedKeyEof(where: string, quote: string): string {
   if (where === "") return "Unexpected EOF.";

@@ -17,13 +17,13 @@ export function readAccounts(entry: Entry, nats: NatsOptions, problems: NatsProb
   if (!(entry.value instanceof ConfigMap)) return;
   const declared: Declared = { imports: [], exports: [] };
   for (const account of entry.value.entries.values()) readAccount(account, nats, problems, declared);
-  checkAccountNames(nats.accounts, declared, problems);
+  checkAccountNames(entry, nats.accounts, declared, problems);
 }
 
 function readAccountNames(entry: Entry, nats: NatsOptions, problems: NatsProblems): void {
   for (const element of entry.value as Node[]) {
-    if (typeof element.value !== "string") problems.error(element, "Expected map entries for accounts");
-    else if (isFree(element, element.value, nats, problems)) nats.accounts.push(emptyAccount(element.value));
+    const name = problems.string(element);
+    if (name !== undefined && isFree(element, name, nats, problems)) nats.accounts.push(emptyAccount(name));
   }
 }
 
@@ -46,10 +46,10 @@ function emptyAccount(name: string): NatsAccount {
   };
 }
 
-/** Places of imports and exports, for errors about the accounts that they name. */
+/** What all accounts declare together, whose account names are checked at the end. */
 interface Declared {
-  readonly imports: { readonly node: Node; readonly declared: AccountImport }[];
-  readonly exports: { readonly node: Node; readonly declared: AccountExport }[];
+  readonly imports: AccountImport[];
+  readonly exports: AccountExport[];
 }
 
 function readAccount(entry: Entry, nats: NatsOptions, problems: NatsProblems, declared: Declared): void {
@@ -71,10 +71,10 @@ function readAccount(entry: Entry, nats: NatsOptions, problems: NatsProblems, de
         defaults = readPermissions(part, problems);
         break;
       case "imports":
-        readDirections(part, "Imports", problems, (node, map) => readImport(node, map, account, problems, declared));
+        readDirections(part, "Imports", problems, (map) => readImport(map, account, problems, declared));
         break;
       case "exports":
-        readDirections(part, "Exports", problems, (node, map) => readExport(node, map, account, problems, declared));
+        readDirections(part, "Exports", problems, (map) => readExport(map, account, problems, declared));
         break;
       case "mappings":
         account.mappings = readMappings(part, problems);
@@ -151,13 +151,13 @@ function readDirections(
   entry: Entry,
   name: "Imports" | "Exports",
   problems: NatsProblems,
-  read: (node: Node, map: ConfigMap) => void,
+  read: (map: ConfigMap) => void,
 ): void {
   if (!Array.isArray(entry.value)) {
     return problems.error(entry, `${name} should be an array, got ${natsKind(entry.value)}`);
   }
   for (const node of entry.value) {
-    if (node.value instanceof ConfigMap) read(node, node.value);
+    if (node.value instanceof ConfigMap) read(node.value);
     else {problems.error(
         node,
         `${name.slice(0, -1)} Items should be a map with type entry, got ${natsKind(node.value)}`,
@@ -166,7 +166,6 @@ function readDirections(
 }
 
 function readExport(
-  node: Node,
   map: ConfigMap,
   account: NatsAccount,
   problems: NatsProblems,
@@ -199,7 +198,7 @@ function readExport(
   }
   if (result.subject === "") return;
   account.exports.push(result);
-  declared.exports.push({ node, declared: result });
+  declared.exports.push(result);
 }
 
 function readResponseType(part: Entry, problems: NatsProblems): string {
@@ -219,7 +218,6 @@ function readNames(entry: Entry, problems: NatsProblems): string[] {
 }
 
 function readImport(
-  node: Node,
   map: ConfigMap,
   account: NatsAccount,
   problems: NatsProblems,
@@ -245,7 +243,7 @@ function readImport(
   }
   if (result.subject === "") return;
   account.imports.push(result);
-  declared.imports.push({ node, declared: result });
+  declared.imports.push(result);
 }
 
 function textOf(entry: Entry | undefined): string {
@@ -253,14 +251,18 @@ function textOf(entry: Entry | undefined): string {
 }
 
 /** Imports and exports may only name accounts that there are. */
-function checkAccountNames(accounts: readonly NatsAccount[], declared: Declared, problems: NatsProblems): void {
-  const known = (name: string) => accounts.some((account) => account.name === name);
-  for (const { node, declared: entry } of declared.exports) {
-    for (const name of entry.accounts ?? []) {
-      if (!known(name)) problems.error(node, `"${name}" account not defined for ${entry.kind} export`);
-    }
+function checkAccountNames(
+  place: Entry,
+  accounts: readonly NatsAccount[],
+  declared: Declared,
+  problems: NatsProblems,
+): void {
+  const known = new Set(accounts.map((account) => account.name));
+  const check = (name: string, what: string): void => {
+    if (!known.has(name)) problems.error(place, `"${name}" account not defined for ${what}`);
+  };
+  for (const { kind, accounts: names } of declared.exports) {
+    for (const name of names ?? []) check(name, `${kind} export`);
   }
-  for (const { node, declared: entry } of declared.imports) {
-    if (!known(entry.account)) problems.error(node, `"${entry.account}" account not defined for ${entry.kind} import`);
-  }
+  for (const { kind, account } of declared.imports) check(account, `${kind} import`);
 }

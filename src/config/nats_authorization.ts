@@ -26,10 +26,10 @@ export function readAuthorization(entry: Entry, nats: NatsOptions, problems: Nat
   if ((draft.user !== "" || draft.password !== "") && draft.token !== "") {
     return problems.error(entry, "Cannot have a user/pass and token");
   }
-  if (draft.users === undefined) return;
+  if (draft.users === undefined && nats.users.length + nats.nkeys.length === 0) return;
   if (draft.user !== "") return problems.error(entry, "Can not have a single user/pass and a users array");
   if (draft.token !== "") return problems.error(entry, "Can not have a token and a users array");
-  addUsers(entry, draft.users, draft.permissions, nats, problems);
+  if (draft.users !== undefined) addUsers(entry, draft.users, draft.permissions, nats, problems);
 }
 
 function readPart(part: Entry, draft: Draft, nats: NatsOptions, problems: NatsProblems): void {

@@ -79,17 +79,19 @@ function readAuthorization(entry: Entry, nats: NatsOptions, problems: NatsProble
         cluster.authTimeout = readSeconds(part) ?? cluster.authTimeout;
         break;
       default:
-        readOtherAuthorization(entry, part, problems);
+        readOtherAuthorization(entry, part, nats, problems);
     }
   }
 }
 
-function readOtherAuthorization(entry: Entry, part: Entry, problems: NatsProblems): void {
+function readOtherAuthorization(entry: Entry, part: Entry, nats: NatsOptions, problems: NatsProblems): void {
   const key = part.key.toLowerCase();
   if (key === "users") problems.error(entry, "Cluster authorization does not allow multiple users");
   else if (key === "token") problems.error(entry, "Cluster authorization does not support tokens");
   else if (["default_permission", "default_permissions", "permissions"].includes(key)) {
-    problems.error(part, "Cluster authorization takes no permissions; put them into cluster.permissions");
+    const old = 'setting "permissions" within cluster authorization block is deprecated';
+    problems.warn(entry, `invalid use of field "authorization": ${old}`);
+    nats.cluster.permissions = readPermissions(part, problems) ?? nats.cluster.permissions;
   } else problems.unknownField(part);
 }
 

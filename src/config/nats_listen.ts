@@ -14,7 +14,7 @@ export function readListen(entry: Entry, problems: NatsProblems): { host: string
   }
   try {
     const { host, port } = splitHostPort(value);
-    if (/^[+-]?\d+$/.test(port)) return { host, port: Number(port) };
+    if (/^[+-]?\d{1,18}$/.test(port)) return { host, port: Number(port) };
     problems.error(entry, `could not parse port ${quoted(port)}`);
   } catch {
     problems.error(entry, `could not parse address string ${quoted(value)}`);

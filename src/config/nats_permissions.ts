@@ -21,12 +21,12 @@ export function readPermissions(entry: Node, problems: NatsProblems, placed = tr
   for (const part of entry.value.entries.values()) {
     switch (canonicalKey("nats.permissions", part.key)) {
       case "publish": {
-        const subjects = readSubjectPermission(part, problems, false);
+        const subjects = readSubjectPermission(part, problems);
         if (subjects !== undefined) permissions.publish = subjects;
         break;
       }
       case "subscribe": {
-        const subjects = readSubjectPermission(part, problems, true);
+        const subjects = readSubjectPermission(part, problems);
         if (subjects !== undefined) permissions.subscribe = subjects;
         break;
       }
@@ -46,9 +46,9 @@ export function readPermissions(entry: Node, problems: NatsProblems, placed = tr
   return permissions;
 }
 
-function readSubjectPermission(entry: Entry, problems: NatsProblems, queues: boolean): SubjectPermission | undefined {
+function readSubjectPermission(entry: Entry, problems: NatsProblems): SubjectPermission | undefined {
   if (!(entry.value instanceof ConfigMap)) {
-    const allow = readSubjects(entry, problems, queues, false);
+    const allow = readSubjects(entry, problems, false);
     return allow === undefined ? undefined : { allow };
   }
   const permission: SubjectPermission = {};
@@ -62,26 +62,27 @@ function readSubjectPermission(entry: Entry, problems: NatsProblems, queues: boo
       );
       continue;
     }
-    const subjects = readSubjects(part, problems, queues, true);
+    const subjects = readSubjects(part, problems, true);
     if (subjects !== undefined) permission[name] = subjects;
   }
   return permission;
 }
 
 /** One subject or several. Some of these errors name no place, as operators know them. */
-function readSubjects(entry: Node, problems: NatsProblems, queues: boolean, placed: boolean): string[] | undefined {
+function readSubjects(entry: Node, problems: NatsProblems, placed: boolean): string[] | undefined {
   const nodes = Array.isArray(entry.value) ? entry.value : [entry];
   const subjects: string[] = [];
   for (const { value } of nodes) {
     if (typeof value !== "string") {
-      const text = Array.isArray(entry.value)
-        ? `Subject in permissions array cannot be cast to string`
+      const inArray = Array.isArray(entry.value);
+      const text = inArray
+        ? "Subject in permissions array cannot be cast to string"
         : `Expected subject permissions to be a subject, or array of subjects, got ${natsKind(value)}`;
-      if (placed) problems.error(entry, text);
+      if (placed || inArray) problems.error(entry, text);
       else problems.errors.push(text);
       return undefined;
     }
-    if (!isValidPermissionSubject(value, queues)) {
+    if (!isValidPermissionSubject(value)) {
       problems.errors.push(`subject "${value}" is not a valid subject`);
       return undefined;
     }
@@ -90,9 +91,10 @@ function readSubjects(entry: Node, problems: NatsProblems, queues: boolean, plac
   return subjects;
 }
 
-function isValidPermissionSubject(text: string, queues: boolean): boolean {
-  const parts = queues ? text.trim().split(/[ \t]+/) : [text];
-  return parts.length <= 2 && parts.every(isValidSubject);
+/** A subject, with or without a queue group behind it. */
+function isValidPermissionSubject(text: string): boolean {
+  const parts = text.trim().split(/[ \t]+/);
+  return parts.length <= 2 && isValidSubject(parts[0] ?? "");
 }
 
 /** No empty token, `>` only at the end. */
@@ -213,9 +215,10 @@ function readConnectionTypes(entry: Entry, problems: NatsProblems): string[] | u
   const types: string[] = [];
   for (const element of nodes) {
     if (typeof element.value !== "string") {
+      const where = Array.isArray(entry.value) ? " in array" : "";
       problems.error(
-        entry,
-        `error parsing allowed connection types: unsupported type in array ${natsKind(element.value)}`,
+        element,
+        `error parsing allowed connection types: unsupported type${where} ${natsKind(element.value)}`,
       );
       return undefined;
     }

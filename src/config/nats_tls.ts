@@ -137,7 +137,7 @@ function readSetting(tls: NatsTlsOptions, entry: Entry, routes: boolean): Fault 
     case "handshake_first":
       return readHandshakeFirst(tls, entry, fault);
     default:
-      return entry.used ? undefined : fault(`unknown field ["${entry.key}"]`);
+      return fault(`unknown field ["${entry.key}"]`);
   }
 }
 

@@ -34,7 +34,7 @@ export function scanNegative(cursor: Cursor): Scanned {
 function scanSuffix(cursor: Cursor, digits: string): Scanned {
   const text = digits + takeSuffix(cursor);
   const next = cursor.peek();
-  return endsInteger(next) || isDigit(next) ? size(cursor, text) : scanUnquoted(cursor, text + cursor.take());
+  return endsInteger(next) || isDigit(next) ? size(cursor, text) : scanUnquoted(cursor, text);
 }
 
 function takeSuffix(cursor: Cursor): string {

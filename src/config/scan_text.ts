@@ -48,7 +48,7 @@ export function scanUnquoted(cursor: Cursor, begun = ""): Unquoted {
   const text = parts.toString();
   if (escaped || begun !== "") return { kind: "string", text };
   if (isBoolean(text)) return { kind: "bool", text };
-  if (text.startsWith("$") && text.length > 1) return { kind: "variable", text: text.slice(1) };
+  if (text.startsWith("$")) return { kind: "variable", text: text.slice(1) };
   return { kind: "string", text };
 }
 
@@ -61,19 +61,15 @@ export function scanBlock(cursor: Cursor): string {
   while (!cursor.atEnd) {
     const character = cursor.take();
     if (character !== ")" || !aloneOnLine(cursor, start)) continue;
-    const lineStart = cursor.text.lastIndexOf("\n", cursor.position - 1) + 1;
-    return cursor.text.slice(start, Math.max(start, lineStart));
+    return cursor.text.slice(start, cursor.position - 1);
   }
   throw cursor.error("Unexpected EOF processing block.");
 }
 
 /** Whether the `)` just taken has its line for itself, or ends the text. */
 function aloneOnLine(cursor: Cursor, start: number): boolean {
-  const before = cursor.text.slice(
-    Math.max(start, cursor.text.lastIndexOf("\n", cursor.position - 1) + 1),
-    cursor.position - 1,
-  );
-  if (before.trim() !== "") return false;
+  const at = cursor.position - 1;
+  if (at === start || cursor.text[at - 1] !== "\n") return false;
   return cursor.atEnd || cursor.lookAhead(0) === "\n" || (cursor.lookAhead(0) === "\r" && cursor.lookAhead(1) === "\n");
 }
 
@@ -101,12 +97,13 @@ function scanEscape(cursor: Cursor, parts: TextParts): void {
         '\\xXX, \\t, \\n, \\r, \\", \\\\.',
     );
   }
-  const digits = cursor.text.slice(cursor.position, cursor.position + 2);
-  if (digits.length < 2) throw cursor.error("Expected two hexadecimal digits after '\\x', but hit end of line");
+  const digits = cursor.take() + cursor.take();
+  if (digits.includes(END) || digits.includes("\n")) {
+    throw cursor.error("Expected two hexadecimal digits after '\\x', but hit end of line");
+  }
   if (!/^[0-9a-fA-F]{2}$/.test(digits)) {
     throw cursor.error(`Expected two hexadecimal digits after '\\x', but got '${digits}'`);
   }
-  cursor.position += 2;
   parts.addByte(Number.parseInt(digits, 16));
 }
 
@@ -134,9 +131,4 @@ class TextParts {
     this.#text += new TextDecoder().decode(Uint8Array.from(this.#bytes));
     this.#bytes = [];
   }
-}
-
-/** The shown form of the end of the text, for callers that print what they found. */
-export function shownOrEnd(character: string): string {
-  return character === "" ? END : shown(character);
 }
