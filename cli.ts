@@ -1,7 +1,6 @@
 /** The command: arguments → options → a server, until a signal ends it. What `deno compile` compiles. */
-import { runProcess } from "./mod.ts";
+import { runProcess, signalServer } from "./src/process/mod.ts";
 import { parseCommandLine } from "./src/config/mod.ts";
-import { signalServer } from "./src/signalling.ts";
 import { environment, exit, print, printError, processArguments, readText } from "./src/system/mod.ts";
 
 function parse(): ReturnType<typeof parseCommandLine> {

@@ -2,7 +2,6 @@
  * NATS Streaming server, as a library: `serve(options, host)` starts one. The command line is `cli.ts`.
  */
 export { type Host, type RunningServer, serve, VERSION } from "./src/serve.ts";
-export { runProcess } from "./src/process.ts";
 export { builtIns } from "./src/plugins.ts";
 export {
   type BusPlugin,

@@ -54,7 +54,25 @@ const layers: readonly Layer[] = [
     ],
     remedy: "offer it through a plugin in src/plugins/",
   })),
-  { place: "cli.ts", mayImport: ["mod.ts", "src/config/", "src/system/"], remedy: "offer it in mod.ts" },
+  {
+    place: "src/process/",
+    mayImport: [
+      "src/serve.ts",
+      "src/registry.ts",
+      "src/plugins/text_file.ts",
+      "src/server/mod.ts",
+      "src/config/",
+      "src/system/",
+      "src/ports/",
+      "src/protocol/",
+    ],
+    remedy: "the process starts a server through src/serve.ts and knows no part of it",
+  },
+  {
+    place: "cli.ts",
+    mayImport: ["mod.ts", "src/process/", "src/config/", "src/system/"],
+    remedy: "offer it in mod.ts or src/process/mod.ts",
+  },
 ];
 
 /** Modules of the runtime that are sockets, files, timers or processes: only src/system/ touches the machine. */

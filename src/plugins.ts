@@ -1,7 +1,7 @@
 /** The built-in plugins, one line each: the only place that sees every part. */
 import { embeddedNats } from "./plugins/embedded_nats.ts";
 import { externalNats } from "./plugins/external_nats.ts";
-import { fileStore, memoryStore } from "./plugins/stores.ts";
+import { encryption, fileStore, memoryStore } from "./plugins/stores.ts";
 import { raftJournal, soloJournal } from "./plugins/journals.ts";
 import { Registry } from "./registry.ts";
 
@@ -9,6 +9,7 @@ export function builtIns(): Registry {
   return new Registry()
     .add("store", "MEMORY", memoryStore)
     .add("store", "FILE", fileStore)
+    .add("encryption", "at rest", encryption)
     .add("bus", "embedded", embeddedNats)
     .add("bus", "external", externalNats)
     .add("journal", "solo", soloJournal)

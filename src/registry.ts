@@ -77,7 +77,14 @@ export interface JournalPlugin {
   open(context: JournalContext): Awaitable<Journal>;
 }
 
+/** Seals what a store keeps. */
+export interface EncryptionPlugin {
+  /** Throws StartFailed for a key or cipher that cannot be used. */
+  wrap(store: Store, options: Options, system: System): Store;
+}
+
 interface Kinds {
+  encryption: EncryptionPlugin;
   store: StorePlugin;
   bus: BusPlugin;
   journal: JournalPlugin;
@@ -85,6 +92,7 @@ interface Kinds {
 
 export class Registry {
   readonly #plugins: { [K in keyof Kinds]: Map<string, Kinds[K]> } = {
+    encryption: new Map(),
     store: new Map(),
     bus: new Map(),
     journal: new Map(),

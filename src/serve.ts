@@ -20,7 +20,6 @@ import {
   StreamingServer,
 } from "./server/mod.ts";
 import { limitsPage, machineLimits } from "./serve_limits.ts";
-import { encryptedStore } from "./store/mod.ts";
 
 /** The version of the reference that this server stands in for: clients and dashboards read it. */
 export const VERSION = "0.25.6";
@@ -224,8 +223,7 @@ class Serving implements RunningServer {
     const { system } = this.#host;
     const plugin = this.#registry.get("store", streaming.store.toUpperCase());
     const store = this.#journal.wrap(await plugin.open(this.#options, system));
-    if (!streaming.encrypt && streaming.encryptionKey === null) return store;
-    return encryptedStore(store, { key: streaming.encryptionKey ?? "", cipher: streaming.encryptionCipher }, system);
+    return streaming.encrypt ? this.#registry.get("encryption", "at rest").wrap(store, this.#options, system) : store;
   }
 
   async #openServer(bus: MessageBus, store: Store, nats: Nats): Promise<StreamingServer> {

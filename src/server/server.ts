@@ -13,19 +13,14 @@ import type { SetLimits } from "../protocol/operations.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import type { Millis, Nanos } from "../protocol/units.ts";
 import { Machine, type MachineSettings } from "../streaming/mod.ts";
-import { Delivering } from "./delivering.ts";
-import { Expiring } from "./expiring.ts";
-import { Latecomers } from "./latecomers.ts";
-import { Leading } from "./leading.ts";
-import { Outbound } from "./outbound.ts";
+import { assemble } from "./assembly.ts";
+import type { Delivering } from "./delivering.ts";
+import type { Leading } from "./leading.ts";
 import type { Partitions } from "./partitions.ts";
-import { Publishing } from "./publishing.ts";
+import type { Publishing } from "./publishing.ts";
 import { adopt, readStore } from "./recovering.ts";
 import { Recorder } from "./recorder.ts";
-import { Replica } from "./replica.ts";
-import { Requests } from "./requests.ts";
-import { Sessions } from "./sessions.ts";
-import { Subscribing } from "./subscribing.ts";
+import type { Replica } from "./replica.ts";
 import { Timers } from "./timers.ts";
 
 export interface ServerSettings extends MachineSettings {
@@ -111,43 +106,18 @@ export class StreamingServer {
     this.recorder = new Recorder(store, () => this.#flushSubscriptionsLater());
     this.machine = new Machine(settings, adopt(found.recovered, this.recorder, settings, log));
     const { machine, recorder } = this;
-    const { partitions } = parts;
-    const latecomers = partitions === undefined ? undefined : new Latecomers(clock);
-    const outbound = new Outbound({ bus, journal, recorder, timers: this.#timers, log });
-    this.publishing = new Publishing({
+    const assembled = assemble(parts, {
       machine,
-      journal,
-      bus,
-      clock,
-      log,
-      batchMessages: settings.batchMessages,
-      latecomers,
-    });
-    this.delivering = new Delivering({ machine, recorder, outbound, bus, clock, log });
-    const { publishing, delivering } = this;
-    const shared = { machine, journal, publishing, outbound, bus, clock, log, latecomers };
-    const sessions = new Sessions({
-      ...shared,
-      info: () => this.#info,
-      heartbeatTimeout: settings.heartbeatTimeout,
-    });
-    const subscribing = new Subscribing({ ...shared, recorder, partitions, nuid: found.nuid, ...settings });
-    const requests = new Requests(bus, { sessions, publishing, subscribing });
-    const expiring = new Expiring({ machine, recorder, journal, clock, log });
-    this.#leading = new Leading({
-      ...shared,
-      store,
       recorder,
-      delivering,
-      sessions,
-      requests,
-      expiring,
-      partitions,
+      journal,
+      timers: this.#timers,
+      nuid: found.nuid,
       info: () => this.#info,
-      settings,
     });
-    this.#replica = new Replica({ machine, recorder, outbound, clock, listener: this.#leading });
-    outbound.connect(this.#leading);
+    this.publishing = assembled.publishing;
+    this.delivering = assembled.delivering;
+    this.#leading = assembled.leading;
+    this.#replica = assembled.replica;
     bus.onBatchEnd(() => this.#batchEnded());
   }
 

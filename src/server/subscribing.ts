@@ -4,12 +4,7 @@ import { type Journal, NotAgreed } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import type { Inbound, MessageBus } from "../ports/message_bus.ts";
 import { StoreFailed } from "../ports/store.ts";
-import {
-  StartPosition,
-  SubscriptionRequest,
-  SubscriptionResponse,
-  UnsubscribeRequest,
-} from "../protocol/client_messages.ts";
+import { SubscriptionRequest, SubscriptionResponse, UnsubscribeRequest } from "../protocol/client_messages.ts";
 import { Text } from "../protocol/errors.ts";
 import { isChannelName } from "../protocol/subjects.ts";
 import type { Nuid } from "../protocol/nuid.ts";

@@ -1,12 +1,12 @@
 /** One server as one process: its log, its signals, its exit code (spec cli-config-monitoring, sections 3 and 4). */
-import { checkStart, type Options, type StartRefusal } from "./config/mod.ts";
-import type { System } from "./registry.ts";
+import { checkStart, type Options, type StartRefusal } from "../config/mod.ts";
+import type { System } from "../registry.ts";
 import { startMonitor } from "./monitor.ts";
-import { FileFailed } from "./ports/files.ts";
-import { NetworkFailed } from "./ports/network.ts";
-import { StoreFailed } from "./ports/store.ts";
-import { StartFailed } from "./protocol/errors.ts";
-import { type RunningServer, serve } from "./serve.ts";
+import { FileFailed } from "../ports/files.ts";
+import { NetworkFailed } from "../ports/network.ts";
+import { StoreFailed } from "../ports/store.ts";
+import { StartFailed } from "../protocol/errors.ts";
+import { type RunningServer, serve } from "../serve.ts";
 import {
   fileSink,
   onSignals,
@@ -19,7 +19,7 @@ import {
   systemNetwork,
   systemRandom,
   terminalSink,
-} from "./system/mod.ts";
+} from "../system/mod.ts";
 
 /** The exit codes that the process may end with. */
 export const ExitCode = { interrupted: 0, failed: 1, terminated: 143 } as const;

@@ -1,6 +1,6 @@
 /** `-sl`: signals a server that runs (spec cli-config-monitoring, section 4). */
-import type { SignalRequest } from "./config/mod.ts";
-import { processesNamed, sendSignal } from "./system/mod.ts";
+import type { SignalRequest } from "../config/mod.ts";
+import { processesNamed, sendSignal } from "../system/mod.ts";
 
 /** The name that a running server goes by. */
 const PROGRAM = "nats-streaming-server";

@@ -1,12 +1,12 @@
 /** The monitoring listener: one HTTP server for the pages of NATS and of streaming (spec cli-config-monitoring, section 5.1). */
-import type { NatsOptions } from "./config/mod.ts";
-import type { Files } from "./ports/files.ts";
-import type { Log } from "./ports/log.ts";
-import { NetworkFailed } from "./ports/network.ts";
-import { StartFailed } from "./protocol/errors.ts";
-import { readTextFile } from "./plugins/text_file.ts";
-import type { Page } from "./server/mod.ts";
-import { type HttpRequest, type HttpResponse, serveHttp } from "./system/mod.ts";
+import type { NatsOptions } from "../config/mod.ts";
+import type { Files } from "../ports/files.ts";
+import type { Log } from "../ports/log.ts";
+import { NetworkFailed } from "../ports/network.ts";
+import { StartFailed } from "../protocol/errors.ts";
+import { readTextFile } from "../plugins/text_file.ts";
+import type { Page } from "../server/mod.ts";
+import { type HttpRequest, type HttpResponse, serveHttp } from "../system/mod.ts";
 
 /** Finds the page for a path, or answers that there is none. */
 export type Pages = (path: string, query: URLSearchParams) => Page | undefined;
