@@ -3,7 +3,7 @@
  *
  *     0 u32 CRC-32C of bytes 4 to 8 + head   4 u32 length of the head   8 head   then the payloads of entries, back to back
  *     head: u8 format  u8 kind  text cluster id  8 bytes boot id of the sender  8 bytes boot id of the receiver, or zeros
- *           text from  text incarnation  text to  text identity  text founders  varint term  varint largest NATS payload
+ *           text from  text incarnation  text to  text expected  text identity  text founders  varint term  varint largest NATS payload
  *           then what the kind asks for; for each entry of an append: u8 kind, term, payload length, u32 CRC-32C of the payload
  *
  * A payload has its own checksum, so that no byte is summed twice. Messages that exceed what NATS takes travel in chunks.
@@ -42,7 +42,7 @@ const KINDS = [
   "snapshot reply",
 ] as const satisfies readonly Message["kind"][];
 
-const REASONS = ["granted", "leader known", "log older", "voted", "not same cluster", "blank"] as const;
+const REASONS = ["granted", "leader known", "log older", "voted", "not same cluster", "distrusted"] as const;
 const DISKS = ["ok", "slow", "full"] as const;
 const ENTRY_KINDS = [
   "operations",
@@ -148,6 +148,7 @@ export function encodeMessage(message: Message, envelope: Envelope): Uint8Array 
   writer.text(message.from);
   writer.text(message.incarnation);
   writer.text(message.to);
+  writer.text(message.expected);
   writer.text(message.identity);
   writer.text(message.founders);
   writer.number(message.term);
@@ -165,7 +166,6 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
     case "vote":
       into.number(message.lastIndex);
       into.number(message.lastTerm);
-      into.text(message.expected);
       into.byte((message.hint ? 1 : 0) | (message.kind === "vote" && message.transfer ? 2 : 0));
       break;
     case "pre-vote reply":
@@ -207,7 +207,6 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
       break;
     case "removed":
       into.number(message.index);
-      into.text(message.expected);
       break;
     case "snapshot announce":
       writeMark(into, message.snapshot);
@@ -262,6 +261,7 @@ export function decodeMessage(bytes: Uint8Array, clusterId: string): Decoded {
     from: reader.text(),
     incarnation: reader.text(),
     to: reader.text(),
+    expected: reader.text(),
     identity: reader.text(),
     founders: reader.text(),
     term: reader.number(),
@@ -274,7 +274,7 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
   switch (kind) {
     case "pre-vote":
     case "vote": {
-      const last = { lastIndex: r.number(), lastTerm: r.number(), expected: r.text() };
+      const last = { lastIndex: r.number(), lastTerm: r.number() };
       const flags = r.byte();
       const hint = (flags & 1) !== 0;
       return kind === "vote"
@@ -305,7 +305,7 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
     case "goodbye":
       return { kind, ...header, guardTicks: r.number() };
     case "removed":
-      return { kind, ...header, index: r.number(), expected: r.text() };
+      return { kind, ...header, index: r.number() };
     case "snapshot announce":
       return { kind, ...header, snapshot: readMark(r) };
     case "snapshot reply":

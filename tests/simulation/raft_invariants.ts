@@ -176,7 +176,8 @@ class AcknowledgedIsDurable implements Invariant {
         ? leader.disk.written.at(message.match)
         : undefined;
       const differ = mine !== undefined && theirs !== undefined && mine !== theirs;
-      if (disk.log.lastIndex < message.match || differ) {
+      const held = Math.max(disk.log.lastIndex, disk.snapshot?.mark.index ?? 0);
+      if (held < message.match || differ) {
         throw new Violation(this.name, `${node.id} acknowledges ${message.match}, which is not on its disk`);
       }
     }

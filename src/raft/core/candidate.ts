@@ -34,10 +34,9 @@ export class Candidate implements Role {
     const { lastIndex, lastTerm } = state.log;
     for (const to of votersOf(state.membership)) {
       if (to === state.id) continue;
-      const expected = memberOf(state.membership, to)!.incarnation;
-      const question = { lastIndex, lastTerm, expected, hint };
-      if (this.name === "pre-candidate") state.send(to, { kind: "pre-vote", ...question });
-      else state.send(to, { kind: "vote", ...question, transfer: this.#kind === "transfer" });
+      const question = { lastIndex, lastTerm, hint };
+      if (this.name === "pre-candidate") state.tell(to, { kind: "pre-vote", ...question });
+      else state.tell(to, { kind: "vote", ...question, transfer: this.#kind === "transfer" });
     }
     if (this.name === "pre-candidate") this.#grantItself();
     this.#decide();

@@ -9,7 +9,7 @@ export function answerPreVote(state: NodeState, message: PreVote): void {
   if (reason === "leader known" && message.hint && state.leader !== state.id) {
     state.outbox.notice({ kind: "check leader", leader: state.leader });
   }
-  state.send(message.from, {
+  state.answer(message.from, {
     kind: "pre-vote reply",
     reason,
     forTerm: message.term + 1,
@@ -32,7 +32,7 @@ function preVoteReason(state: NodeState, message: PreVote): VoteReason {
 /** Answers a vote; a granted one is saved before the answer leaves. */
 export function answerVote(state: NodeState, message: Vote): void {
   const reason = voteReason(state, message);
-  state.send(message.from, {
+  state.answer(message.from, {
     kind: "vote reply",
     reason,
     forTerm: message.term,
@@ -57,13 +57,11 @@ function voteReason(state: NodeState, message: Vote): VoteReason {
 }
 
 /**
- * Why the two may have nothing to do with one another. A node that knows the cluster's identity votes only for those
- * that have it in their logs. One that has nothing, because it is new or was wiped, does not vote for a member of an
- * established cluster unless that one says that no incarnation was bound to its name yet (M7).
+ * Why a vote is out of the question. A node that knows the cluster's identity votes only for those that have it in their
+ * logs. One that was wiped is not even asked: questions are for the incarnation that is the member (M7).
  */
 function strangerReason(state: NodeState, message: PreVote | Vote): VoteReason | undefined {
-  if (state.distrustLog) return "blank";
-  if (message.expected !== "" && message.expected !== state.incarnation) return "blank";
+  if (state.distrustLog) return "distrusted";
   if (state.identity !== "" && message.identity !== state.identity) return "not same cluster";
   return undefined;
 }
@@ -74,5 +72,5 @@ function tellIfRemoved(state: NodeState, message: PreVote | Vote): void {
   if (state.identity === "" || message.identity !== state.identity || message.lastIndex >= index) return;
   const member = memberOf(membership, message.from);
   if (member !== undefined && (member.incarnation === "" || member.incarnation === message.incarnation)) return;
-  state.send(message.from, { kind: "removed", index, expected: message.incarnation });
+  state.answer(message.from, { kind: "removed", index }, message.incarnation);
 }

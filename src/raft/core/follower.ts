@@ -116,7 +116,7 @@ export class Follower implements Role {
   #askFor(leader: NodeId, prevIndex: number, sequence: number): void {
     const { log, disk } = this.#state;
     const conflictTerm = log.termAt(prevIndex) ?? 0;
-    this.#state.send(leader, {
+    this.#state.answer(leader, {
       kind: "append refusal",
       sequence,
       prevIndex,
@@ -140,7 +140,7 @@ export class Follower implements Role {
     // A log that is not trusted asks to be compared: an idle leader would have no reason to.
     if (state.distrustLog && !this.#appended) this.#askFor(message.from, log.lastIndex + 1, 0);
     this.#appended = false;
-    state.send(message.from, {
+    state.answer(message.from, {
       kind: "heartbeat reply",
       round: message.round,
       sentAt: message.sentAt,
@@ -163,7 +163,7 @@ export class Follower implements Role {
     // A snapshot holds committed entries only: those that are here already are committed as well (S4).
     if (log.termAt(snapshot.index) === snapshot.term) state.commitThrough(snapshot.index);
     if (snapshot.index <= log.commit) {
-      return state.send(message.from, { kind: "snapshot reply", match: this.#durableCommit(), failed: false });
+      return state.answer(message.from, { kind: "snapshot reply", match: this.#durableCommit(), failed: false });
     }
     if (state.installing !== undefined) return;
     state.installing = snapshot;
@@ -184,6 +184,6 @@ export class Follower implements Role {
     const match = this.#durableMatch();
     assert(match <= state.log.durable, "only what is durable is acknowledged");
     this.#acknowledged = match;
-    state.send(state.leader, { kind: "append reply", match, disk: state.disk });
+    state.answer(state.leader, { kind: "append reply", match, disk: state.disk });
   }
 }

@@ -194,7 +194,7 @@ export class Leader implements Role {
     const round = this.lease.startRound(this.termCommitted);
     for (const peer of this.peers.values()) {
       const commit = Math.min(state.log.commit, peer.match);
-      state.send(peer.id, { kind: "heartbeat", commit, round, sentAt: state.now });
+      state.tell(peer.id, { kind: "heartbeat", commit, round, sentAt: state.now });
     }
     this.lease.update();
   }
@@ -288,7 +288,7 @@ export class Leader implements Role {
     const state = this.#state;
     const { index } = state.log.membership;
     for (const { id, incarnation } of this.#leaving) {
-      if (id !== state.id) state.send(id, { kind: "removed", index, expected: incarnation });
+      if (id !== state.id) state.answer(id, { kind: "removed", index }, incarnation);
     }
     this.#leaving = [];
     if (memberOf(state.membership, state.id) !== undefined) return;

@@ -22,6 +22,11 @@ export interface Header {
   /** The sender's incarnation. */
   readonly incarnation: string;
   readonly to: NodeId;
+  /**
+   * The receiver's incarnation as the sender's membership has it, empty while unbound and in answers: what is meant for
+   * another incarnation is dropped (M7).
+   */
+  readonly expected: string;
   /** The sender's current term. */
   readonly term: number;
   /** The cluster's identity as the sender's log has it, committed or (while `founders` is given) not yet (M8); or empty. */
@@ -35,8 +40,6 @@ export interface PreVote extends Header {
   readonly kind: "pre-vote";
   readonly lastIndex: number;
   readonly lastTerm: number;
-  /** The receiver's incarnation in the sender's membership, empty while unbound: another one may not vote (M7). */
-  readonly expected: string;
   /** The sender has reason to think that the leader is gone (E7). */
   readonly hint: boolean;
 }
@@ -46,7 +49,6 @@ export interface Vote extends Header {
   readonly kind: "vote";
   readonly lastIndex: number;
   readonly lastTerm: number;
-  readonly expected: string;
   readonly hint: boolean;
   /** The leader asked the sender to take over (E9): that a leader is alive is no reason to refuse. */
   readonly transfer: boolean;
@@ -61,8 +63,8 @@ export type VoteReason =
   | "voted"
   /** Other identity or other initial list. */
   | "not same cluster"
-  /** The voter may not vote: a blank incarnation (M7), or its log is not trusted yet. */
-  | "blank";
+  /** The voter's log is not trusted yet (P12). */
+  | "distrusted";
 
 interface VoteAnswer extends Header {
   readonly reason: VoteReason;
@@ -152,10 +154,9 @@ export interface Goodbye extends Header {
   readonly guardTicks: number;
 }
 
-/** The node `to` in the incarnation `expected` is no member any more, by the entry at `index` (M6). */
+/** The receiver is no member any more, by the entry at `index` (M6). */
 export interface Removed extends Header {
   readonly kind: "removed";
-  readonly expected: string;
   readonly index: number;
 }
 

@@ -120,13 +120,24 @@ export class NodeState {
     this.outbox.changeRole({ role: this.role.name as CoreRole, term: this.term, leader: this.leader });
   }
 
-  send(to: NodeId, body: Body): void {
+  /** Tells a member something, of its own accord. */
+  tell(to: NodeId, body: Body): void {
+    this.#send(to, memberOf(this.membership, to)?.incarnation ?? "", body);
+  }
+
+  /** Answers whoever asked, or tells somebody who is no member. */
+  answer(to: NodeId, body: Body, expected = ""): void {
+    this.#send(to, expected, body);
+  }
+
+  #send(to: NodeId, expected: string, body: Body): void {
     const settled = this.identity !== "";
     this.outbox.send({
       ...body,
       from: this.id,
       incarnation: this.incarnation,
       to,
+      expected,
       term: this.term,
       identity: settled ? this.identity : this.log.identityInLog,
       founders: settled ? "" : this.founders,

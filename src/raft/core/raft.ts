@@ -48,7 +48,9 @@ export class Raft {
   /** A message that passed the transport's checks. */
   step(message: Message): void {
     const state = this.#state;
-    if (message.to !== state.id || message.from === state.id || !this.#isSameCluster(message)) return;
+    if (message.to !== state.id || message.from === state.id) return;
+    if (message.expected !== "" && message.expected !== state.incarnation) return;
+    if (!this.#isSameCluster(message)) return;
     if (message.kind === "pre-vote") return answerPreVote(state, message);
     if (message.kind === "vote") return answerVote(state, message);
     if (message.kind === "goodbye") return this.#goodbye(message);
@@ -115,7 +117,7 @@ export class Raft {
     const leader = this.#leader;
     if (leader === undefined) return;
     const guardTicks = Math.max(0, leader.lease.quietUntil - state.now);
-    for (const to of state.peers()) state.send(to, { kind: "goodbye", guardTicks });
+    for (const to of state.peers()) state.tell(to, { kind: "goodbye", guardTicks });
     this.#follow(state.term, "");
   }
 
@@ -307,7 +309,7 @@ export class Raft {
   /** A stale leader, or one that this node's higher term keeps out, learns the term and steps down (E6). */
   #correct(message: Message): void {
     const { log, disk } = this.#state;
-    this.#state.send(message.from, { kind: "heartbeat reply", round: 0, sentAt: -1, applied: log.applied, disk });
+    this.#state.answer(message.from, { kind: "heartbeat reply", round: 0, sentAt: -1, applied: log.applied, disk });
   }
 
   #goodbye(message: Goodbye): void {
@@ -322,7 +324,7 @@ export class Raft {
 
   #removed(message: Removed): void {
     const state = this.#state;
-    if (message.expected !== state.incarnation || message.index <= state.log.membership.index) return;
+    if (message.index <= state.log.membership.index) return;
     state.outbox.noticeOnce("removed", { kind: "removed", index: message.index });
   }
 
@@ -353,7 +355,7 @@ export class Raft {
   #answerAnnounce(failed: boolean): void {
     const { leader, id, log } = this.#state;
     if (leader === "" || leader === id) return;
-    this.#state.send(leader, { kind: "snapshot reply", match: Math.min(log.commit, log.durable), failed });
+    this.#state.answer(leader, { kind: "snapshot reply", match: Math.min(log.commit, log.durable), failed });
   }
 
   /** Cuts away what snapshot and followers can spare (S5). */

@@ -44,7 +44,7 @@ function sendOne(state: NodeState, peer: Progress): boolean {
 function sendAppend(state: NodeState, peer: Progress, prevTerm: number, entries: Append["entries"]): void {
   const { commit } = state.log;
   const sequence = ++peer.sequence;
-  state.send(peer.id, { kind: "append", sequence, prevIndex: peer.next - 1, prevTerm, commit, entries });
+  state.tell(peer.id, { kind: "append", sequence, prevIndex: peer.next - 1, prevTerm, commit, entries });
   peer.sent(entries, commit);
 }
 
@@ -53,7 +53,7 @@ export function announce(state: NodeState, peer: Progress): void {
   const snapshot: SnapshotMark | undefined = state.log.snapshot;
   if (snapshot === undefined) return;
   peer.announce(snapshot, state.now);
-  state.send(peer.id, { kind: "snapshot announce", snapshot });
+  state.tell(peer.id, { kind: "snapshot announce", snapshot });
 }
 
 /** Entries came back from disk for `peer`. */

@@ -45,7 +45,7 @@ export class Transfer {
     const peer = this.#peers.get(this.#target);
     if (peer === undefined || peer.match !== log.lastIndex || now < this.#askAgainAt) return;
     this.#askAgainAt = now + timeouts.heartbeatInterval;
-    this.#state.send(peer.id, { kind: "timeout now" });
+    this.#state.tell(peer.id, { kind: "timeout now" });
   }
 
   /** Gives up when the target took too long, or is no voter any more. Says whether it did. */
