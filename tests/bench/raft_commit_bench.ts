@@ -1,4 +1,5 @@
 /** Commit rate and latency of three Raft journals in one process, on real files, over buses in memory. */
+import process from "node:process";
 import type { Replica } from "../../src/ports/journal.ts";
 import { silentLog } from "../../src/ports/log.ts";
 import type { Operation, Publish } from "../../src/protocol/operations.ts";
@@ -46,7 +47,7 @@ function counter(): Replica & { applied: number; leads: boolean } {
 async function run(sync: boolean): Promise<void> {
   const clock = systemClock();
   const net = new MemoryNet(clock);
-  const directory = Deno.makeTempDirSync({ dir: Deno.args[0] });
+  const directory = Deno.makeTempDirSync(Deno.args[0] === undefined ? {} : { dir: Deno.args[0] });
   const peers = ["a", "b", "c"];
   const journals: RaftJournal[] = [];
   const replicas = peers.map(counter);
@@ -88,7 +89,7 @@ async function measure(
   const times: number[] = [];
   const end = performance.now() + 2000;
   const begun = performance.now();
-  const cpu = Deno.build.os === "linux" ? process_cpu() : 0;
+  const cpu = cpuMicros();
   const worker = async () => {
     while (performance.now() < end) {
       const at = performance.now();
@@ -100,7 +101,7 @@ async function measure(
   const seconds = (performance.now() - begun) / 1000;
   times.sort((a, b) => a - b);
   const messages = times.length * count;
-  const used = (process_cpu() - cpu) / messages;
+  const used = (cpuMicros() - cpu) / messages;
   console.log(
     `sync=${sync} ${count} messages a commit, ${window} at once: ${Math.round(times.length / seconds)} commits/s, ` +
       `${Math.round(messages / seconds)} messages/s, median ${times[times.length >> 1]!.toFixed(2)} ms, ` +
@@ -110,8 +111,8 @@ async function measure(
   );
 }
 
-function process_cpu(): number {
-  const { user, system } = Deno.cpuUsage?.() ?? { user: 0, system: 0 };
+function cpuMicros(): number {
+  const { user, system } = process.cpuUsage();
   return user + system;
 }
 
