@@ -1,6 +1,7 @@
 /** Runs every check of the project and says at the end which failed. Usage: `deno task check`. */
 import { doorViolations } from "./check_doors.ts";
 import { wordViolations } from "./check_words.ts";
+import { configurationDocComplaints, configurationDocPath } from "./configuration_doc.ts";
 
 const root = decodeURIComponent(new URL("..", import.meta.url).pathname);
 
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
   const checks: readonly [name: string, complaints: string[]][] = [
     ["doors", doorViolations(files)],
     ["words", wordViolations(files)],
+    ["configuration document", configurationDocComplaints(files.get(configurationDocPath))],
   ];
   for (const [name, complaints] of checks) {
     for (const complaint of complaints) console.error(complaint);

@@ -1,0 +1,30 @@
+/** The generated documentation is up to date and names every flag and every key. */
+import assert from "node:assert/strict";
+import { OPTION_ROWS } from "../src/config/option_rows.ts";
+import { configurationDoc, configurationDocComplaints, configurationDocPath } from "./configuration_doc.ts";
+
+Deno.test("docs/configuration.md is what the option rows say", () => {
+  const text = Deno.readTextFileSync(new URL(`../${configurationDocPath}`, import.meta.url));
+  assert.deepEqual(configurationDocComplaints(text), []);
+});
+
+Deno.test("a document that differs is complained about with the remedy", () => {
+  const [complaint, ...others] = configurationDocComplaints(`${configurationDoc()} `);
+  assert.match(complaint ?? "", /not up to date; run: deno run -A scripts\/configuration_doc\.ts$/);
+  assert.deepEqual(others, []);
+});
+
+Deno.test("every flag and every key stands in the document, each row once", () => {
+  const text = configurationDoc();
+  for (const row of OPTION_ROWS) {
+    const cells = [
+      (row.flags ?? []).map((flag) => `\`-${flag}\``).join(", "),
+      (row.keys ?? []).map((key) => `\`${key}\``).join(", "),
+    ];
+    const start = `| ${cells.map((cell) => cell || "–").join(" | ")} |`;
+    const lines = text.split("\n").filter((line) =>
+      line.startsWith(start) && line.includes(row.help.replaceAll("|", "\\|"))
+    );
+    assert.equal(lines.length, 1, `${start} ${row.help}`);
+  }
+});
