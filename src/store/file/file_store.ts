@@ -292,8 +292,10 @@ class FileStore implements Store {
   async #close(): Promise<void> {
     const failures: unknown[] = [];
     try {
-      if (this.#context.syncing.failure === undefined) await this.#syncAll();
-      else failures.push(this.#context.syncing.failure);
+      if (this.#context.syncing.failure === undefined) {
+        await this.#syncAll();
+        for (const { messages } of this.#channels.values()) this.#guard(() => messages.finish());
+      } else failures.push(this.#context.syncing.failure);
     } catch (error) {
       failures.push(error);
     }

@@ -119,8 +119,8 @@ export class FileMessageLog implements MessageLog, Flushable {
     const newest = this.#slices.at(-1);
     if (newest !== undefined && !this.#sliceLimits.reached(newest, this.context.tick)) return newest;
     const slice = new Slice((newest?.number ?? 0) + 1, this.directory, this.context);
-    slice.data.closeWhenIdle = slice.index.closeWhenIdle = false;
-    if (newest !== undefined) newest.data.closeWhenIdle = newest.index.closeWhenIdle = true;
+    slice.closeWhenIdle = false;
+    if (newest !== undefined) newest.closeWhenIdle = true;
     this.#slices.push(slice);
     if (this.#slices.length > 1 && this.#slices[0]!.liveCount === 0) this.#doomed.push(this.#slices.shift()!);
     return slice;
@@ -193,6 +193,7 @@ export class FileMessageLog implements MessageLog, Flushable {
       this.#tail.writeEntries(slice, extent.last);
       yield slice.index;
       slice.flushed = extent;
+      if (slice !== this.#slices.at(-1)) slice.trimIndex();
     }
   }
 
@@ -246,7 +247,7 @@ export class FileMessageLog implements MessageLog, Flushable {
     for (const slice of slices) if (slice.flushed.records === 0) slice.remove(this.channel);
     for (const slice of this.#slices) if (slice.dirty) slice.rollBack();
     const newest = this.#slices.at(-1);
-    if (newest !== undefined) newest.data.closeWhenIdle = newest.index.closeWhenIdle = false;
+    if (newest !== undefined) newest.closeWhenIdle = false;
     this.#tail.dropSlices(slices.filter((slice) => slice.flushed.records === 0));
     this.#tail.cut(newest?.last ?? 0);
     this.#recount(this.#floor);
@@ -346,6 +347,11 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#floor = 0;
     this.#recount(0);
     this.#setDirty();
+  }
+
+  /** Leaves the files as the reference would: without room for more. Throws FileFailed. */
+  finish(): void {
+    for (const slice of this.#slices) slice.trimIndex();
   }
 
   /** Closes files and forgets what is in memory, flushed or not. */

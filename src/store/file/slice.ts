@@ -21,6 +21,9 @@ export interface Extent {
   readonly ordered: boolean;
 }
 
+/** How many bytes an index file grows ahead of its entries. */
+const MIN_AHEAD = 4096, MAX_AHEAD = 64 * 1024;
+
 const NOTHING: Extent = { last: 0, records: 0, bytes: 0, end: VERSION_SIZE, latest: 0n, lastTime: 0n, ordered: true };
 
 /** A block of messages of one slice, on its way to the files or just read from them. */
@@ -68,6 +71,8 @@ export class Slice implements Extent {
   /** Length of the data file where that is beyond {@link end}: the rest is dead and is cut before the first append. */
   physicalEnd: Offset = VERSION_SIZE;
 
+  /** Length of the index file where that is beyond its entries. */
+  #allocated: Offset = 0;
   readonly #context: FileContext;
 
   constructor(readonly number: number, readonly directory: string, context: FileContext) {
@@ -79,6 +84,11 @@ export class Slice implements Extent {
   /** Whether every sequence between first and last has a record: then entry `i` is that of `first + i`. */
   get contiguous(): boolean {
     return this.last - this.first + 1 === this.records;
+  }
+
+  /** Whether its files are closed when they are not in use: not while it is being written to. */
+  set closeWhenIdle(value: boolean) {
+    this.data.closeWhenIdle = this.index.closeWhenIdle = value;
   }
 
   get dirty(): boolean {
@@ -154,8 +164,29 @@ export class Slice implements Extent {
     if (until <= block.writtenEntries) return;
     const at = VERSION_SIZE + (block.record + block.writtenEntries) * ENTRY_SIZE;
     this.index.unsynced = true;
+    if (this.#context.options.sync) this.#allocate(VERSION_SIZE + (block.record + until) * ENTRY_SIZE);
     this.index.file.writeAt(entryBytes(block.entries, block.writtenEntries * WORDS, until - block.writtenEntries), at);
     block.writtenEntries = until;
+  }
+
+  /**
+   * Fills the index file with zeros beyond `end`: syncing it is cheaper while it does not grow. Recovery, the reference's too,
+   * cuts them off (spec stores, section 3.10).
+   */
+  #allocate(end: Offset): void {
+    if (end <= this.#allocated) return;
+    const ahead = Math.min(Math.max(end, MIN_AHEAD), MAX_AHEAD) / ENTRY_SIZE | 0;
+    const from = Math.max(this.#allocated, VERSION_SIZE);
+    this.#allocated = end + ahead * ENTRY_SIZE;
+    this.index.file.writeAt(new Uint8Array(this.#allocated - from), from);
+  }
+
+  /** Cuts the zeros beyond the entries off again: nothing more is going to be appended. Throws FileFailed. */
+  trimIndex(): void {
+    const end = VERSION_SIZE + this.flushed.records * ENTRY_SIZE;
+    if (this.#allocated <= end || !this.created || this.dirty) return;
+    this.index.file.truncate(end);
+    this.#allocated = 0;
   }
 
   /** Goes back to what was flushed: the files are cut there. Throws FileFailed. */
@@ -168,6 +199,7 @@ export class Slice implements Extent {
     this.physicalEnd = end;
     const entriesEnd = VERSION_SIZE + records * ENTRY_SIZE;
     if (this.index.file.size() > entriesEnd) this.index.file.truncate(entriesEnd);
+    this.#allocated = 0;
   }
 
   /** Closes the files and removes them, or hands them to the archive script. */
