@@ -1,14 +1,12 @@
 /** The command: arguments → options → a server, until a signal ends it. What `deno compile` compiles. */
 import { runProcess, signalServer } from "./src/process/mod.ts";
-import { parseCommandLine } from "./src/config/mod.ts";
+import { type Options, parseCommandLine, reloadOptions } from "./src/config/mod.ts";
 import { environment, exit, print, printError, processArguments, readText } from "./src/system/mod.ts";
 
-function parse(): ReturnType<typeof parseCommandLine> {
-  return parseCommandLine(processArguments, { read: readText, env: environment });
-}
+const io = { read: readText, env: environment };
 
 async function main(): Promise<number> {
-  const parsed = parse();
+  const parsed = parseCommandLine(processArguments, io);
   if (parsed.kind === "exit") {
     print(parsed.stdout);
     printError(parsed.stderr);
@@ -20,11 +18,7 @@ async function main(): Promise<number> {
     return failure === undefined ? 0 : 1;
   }
   printError(parsed.stderr);
-  const reread = () => {
-    const again = parse();
-    if (again.kind !== "run") throw new Error(again.kind === "exit" ? again.stderr.trim() : "not a server any more");
-    return again.options;
-  };
+  const reread = (inUse: Options) => reloadOptions(processArguments, inUse, io);
   return await runProcess({ options: parsed.options, warnings: parsed.warnings, reread });
 }
 

@@ -10,6 +10,9 @@ const output = `${root}dist/nats-streaming-server${Deno.build.os === "windows" ?
 /** What the server needs: sockets, files named by its configuration, variables that configuration may use, host name, archive script. */
 const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-run"];
 
+/** Modules that run on threads of their own: nothing imports them, so the compiler must be told. */
+const threads = ["--include", "src/system/bcrypt_worker.ts"];
+
 /** Everything but the sources stays out, tests too. */
 export function belongsInBinary(path: string): boolean {
   if (["cli.ts", "mod.ts", "deno.json", "deno.lock"].includes(path)) return true;
@@ -22,7 +25,7 @@ async function main(): Promise<void> {
     copySources("", copy);
     await Deno.mkdir(`${root}dist`, { recursive: true });
     const { success, code } = await new Deno.Command(Deno.execPath(), {
-      args: ["compile", "--no-check", "--no-prompt", ...permissions, "--output", output, "cli.ts"],
+      args: ["compile", "--no-check", "--no-prompt", ...permissions, ...threads, "--output", output, "cli.ts"],
       cwd: copy,
       stdin: "null",
     }).spawn().status;

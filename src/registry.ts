@@ -10,6 +10,7 @@ import type { Journal } from "./ports/journal.ts";
 import type { Log } from "./ports/log.ts";
 import type { MessageBus } from "./ports/message_bus.ts";
 import type { Network } from "./ports/network.ts";
+import type { PasswordHasher } from "./ports/password_hasher.ts";
 import type { Random } from "./ports/random.ts";
 import type { RecoveredState, Store } from "./ports/store.ts";
 import { StartFailed } from "./protocol/errors.ts";
@@ -22,6 +23,7 @@ export interface System {
   readonly random: Random;
   readonly files: Files;
   readonly network: Network;
+  readonly passwords: PasswordHasher;
   /** Lines of the streaming part. */
   readonly log: Log;
   /** Lines of the NATS part. */

@@ -32,8 +32,10 @@ export interface Host {
   readonly runtime: string;
   /** Open file descriptors and their limit; zeros where unknown. */
   readonly openFiles: () => { open: number; max: number };
-  /** Opens the monitoring listener, where one is wanted, once pages can be answered. */
-  readonly monitor: (page: (path: string, query: URLSearchParams) => Page | undefined) => Promise<() => Promise<void>>;
+  /** Opens the monitoring listener, once pages can be answered; `undefined` where none is wanted. */
+  readonly monitor: (
+    page: (path: string, query: URLSearchParams) => Page | undefined,
+  ) => Promise<{ readonly url: string; close(): Promise<void> } | undefined>;
   /** The server has failed and fallen silent; the process should end with `code`. */
   readonly onFatal: (reason: string, code: number) => void;
 }
@@ -42,6 +44,8 @@ export interface Host {
 export interface RunningServer {
   /** Where NATS clients connect. */
   readonly url: string;
+  /** Where the monitoring pages are; empty when they are not served. */
+  readonly monitorUrl: string;
   readonly serverId: string;
   /** A monitoring page; `undefined` for a path that is none. */
   page(path: string, query: URLSearchParams): Page | undefined;
@@ -74,7 +78,7 @@ class Serving implements RunningServer {
   #nats: Nats | undefined;
   #store: Store | undefined;
   #server: StreamingServer | undefined;
-  #closeMonitor: (() => Promise<void>) | undefined;
+  #monitor: Awaited<ReturnType<Host["monitor"]>>;
   #stopped: Promise<void> | undefined;
   #failed = false;
   #ft: FaultTolerance | undefined;
@@ -88,6 +92,10 @@ class Serving implements RunningServer {
     this.serverId = this.#nuid.next();
     this.#startTime = host.system.clock.wall();
     this.#journal = this.#registry.get("journal", options.streaming.cluster.clustered ? "raft" : "solo");
+  }
+
+  get monitorUrl(): string {
+    return this.#monitor?.url ?? "";
   }
 
   get url(): string {
@@ -106,7 +114,7 @@ class Serving implements RunningServer {
     this.#store = await this.#openStore();
     this.#nats = await this.#registry.get("bus", streaming.natsServer === "" ? "embedded" : "external")
       .start(this.#options, system);
-    this.#closeMonitor = await this.#host.monitor((path, query) => this.page(path, query));
+    this.#monitor = await this.#host.monitor((path, query) => this.page(path, query));
     const bus = await this.#nats.connect("general");
     if (streaming.ftGroup === "") await this.#serve(bus, this.#store, this.#nats);
     else await this.#standBy(bus, this.#store, this.#nats);
@@ -214,7 +222,7 @@ class Serving implements RunningServer {
     this.#partitions?.stop();
     if (this.#server !== undefined) await this.#server.stop();
     else await this.#store?.close();
-    await this.#closeMonitor?.();
+    await this.#monitor?.close();
     await this.#nats?.close();
   }
 

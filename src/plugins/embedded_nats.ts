@@ -9,14 +9,16 @@ import {
 import type { TlsOptions } from "../ports/network.ts";
 import type { Millis } from "../protocol/units.ts";
 import type { BusPlugin, Nats, System } from "../registry.ts";
+import { announceNats } from "./nats_banner.ts";
 import { optionalTextFile } from "./text_file.ts";
 
 const SECOND: Millis = 1000;
 
 export const embeddedNats: BusPlugin = {
   async start(options, system): Promise<Nats> {
-    const { network, clock, random, natsLog: log } = system;
-    const server = await startNatsServer(embeddedOptions(options, system), { network, clock, random, log });
+    const { network, clock, random, passwords, natsLog: log } = system;
+    const server = await startNatsServer(embeddedOptions(options, system), { network, clock, random, passwords, log });
+    announceNats(server, options.nats, log);
     return {
       url: server.url,
       connect: (role) => server.openBus(`_NSS-${options.streaming.clusterId}-${role}`),

@@ -1,7 +1,7 @@
 /** Options → stores. */
 import type { Options } from "../config/mod.ts";
-import { type ConfiguredLimits, openFileStore, openMemoryStore, type StoreLimits } from "../store/mod.ts";
-import type { StorePlugin } from "../registry.ts";
+import { type ConfiguredLimits, encrypted, openFileStore, openMemoryStore, type StoreLimits } from "../store/mod.ts";
+import type { EncryptionPlugin, StorePlugin } from "../registry.ts";
 
 export const memoryStore: StorePlugin = {
   open: (options) => openMemoryStore({ limits: storeLimits(options) }),
@@ -32,6 +32,14 @@ export const fileStore: StorePlugin = {
       readBufferSize: file.readBufferSize,
       autoSync: file.autoSync,
     }, { files, clock, random, log });
+  },
+};
+
+export const encryption: EncryptionPlugin = {
+  wrap(store, { streaming }, { random }) {
+    const key = new TextEncoder().encode(streaming.encryptionKey ?? "");
+    streaming.encryptionKey = null;
+    return encrypted(store, { key, cipher: streaming.encryptionCipher, random });
   },
 };
 

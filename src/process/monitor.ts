@@ -19,18 +19,24 @@ export interface MonitorContext {
   readonly embedded: boolean;
 }
 
-/** Opens the listener that the options ask for. Rejects with StartFailed. Answers how to close it. */
+/** An open monitoring listener. */
+export interface Monitor {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Opens the listener that the options ask for. Rejects with StartFailed. */
 export async function startMonitor(
   nats: NatsOptions,
   pages: Pages,
   { files, log, embedded }: MonitorContext,
-): Promise<() => Promise<void>> {
+): Promise<Monitor | undefined> {
   if (nats.httpPort !== 0 && nats.httpsPort !== 0) {
     throw new StartFailed(`can't specify both HTTP (${nats.httpPort}) and HTTPs (${nats.httpsPort}) ports`);
   }
   const isSecure = nats.httpsPort !== 0;
   const asked = isSecure ? nats.httpsPort : nats.httpPort;
-  if (asked === 0) return async () => {};
+  if (asked === 0) return undefined;
   const tls = isSecure ? tlsFiles(nats, files) : undefined;
   const port = asked === -1 ? 0 : asked;
   try {
@@ -41,13 +47,19 @@ export async function startMonitor(
     if (embedded) {
       log.notice(`Starting ${isSecure ? "https" : "http"} monitor on ${nats.httpHost}:${server.address.port}`);
     }
-    return () => server.close();
+    const scheme = isSecure ? "https" : "http";
+    return { url: `${scheme}://${shownHost(nats.httpHost)}:${server.address.port}`, close: () => server.close() };
   } catch (error) {
     if (!(error instanceof NetworkFailed)) throw error;
     throw new StartFailed(`Can't start monitoring: can't listen to the monitor port: ${error.message}`, 1, {
       cause: error,
     });
   }
+}
+
+/** What to dial for an address that means every one of this machine's. */
+function shownHost(host: string): string {
+  return host === "0.0.0.0" || host === "::" || host === "" ? "127.0.0.1" : host;
 }
 
 function tlsFiles(nats: NatsOptions, files: Files): { certificate: string; key: string } {

@@ -1,24 +1,25 @@
 /** One server as one process: its log, its signals, its exit code (spec cli-config-monitoring, sections 3 and 4). */
-import { checkStart, type Options, type StartRefusal } from "../config/mod.ts";
+import { checkStart, type Options, type ReloadResult, type StartRefusal } from "../config/mod.ts";
 import type { System } from "../registry.ts";
+import { openServerLog } from "./logging.ts";
 import { startMonitor } from "./monitor.ts";
+import { ProcessFiles } from "./process_files.ts";
+import { Reloading } from "./reloading.ts";
 import { FileFailed } from "../ports/files.ts";
 import { NetworkFailed } from "../ports/network.ts";
 import { StoreFailed } from "../ports/store.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import { type RunningServer, serve } from "../serve.ts";
 import {
-  fileSink,
   onSignals,
   openFiles,
-  processId,
   runtimeVersion,
   ServerLog,
   systemClock,
   systemFiles,
   systemNetwork,
+  systemPasswordHasher,
   systemRandom,
-  terminalSink,
 } from "../system/mod.ts";
 
 /** The exit codes that the process may end with. */
@@ -29,26 +30,31 @@ export interface ProcessRequest {
   readonly options: Options;
   /** About the configuration; logged. */
   readonly warnings: readonly string[];
-  /** Loads the options anew. Throws why not. */
-  readonly reread: () => Options;
+  /** Reads the options anew and compares them with those in use. */
+  readonly reread: (inUse: Options) => ReloadResult;
 }
 
 /** Runs a server until a signal or a failure ends it; answers the exit code. */
 export async function runProcess({ options, warnings, reread }: ProcessRequest): Promise<number> {
-  const log = openLog(options);
+  const log = openServerLog(options);
   for (const warning of warnings) log.streaming.warn(warning);
   const refusal = checkStart(options);
   if (refusal !== undefined) return refuse(refusal, log);
   const ended = Promise.withResolvers<number>();
+  const reloading = new Reloading(options, reread, log);
+  const files = new ProcessFiles(options, log.nats);
   let running: RunningServer | undefined;
   const stopSignals = onSignals(["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"], (signal) => {
     if (signal === "SIGINT") ended.resolve(ExitCode.interrupted);
     else if (signal === "SIGTERM") ended.resolve(ExitCode.terminated);
     else if (signal === "SIGUSR1") log.reopen();
-    else if (signal === "SIGHUP") reload(running, reread, log);
+    else if (signal === "SIGHUP" && running !== undefined) reloading.reload(running);
   });
   start(options, systemOf(log), log, (code) => ended.resolve(code)).then(
-    (server) => running = server,
+    (server) => {
+      running = server;
+      files.started(server);
+    },
     (error: unknown) => ended.resolve(failedToStart(error, log)),
   );
   const code = await ended.promise;
@@ -73,6 +79,7 @@ function systemOf(log: ServerLog): System {
     random: systemRandom(),
     files: systemFiles(),
     network: systemNetwork(),
+    passwords: systemPasswordHasher(),
     log: log.streaming,
     natsLog: log.nats,
   };
@@ -105,30 +112,6 @@ function failedToStart(error: unknown, log: ServerLog): number {
     return ExitCode.failed;
   }
   throw error;
-}
-
-function reload(running: RunningServer | undefined, reread: () => Options, log: ServerLog): void {
-  try {
-    running?.reload(reread()).catch((error: unknown) => log.streaming.error(`Reload: ${textOf(error)}`));
-  } catch (error) {
-    log.streaming.error(`Reload: ${textOf(error)}`);
-  }
-}
-
-function openLog({ nats, streaming }: Options): ServerLog {
-  const sink = nats.logFile === ""
-    ? terminalSink()
-    : fileSink({ path: nats.logFile, sizeLimit: nats.logSizeLimit, pid: processId });
-  return new ServerLog({
-    sink,
-    pid: processId,
-    timestamps: nats.logtime,
-    utc: nats.logtimeUtc,
-    debug: nats.debug,
-    trace: nats.trace,
-    streamingDebug: streaming.debug,
-    streamingTrace: streaming.trace,
-  });
 }
 
 function textOf(error: unknown): string {

@@ -53,6 +53,16 @@ export function readText(path: string): string {
   return fs.readFileSync(path, "utf8");
 }
 
+/** Writes a small file anew; `mode`: permission bits before the umask. Throws node's error. */
+export function writeText(path: string, text: string, mode = 0o666): void {
+  fs.writeFileSync(path, text, { mode });
+}
+
+/** Removes a file; a missing one is fine. */
+export function removeFile(path: string): void {
+  fs.rmSync(path, { force: true });
+}
+
 /** Ends the process at once. */
 export function exit(code: number): never {
   Deno.exit(code);

@@ -1,0 +1,39 @@
+/** SIGHUP: options read again while the server runs (spec cli-config-monitoring, section 4.1). */
+import { type Options, RELOAD_EXTERNAL, RELOADED, type ReloadResult } from "../config/mod.ts";
+import type { RunningServer } from "../serve.ts";
+import type { ServerLog } from "../system/mod.ts";
+import { logSettings } from "./logging.ts";
+
+export class Reloading {
+  #inUse: Options;
+  readonly #reread: (inUse: Options) => ReloadResult;
+  readonly #log: ServerLog;
+
+  constructor(options: Options, reread: (inUse: Options) => ReloadResult, log: ServerLog) {
+    this.#inUse = options;
+    this.#reread = reread;
+    this.#log = log;
+  }
+
+  /** Takes over what can change; says in the log what did, or why nothing. Never throws. */
+  reload(server: RunningServer): void {
+    const { streaming, nats } = this.#inUse;
+    const isMonitored = nats.httpPort !== 0 || nats.httpsPort !== 0;
+    if (streaming.natsServer !== "" && !isMonitored) return this.#log.nats.warn(RELOAD_EXTERNAL);
+    const result = this.#reread(this.#inUse);
+    if (result.kind === "refused") return this.#log.nats.error(result.line);
+    this.#inUse = result.options;
+    try {
+      if (result.changed.includes("logging")) this.#log.change(logSettings(result.options));
+    } catch (error) {
+      return this.#log.nats.error(`STREAM: Reload: ${error instanceof Error ? error.message : error}`);
+    }
+    for (const warning of result.warnings) this.#log.streaming.warn(warning);
+    server.reload(result.options).then(
+      () => {
+        for (const line of [...result.lines, RELOADED]) this.#log.nats.notice(line);
+      },
+      (error: unknown) => this.#log.streaming.error(`Reload: ${error instanceof Error ? error.message : error}`),
+    );
+  }
+}
