@@ -73,13 +73,16 @@ export class RawNatsClient {
     return this.received;
   }
 
-  /** Sends, then a PING; returns what came before its PONG, which is left out. Or everything, when the server hangs up. */
+  /**
+   * Sends, then a PING; returns what came before its PONG, since the last time and without the server's own pings. Or
+   * everything, when the server hangs up.
+   */
   async ask(text: string | Uint8Array): Promise<string> {
-    this.received = "";
-    await this.send(text);
-    await this.send("PING\r\n");
-    while (!this.closed && !this.received.endsWith("PONG\r\n")) await this.#change(5_000);
-    const answer = this.received;
+    const sent = typeof text === "string" ? text : latin1(text);
+    const pongs = 1 + (sent.match(/(^|\n)ping/gi)?.length ?? 0);
+    await this.send(sent + "PING\r\n");
+    while (!this.closed && count(this.received, "PONG\r\n") < pongs) await this.#change(10_000);
+    const answer = this.received.replaceAll(/(^|\n)PING\r\n/g, "$1");
     this.received = "";
     return answer.endsWith("PONG\r\n") ? answer.slice(0, -6) : answer;
   }
@@ -140,4 +143,9 @@ export function quietConnect(more: object = {}): string {
 /** The bytes of a text in UTF-8, one character each. */
 export function utf8(text: string): string {
   return latin1(encoder.encode(text));
+}
+
+/** How often `part` occurs in a text that ends with it; 0 when it ends with something else. */
+function count(text: string, part: string): number {
+  return text.endsWith(part) ? text.split(part).length - 1 : 0;
 }

@@ -19,9 +19,11 @@ import { monitoringPage, type Page } from "./monitoring.ts";
 import { newNonce, newServerId } from "./identity.ts";
 import { notReloadable, reauthorize } from "./reload.ts";
 import { noRoutes, type RouteTable } from "./route_table.ts";
+import { openRoutes, type Routes } from "./routes.ts";
 import { Nuid } from "../../protocol/nuid.ts";
 import type { PasswordHasher } from "../../ports/password_hasher.ts";
 import type { Random } from "../../ports/random.ts";
+import type { RouteHost } from "./route_host.ts";
 import type { SessionHost } from "./session_host.ts";
 import { Slabs } from "./slabs.ts";
 import { Totals } from "./totals.ts";
@@ -47,10 +49,18 @@ export async function startNatsServer(options: EmbeddedNatsOptions, ports: NatsS
     port: options.port,
     ...(options.tls === undefined ? {} : { upgradable: true }),
   });
-  return new NatsServer(options, ports, listener);
+  const server = new NatsServer(options, ports, listener);
+  if (options.cluster === undefined) return server;
+  try {
+    server.join(await openRoutes(options.cluster, server, ports.passwords));
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return server;
 }
 
-export class NatsServer implements SessionHost {
+export class NatsServer implements SessionHost, RouteHost {
   readonly serverId: string;
   readonly serverName: string;
   readonly version: string;
@@ -141,9 +151,15 @@ export class NatsServer implements SessionHost {
     return monitoringPage(this, path, query);
   }
 
-  /** Tells routes which subjects this server's own clients want. One listener. */
-  onLocalInterest(listener: LocalInterestListener): void {
-    this.#localInterestChanged = listener;
+  /** Becomes part of a mesh with other servers. */
+  join(routes: Routes): void {
+    this.routes = routes;
+    this.#localInterestChanged = routes.localInterestChanged;
+    routes.start();
+  }
+
+  nextConnectionId(): number {
+    return ++this.#lastClientId;
   }
 
   /** The account of a name, made when missing. */
