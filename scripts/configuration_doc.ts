@@ -3,6 +3,9 @@ import { defaultOptions } from "../src/config/defaults.ts";
 import { NATS_FILLED_IN } from "../src/config/effective.ts";
 import { getField, type KeyGroup, type OptionRow, type ValueKind } from "../src/config/option_row.ts";
 import { OPTION_ROWS } from "../src/config/option_rows.ts";
+import { natsRows } from "../src/config/rows_nats.ts";
+import { processRows } from "../src/config/rows_process.ts";
+import { streamingRows } from "../src/config/rows_streaming.ts";
 import { UNSUPPORTED_NATS_KEYS } from "../src/config/rows_nats_blocks.ts";
 import { durationText, millisText } from "../src/config/values.ts";
 
@@ -74,12 +77,11 @@ function inGroup(...groups: readonly KeyGroup[]): (row: OptionRow) => boolean {
 }
 
 const sections: readonly Section[] = [
-  { title: "Process", rows: (row) => row.group === undefined && !hasStreamingField(row) && !hasNatsField(row) },
+  { title: "Process", rows: (row) => processRows.includes(row) },
   {
     title: "Streaming",
     text: "Keys of the `streaming` block.",
-    rows: (row) =>
-      row.group === "streaming" || (row.group === undefined && row.field?.startsWith("streaming.io") === true),
+    rows: (row) => streamingRows.includes(row) && row.group !== "streaming.tls",
   },
   {
     title: "Streaming: tls",
@@ -115,7 +117,7 @@ const sections: readonly Section[] = [
     title: "NATS server",
     text:
       "Top-level keys. They configure the embedded NATS server; logging, monitoring and the pid file also hold for the streaming part.",
-    rows: (row) => row.group === "nats" || (row.group === undefined && hasNatsField(row)),
+    rows: (row) => natsRows.includes(row) && row.group !== "nats.authorization",
   },
   { title: "NATS server: authorization", rows: inGroup("nats.authorization") },
   { title: "NATS server: entries of users", rows: inGroup("nats.authorization.users") },
@@ -129,14 +131,6 @@ const sections: readonly Section[] = [
   { title: "NATS server: cluster", text: "Routes to other NATS servers.", rows: inGroup("nats.cluster") },
   { title: "NATS server: cluster authorization", rows: inGroup("nats.cluster.authorization") },
 ];
-
-function hasStreamingField(row: OptionRow): boolean {
-  return row.field?.startsWith("streaming.") === true;
-}
-
-function hasNatsField(row: OptionRow): boolean {
-  return row.field?.startsWith("nats.") === true;
-}
 
 /** The text of the document. */
 export function configurationDoc(): string {

@@ -14,17 +14,13 @@ Deno.test("a document that differs is complained about with the remedy", () => {
   assert.deepEqual(others, []);
 });
 
-Deno.test("every flag and every key stands in the document, each row once", () => {
-  const text = configurationDoc();
+Deno.test("every row of the options stands in the document once, with its flags and keys", () => {
+  const lines = configurationDoc().split("\n").filter((line) => /^\| [`–]/.test(line));
+  assert.equal(lines.length, OPTION_ROWS.length);
   for (const row of OPTION_ROWS) {
-    const cells = [
-      (row.flags ?? []).map((flag) => `\`-${flag}\``).join(", "),
-      (row.keys ?? []).map((key) => `\`${key}\``).join(", "),
-    ];
-    const start = `| ${cells.map((cell) => cell || "–").join(" | ")} |`;
-    const lines = text.split("\n").filter((line) =>
-      line.startsWith(start) && line.includes(row.help.replaceAll("|", "\\|"))
-    );
-    assert.equal(lines.length, 1, `${start} ${row.help}`);
+    const flags = (row.flags ?? []).map((flag) => `\`-${flag}\``).join(", ");
+    const keys = (row.keys ?? []).map((key) => `\`${key}\``).join(", ");
+    const start = `| ${flags || "–"} | ${keys || "–"} |`;
+    assert.ok(lines.some((line) => line.startsWith(start) && line.includes(row.help.replaceAll("|", "\\|"))), start);
   }
 });
