@@ -10,7 +10,7 @@ import type { Cancel } from "../../ports/clock.ts";
 import type { ClusterOptions } from "./options.ts";
 import { connectLine, gossipLine, type OwnInfo, ownInfoLine, type PeerConnect, type PeerInfo } from "./route_info.ts";
 import { hostPort } from "./client_info.ts";
-import { nameOf, parseGossipAddress, type RouteUrl } from "./route_urls.ts";
+import { nameOf, parseGossipAddress, parseRouteUrl, type RouteUrl } from "./route_urls.ts";
 import type { PasswordHasher } from "../../ports/password_hasher.ts";
 import { isHash, samePassword } from "./passwords.ts";
 import type { RouteTable } from "./route_table.ts";
@@ -24,12 +24,20 @@ const USUAL_TLS_TIMEOUT: Millis = 2_000;
 /** Routes that have not said who they are, or only repeat another; more are not accepted. */
 const MOST_STRANGERS = 256;
 
-/** Opens the route port; {@link Routes.start} begins to dial. Rejects with NetworkFailed, e.g. when the port is taken. */
+/**
+ * Opens the route port; {@link Routes.start} begins to dial. Rejects with NetworkFailed, e.g. when the port is taken, and
+ * with RangeError for a route that is no URL.
+ */
 export async function openRoutes(
   options: ClusterOptions,
   host: RouteHost,
   passwords: PasswordHasher | undefined,
 ): Promise<Routes> {
+  // What is wrong with the options shows before anything is opened.
+  for (const url of options.routes ?? []) parseRouteUrl(url);
+  if (isHash(options.authorization?.password) && passwords === undefined) {
+    throw new RangeError("bcrypt passwords need a password hasher");
+  }
   const listener = await host.network.listen({
     host: options.host,
     port: options.port,
@@ -61,9 +69,6 @@ export class Routes implements RouteMesh, RouteTable {
     this.#options = options;
     this.#host = host;
     this.#passwords = passwords;
-    if (isHash(options.authorization?.password) && passwords === undefined) {
-      throw new RangeError("bcrypt passwords need a password hasher");
-    }
     this.#listener = listener;
     this.permissions = new RoutePermissions(options.permissions);
     this.authTimeout = options.authorization === undefined
