@@ -19,6 +19,7 @@ export interface BackfillParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly clusterId: string;
+  readonly nodeId: string;
   /** All members but this node, the leader first. */
   others(): readonly string[];
   identity(): string;
@@ -56,6 +57,9 @@ export class Backfill implements MessageSource {
   readonly #parts: BackfillParts;
   /** The beginning of a snapshot whose transfer was interrupted. */
   #partial: Partial | undefined;
+  /** The cluster's identity and members as a snapshot told them, for a node that has not learned them otherwise. */
+  #identity = "";
+  #members: readonly string[] = [];
 
   constructor(parts: BackfillParts) {
     this.#parts = parts;
@@ -98,10 +102,14 @@ export class Backfill implements MessageSource {
   /** A snapshot's bytes, verified; `undefined` when no node has it any more. Goes on where an earlier call stopped. */
   async snapshot(mark: SnapshotMark, from: string): Promise<Snapshot | undefined> {
     const { index, term } = mark;
+    this.#identity = mark.identity;
+    this.#members = mark.membership.membership.members.map((member) => member.id).filter((id) =>
+      id !== this.#parts.nodeId
+    );
     if (this.#partial?.index !== index || this.#partial.term !== term) {
       this.#partial = { index, term, pieces: [], size: 0 };
     }
-    const others = [from, ...this.#parts.others().filter((id) => id !== from)];
+    const others = [from, ...this.#others().filter((id) => id !== from)];
     for (const id of others) {
       const bytes = await this.#snapshotFrom(id, this.#partial);
       if (bytes === undefined) continue;
@@ -167,9 +175,14 @@ export class Backfill implements MessageSource {
     return next;
   }
 
+  #others(): readonly string[] {
+    const known = this.#parts.others();
+    return known.length > 0 ? known : this.#members;
+  }
+
   /** Who holds something of a channel, and whether every other member has answered. */
   async #holders(channel: string, incarnation: number): Promise<{ holders: Holder[]; complete: boolean }> {
-    const others = this.#parts.others();
+    const others = this.#others();
     const answers = await Promise.all(others.map(async (id) => {
       const body = await this.#ask(id, { what: "holding", channel, incarnation });
       return body === undefined
@@ -184,7 +197,8 @@ export class Backfill implements MessageSource {
 
   async #ask(id: string, request: BulkRequest): Promise<ByteReader | "gone" | undefined> {
     const { transport, clusterId } = this.#parts;
-    const answer = await transport.ask(id, encodeRequest(clusterId, this.#parts.identity(), request), TIMEOUT);
+    const identity = this.#parts.identity() || this.#identity;
+    const answer = await transport.ask(id, encodeRequest(clusterId, identity, request), TIMEOUT);
     if (answer.kind !== "reply") return undefined;
     try {
       const { status, body } = readAnswer(answer.payload);

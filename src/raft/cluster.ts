@@ -335,7 +335,7 @@ export class Cluster {
       bootstrapping: this.#looking && this.#options.bootstrap,
       age: Math.floor(this.#ports.clock.now() - this.#startedAt),
       lastIndex: wal.lastIndex,
-      waiting: known && !this.#isMember(member.nodeId, member.incarnation),
+      waiting: member.removedAt > 0 || (known && !this.#isMember(member.nodeId, member.incarnation)),
     };
   }
 

@@ -24,6 +24,8 @@ export interface NoticesParts {
 /** How long a node that contacted this one may be added. */
 const CONTACT: Millis = 60_000;
 const MOST_CONTACTS = 1000;
+/** Who asked for this node's removal gets an answer before it ends. */
+const LAST_WORDS: Millis = 50;
 /** Two processes that started so close together are told apart by their boot ids. */
 const SAME_AGE: Millis = 200;
 
@@ -76,7 +78,7 @@ export class Notices {
   }
 
   fromCore(notice: Notice): void {
-    const { log, directory, die } = this.#parts;
+    const { log } = this.#parts;
     switch (notice.kind) {
       case "other identity":
         if (notice.ours !== "") this.#otherCluster(notice.peer, notice.theirs, notice.ours);
@@ -86,9 +88,7 @@ export class Notices {
       case "other incarnation":
         return log.warn(`node ${JSON.stringify(notice.peer)} comes with an empty cluster log; it has to join anew`);
       case "removed":
-        if (directory.member.removedAt === notice.index) return;
-        directory.updateMember({ removedAt: notice.index });
-        return die("this node was removed from the cluster", 0);
+        return this.#removed(notice.index);
       case "check leader":
         return this.#parts.checkLeader();
       case "transfer aborted":
@@ -98,6 +98,14 @@ export class Notices {
       case "log lost":
         return this.#logLost(notice.peer, notice.last, notice.acknowledged);
     }
+  }
+
+  /** Told once; a node that is started again after that waits to be added. */
+  #removed(index: number): void {
+    const { directory, clock, die } = this.#parts;
+    if (directory.member.removedAt > 0) return;
+    directory.updateMember({ removedAt: index });
+    clock.wakeAt(clock.now() + LAST_WORDS, () => die("this node was removed from the cluster", 0));
   }
 
   #logLost(peer: string, last: number, acknowledged: number): void {

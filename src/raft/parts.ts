@@ -81,7 +81,17 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
   });
   const others = () => context.others();
   const proceedOnFailure = options.proceedOnRestoreFailure;
-  const backfill = new Backfill({ transport, clock, log, clusterId, others, identity, stopped, proceedOnFailure });
+  const backfill = new Backfill({
+    transport,
+    clock,
+    log,
+    clusterId,
+    nodeId: member.nodeId,
+    others,
+    identity,
+    stopped,
+    proceedOnFailure,
+  });
   const service = new BulkService({
     bus: context.bulk,
     clusterId,

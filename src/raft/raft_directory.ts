@@ -75,6 +75,7 @@ export class RaftDirectory {
       this.#lock.release();
       throw error;
     }
+    this.#adoptIdentity();
     this.#tell();
   }
 
@@ -124,6 +125,12 @@ export class RaftDirectory {
     this.wal.close();
     this.vote.close();
     this.#lock.release();
+  }
+
+  /** A crash may have come between a snapshot's arrival and the note of the identity that it told. */
+  #adoptIdentity(): void {
+    const told = this.snapshot?.mark.identity ?? "";
+    if (told !== "" && this.#member.identity === "") this.updateMember({ identity: told });
   }
 
   #tell(): void {

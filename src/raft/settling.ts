@@ -98,7 +98,7 @@ export class Settling {
     if (node.raft.leader !== "" && this.#settled()) this.#said = now;
     if (now - this.#said < SAY) return;
     this.#said = now;
-    if (directory.member.removedAt > 0 && !this.#parts.isMember()) {
+    if (directory.member.removedAt > 0) {
       log.warn("this node was removed from the cluster and waits to be added again");
     } else if (node.raft.leader === "") {
       const voters = node.raft.status().membership.membership.members.map((member) => member.id).join(", ");
