@@ -59,7 +59,7 @@ const layers: readonly Layer[] = [
     mayImport: [
       "src/serve.ts",
       "src/registry.ts",
-      "src/plugins/text_file.ts",
+      "src/plugins/texts.ts",
       "src/server/mod.ts",
       "src/config/",
       "src/system/",

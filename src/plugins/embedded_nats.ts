@@ -6,18 +6,25 @@ import {
   type PermissionRules,
   startNatsServer,
 } from "../nats/embedded/mod.ts";
-import type { TlsOptions } from "../ports/network.ts";
+import { NetworkFailed, type TlsOptions } from "../ports/network.ts";
+import { StartFailed } from "../protocol/errors.ts";
 import type { Millis } from "../protocol/units.ts";
 import type { BusPlugin, Nats, System } from "../registry.ts";
 import { announceNats } from "./nats_banner.ts";
-import { optionalTextFile } from "./text_file.ts";
+import { listenFailure, optionalTextFile } from "./texts.ts";
 
 const SECOND: Millis = 1000;
 
 export const embeddedNats: BusPlugin = {
   async start(options, system): Promise<Nats> {
     const { network, clock, random, passwords, natsLog: log } = system;
-    const server = await startNatsServer(embeddedOptions(options, system), { network, clock, random, passwords, log });
+    const { host, port } = options.nats;
+    const ports = { network, clock, random, passwords, log };
+    const server = await startNatsServer(embeddedOptions(options, system), ports).catch((error: unknown) => {
+      if (!(error instanceof NetworkFailed)) throw error;
+      const line = `Error listening on port: ${host}:${port}, "${listenFailure(host, port, error)}"`;
+      throw new StartFailed(line, 1, { cause: error, isWholeLine: true });
+    });
     announceNats(server, options.nats, log);
     return {
       url: server.url,

@@ -4,7 +4,7 @@ import type { MessageBus } from "../ports/message_bus.ts";
 import { type ClientBusOptions, connectBus, serverUrls } from "../nats/client/mod.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import type { BusPlugin, Nats, System } from "../registry.ts";
-import { optionalTextFile } from "./text_file.ts";
+import { optionalTextFile } from "./texts.ts";
 
 export const externalNats: BusPlugin = {
   async start(options, system): Promise<Nats> {

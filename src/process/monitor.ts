@@ -4,7 +4,7 @@ import type { Files } from "../ports/files.ts";
 import type { Log } from "../ports/log.ts";
 import { NetworkFailed } from "../ports/network.ts";
 import { StartFailed } from "../protocol/errors.ts";
-import { readTextFile } from "../plugins/text_file.ts";
+import { listenFailure, readTextFile } from "../plugins/texts.ts";
 import type { Page } from "../server/mod.ts";
 import { type HttpRequest, type HttpResponse, serveHttp } from "../system/mod.ts";
 
@@ -51,8 +51,10 @@ export async function startMonitor(
     return { url: `${scheme}://${shownHost(nats.httpHost)}:${server.address.port}`, close: () => server.close() };
   } catch (error) {
     if (!(error instanceof NetworkFailed)) throw error;
-    throw new StartFailed(`Can't start monitoring: can't listen to the monitor port: ${error.message}`, 1, {
+    const reason = listenFailure(nats.httpHost, asked, error);
+    throw new StartFailed(`Can't start monitoring: can't listen to the monitor port: ${reason}`, 1, {
       cause: error,
+      isWholeLine: true,
     });
   }
 }
@@ -64,7 +66,7 @@ function shownHost(host: string): string {
 
 function tlsFiles(nats: NatsOptions, files: Files): { certificate: string; key: string } {
   if (nats.tls === undefined || nats.tls.certFile === "" || nats.tls.keyFile === "") {
-    throw new StartFailed("Can't start monitoring: TLS cert and key required for HTTPS");
+    throw new StartFailed("Can't start monitoring: TLS cert and key required for HTTPS", 1, { isWholeLine: true });
   }
   return {
     certificate: readTextFile(files, nats.tls.certFile, "certificate"),

@@ -104,7 +104,8 @@ function start(
 /** Logs why the server did not start; an error that nobody foresaw is thrown on. */
 function failedToStart(error: unknown, log: ServerLog): number {
   if (error instanceof StartFailed) {
-    log.streaming.fatal(`Failed to start: ${error.message}`);
+    if (error.isWholeLine) log.nats.fatal(error.message);
+    else log.streaming.fatal(`Failed to start: ${error.message}`);
     return error.code;
   }
   if (error instanceof StoreFailed || error instanceof FileFailed || error instanceof NetworkFailed) {

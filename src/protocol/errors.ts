@@ -41,10 +41,19 @@ export function tooLargeToDeliver(size: number, maxPayload: number): string {
   return `stan: message too large: ${size} bytes when delivered, max_payload is ${maxPayload}`;
 }
 
-/** The server cannot start. `message` is what follows `Failed to start: `; `code` the exit code. */
+/**
+ * The server cannot start. `message` is what follows `Failed to start: `, or with `isWholeLine` the log line as it is;
+ * `code` the exit code.
+ */
 export class StartFailed extends Error {
   override readonly name = "StartFailed";
-  constructor(message: string, readonly code: number = 1, options?: { cause?: unknown }) {
+  readonly isWholeLine: boolean;
+  constructor(
+    message: string,
+    readonly code: number = 1,
+    options: { cause?: unknown; isWholeLine?: boolean } = {},
+  ) {
     super(message, options);
+    this.isWholeLine = options.isWholeLine ?? false;
   }
 }

@@ -1,5 +1,6 @@
-/** Small text files that options name: keys, certificates, credentials. */
+/** Small text files that options name (keys, certificates, credentials), and what is said when something cannot be opened. */
 import { FileFailed, type Files } from "../ports/files.ts";
+import type { NetworkFailed } from "../ports/network.ts";
 import { StartFailed } from "../protocol/errors.ts";
 
 /** Larger files are not what an operator meant. */
@@ -28,4 +29,14 @@ export function readTextFile(files: Files, path: string, purpose: string): strin
 /** As {@link readTextFile}; nothing for an empty path. */
 export function optionalTextFile(files: Files, path: string, purpose: string): string | undefined {
   return path === "" ? undefined : readTextFile(files, path, purpose);
+}
+
+/** Why nothing can listen at an address, in the reference's words. `port` as configured: -1 stands for any. */
+export function listenFailure(host: string, port: number, error: NetworkFailed): string {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: "bind: address already in use",
+    EACCES: "bind: permission denied",
+    EADDRNOTAVAIL: "bind: cannot assign requested address",
+  };
+  return `listen tcp ${host}:${Math.max(0, port)}: ${reasons[error.code] ?? error.message}`;
 }
