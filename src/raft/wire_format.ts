@@ -42,7 +42,7 @@ const KINDS = [
   "snapshot reply",
 ] as const satisfies readonly Message["kind"][];
 
-const REASONS = ["granted", "leader known", "log older", "voted", "not same cluster", "distrusted"] as const;
+const REASONS = ["granted", "leader known", "log older", "voted", "not same cluster", "distrusted", "blank"] as const;
 const DISKS = ["ok", "slow", "full"] as const;
 const ENTRY_KINDS = [
   "operations",
@@ -192,11 +192,11 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
     case "heartbeat":
       into.number(message.commit);
       into.number(message.round);
-      into.number(message.sentAt);
+      into.number(message.sentAt + 1);
       break;
     case "heartbeat reply":
       into.number(message.round);
-      into.number(message.sentAt);
+      into.number(message.sentAt + 1);
       into.number(message.applied);
       into.byte(DISKS.indexOf(message.disk));
       break;
@@ -297,9 +297,9 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
       return { kind, ...header, sequence, prevIndex, ...conflict, lastIndex: r.number(), disk: disk(r) };
     }
     case "heartbeat":
-      return { kind, ...header, commit: r.number(), round: r.number(), sentAt: r.number() };
+      return { kind, ...header, commit: r.number(), round: r.number(), sentAt: r.number() - 1 };
     case "heartbeat reply":
-      return { kind, ...header, round: r.number(), sentAt: r.number(), applied: r.number(), disk: disk(r) };
+      return { kind, ...header, round: r.number(), sentAt: r.number() - 1, applied: r.number(), disk: disk(r) };
     case "timeout now":
       return { kind, ...header };
     case "goodbye":

@@ -80,6 +80,10 @@ export function goBack(state: NodeState, peer: Progress, refusal: AppendRefusal)
     outbox.noticeOnce(`log lost ${id}`, { kind: "log lost", peer: id, last: refusal.lastIndex, acknowledged: match });
     return peer.forget(refusal.lastIndex);
   }
+  // It asks to be compared, and seems to hold less than it had acknowledged: an append settles that.
+  if (refusal.sequence === 0 && refusal.lastIndex < peer.match && peer.state === "replicate") {
+    return peer.probe(peer.match + 1);
+  }
   // An old refusal: what is known to be there was not refused.
   if (refusal.prevIndex <= peer.match) return;
   const { conflictTerm, conflictIndex } = refusal;
