@@ -1,0 +1,64 @@
+/** Puts the parts of a server together: each gets only what it works with. */
+import { Delivering } from "./delivering.ts";
+import type { Journal } from "../ports/journal.ts";
+import type { Nuid } from "../protocol/nuid.ts";
+import type { ServerInfo } from "../protocol/stored_records.ts";
+import type { Machine } from "../streaming/mod.ts";
+import { Expiring } from "./expiring.ts";
+import { Latecomers } from "./latecomers.ts";
+import { Leading } from "./leading.ts";
+import { Outbound } from "./outbound.ts";
+import { Publishing } from "./publishing.ts";
+import type { Recorder } from "./recorder.ts";
+import { Replica } from "./replica.ts";
+import { Requests } from "./requests.ts";
+import type { ServerParts } from "./server.ts";
+import { Sessions } from "./sessions.ts";
+import { Subscribing } from "./subscribing.ts";
+import type { Timers } from "./timers.ts";
+
+/** What exists before the rest is put together. */
+export interface Core {
+  readonly machine: Machine;
+  readonly recorder: Recorder;
+  readonly journal: Journal;
+  readonly timers: Timers;
+  readonly nuid: Nuid;
+  readonly info: () => ServerInfo;
+}
+
+export interface Assembled {
+  readonly publishing: Publishing;
+  readonly delivering: Delivering;
+  readonly leading: Leading;
+  readonly replica: Replica;
+}
+
+export function assemble(parts: ServerParts, core: Core): Assembled {
+  const { store, bus, clock, log, settings, partitions } = parts;
+  const { machine, recorder, journal, timers, info, nuid } = core;
+  const latecomers = partitions === undefined ? undefined : new Latecomers(clock);
+  const outbound = new Outbound({ bus, journal, recorder, timers, log });
+  const common = { machine, recorder, journal, outbound, bus, clock, log, latecomers };
+  const publishing = new Publishing({ ...common, batchMessages: settings.batchMessages });
+  const delivering = new Delivering(common);
+  const sessions = new Sessions({ ...common, publishing, info, heartbeatTimeout: settings.heartbeatTimeout });
+  const subscribing = new Subscribing({ ...common, publishing, partitions, nuid, ...settings });
+  const requests = new Requests(bus, { sessions, publishing, subscribing });
+  const expiring = new Expiring(common);
+  const leading = new Leading({
+    ...common,
+    publishing,
+    store,
+    delivering,
+    sessions,
+    requests,
+    expiring,
+    partitions,
+    info,
+    settings,
+  });
+  outbound.connect(leading);
+  const replica = new Replica({ machine, recorder, outbound, clock, listener: leading });
+  return { publishing, delivering, leading, replica };
+}
