@@ -174,8 +174,7 @@ function remove(world: RaftWorld): void {
   const voters = leader.machine.membership.membership.members.filter((member) => member.voter);
   if (voters.length < 3 || world.wiped !== undefined) return;
   const { id } = random.pick(voters);
-  const index = world.joining.findIndex((each) => each.id === id);
-  if (index >= 0) world.joining.splice(index, 1);
+  world.joining = world.joining.filter((each) => each.id !== id);
   leader.enter((raft) => raft.changeMembership({ kind: "remove", id, force: random.chance(20) }));
   if (random.chance(50)) return;
   const { incarnation } = world.nodes.get(id)!.disk;
@@ -194,8 +193,11 @@ function wipe(world: RaftWorld): void {
   const member = memberOf(membership, node.id);
   if (voters.length < 3 || member === undefined || member.incarnation !== node.disk.incarnation) return;
   if (voters.some((voter) => voter.incarnation === "")) return;
-  const index = world.joining.findIndex((each) => each.id === node.id);
-  if (index >= 0) world.joining.splice(index, 1);
+  for (const each of world.nodes.values()) {
+    const known = world.membershipBefore(each, each.disk.written.lastIndex + 1)?.membership.members ?? [];
+    if (known.length > 0 && known.filter((other) => other.voter).length < 3) return;
+  }
+  world.joining = world.joining.filter((each) => each.id !== node.id);
   world.wipe(node);
 }
 

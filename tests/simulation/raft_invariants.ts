@@ -4,7 +4,7 @@
  */
 import { type Entry, type Member, type Message, type Ready } from "../../src/raft/core/mod.ts";
 import { majorityOf, voterChanges } from "./raft_memberships.ts";
-import { LIMITS, type RaftNode } from "./raft_node.ts";
+import { LARGEST_ENTRY, LIMITS, type RaftNode } from "./raft_node.ts";
 import type { RaftWorld } from "./raft_world.ts";
 import { Violation } from "./simulation.ts";
 
@@ -139,7 +139,7 @@ class MarksAreOrdered implements Invariant {
       throw new Violation(this.name, `${node.id}: ${JSON.stringify(status)}`);
     }
     for (const peer of status.peers) {
-      const bytes = peer.bytesUnderWay > LIMITS.windowBytes + LIMITS.appendBytes + 600;
+      const bytes = peer.bytesUnderWay > LIMITS.windowBytes + LARGEST_ENTRY;
       if (bytes || peer.messagesUnderWay > LIMITS.windowMessages) {
         throw new Violation(this.name, `${node.id} sent too much to ${peer.id}: ${JSON.stringify(peer)}`);
       }
@@ -178,7 +178,7 @@ class AcknowledgedIsDurable implements Invariant {
       const differ = mine !== undefined && theirs !== undefined && mine !== theirs;
       const held = Math.max(disk.log.lastIndex, disk.snapshot?.mark.index ?? 0);
       if (held < message.match || differ) {
-        throw new Violation(this.name, `${node.id} acknowledges ${message.match}, which is not on its disk`);
+        throw new Violation(this.name, `${node.id} acknowledges ${message.match}, its disk ends at ${held}${differ ? " and differs" : ""}`);
       }
     }
     const candidate = message.kind === "vote" ? node.id : message.to;

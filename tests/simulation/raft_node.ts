@@ -2,6 +2,7 @@
 import {
   DEFAULT_LIMITS,
   type Entry,
+  entryBytes,
   type Fetch,
   type MembershipAt,
   type Message,
@@ -38,6 +39,9 @@ export const LIMITS: RaftLimits = {
   cacheBytes: 600,
   trailingEntries: 10,
 };
+
+/** The most that one entry counts for. */
+export const LARGEST_ENTRY = 640;
 
 /** How a node's driver may break its promises, to prove that the simulation sees it. */
 export interface DriverBugs {
@@ -100,7 +104,9 @@ export class RaftNode {
     return raft !== undefined && raft.leading && this.clockTick < raft.leaseUntil;
   }
 
+  /** Starts the process, unless it runs. */
   start(): void {
+    if (this.up) return;
     const { random } = this.#world;
     this.boot++;
     this.drift = random.between(90, 110) / 100;
@@ -241,9 +247,12 @@ export class RaftNode {
   #readBack(wanted: Fetch): void {
     this.later(this.#world.random.below(3), (raft) => {
       const entries: Entry[] = [];
-      for (let i = wanted.from; i <= wanted.to && entries.length < 5; i++) {
+      let bytes = 0;
+      for (let i = wanted.from; i <= wanted.to; i++) {
         const entry = this.disk.log.at(i);
         if (entry === undefined) break;
+        bytes += entryBytes(entry);
+        if (bytes > wanted.maxBytes && entries.length > 0) break;
         entries.push(entry);
       }
       raft.fetched(wanted, entries);

@@ -35,6 +35,9 @@ export interface RaftWorldOptions {
   readonly invariants?: readonly Invariant[];
 }
 
+/** How many entries a sound node may lack, while clients go on. */
+const MAY_LACK = 30;
+
 /** A node that a wiped or new disk belongs to and that waits to be taken in. */
 export interface Joining {
   readonly id: string;
@@ -49,7 +52,7 @@ export class RaftWorld {
   readonly bugs: DriverBugs;
   /** By index: what some node said to be committed, and what everybody else has to agree with. */
   readonly committed: Entry[] = [];
-  readonly joining: Joining[] = [];
+  joining: Joining[] = [];
   readonly trace: string[] = [];
   /** The voter whose disk was taken away last, until it is one again. */
   wiped: Joining | undefined;
@@ -103,8 +106,9 @@ export class RaftWorld {
       const start = this.queue.now;
       // Ten of the longest election timeouts (I19).
       const bound = start + 10 * 2 * TIMEOUTS.electionTimeout * TICK_MS;
-      this.#runUntil(() => this.#isSound() || this.queue.now >= bound);
-      if (!this.#isSound()) throw new Violation("I19 recovery", `not sound ${bound - start} ms after the last fault`);
+      this.#runUntil(() => this.#unsoundness() === undefined || this.queue.now >= bound);
+      const unsound = this.#unsoundness();
+      if (unsound !== undefined) throw new Violation("I19 recovery", unsound);
     } catch (error) {
       this.#failure = error as Error;
       this.note(() => `FAILURE ${(error as Error).message}`);
@@ -312,17 +316,18 @@ export class RaftWorld {
     }
   }
 
-  /** A leader serves, and every member has applied everything that is committed there. */
-  #isSound(): boolean {
+  /** What is missing until a leader serves and every member has nearly all that is committed there. */
+  #unsoundness(): string | undefined {
     const leader = this.leader();
-    if (leader === undefined || !leader.serves) return false;
-    const status = leader.raft!.status();
-    if (status.commit < status.termStart || leader.machine.index < status.commit) return false;
-    return status.membership.membership.members.every((member) => {
-      const node = this.nodes.get(member.id);
-      return node !== undefined && node.machine.index >= status.commit - 20 &&
-        node.raft?.term === status.hardState.term;
-    });
+    if (leader === undefined || !leader.serves) return "nobody serves";
+    const { commit, termStart, membership } = leader.raft!.status();
+    if (commit < termStart || leader.machine.index < commit - MAY_LACK) return `${leader.id} is behind itself`;
+    for (const { id, incarnation } of membership.membership.members) {
+      const node = this.nodes.get(id);
+      if (node?.disk.incarnation !== incarnation) return `${id} is a member in an incarnation that is gone`;
+      if (node.machine.index < commit - MAY_LACK) return `${id} has applied ${node.machine.index} of ${commit}`;
+    }
+    return undefined;
   }
 }
 

@@ -63,7 +63,20 @@ function voteReason(state: NodeState, message: Vote): VoteReason {
 function strangerReason(state: NodeState, message: PreVote | Vote): VoteReason | undefined {
   if (state.distrustLog) return "distrusted";
   if (state.identity !== "" && message.identity !== state.identity) return "not same cluster";
-  return undefined;
+  return isMemberAsked(state, message) ? undefined : "blank";
+}
+
+/**
+ * Whether this node is surely the member that the question is meant for. Where the candidate does not know which
+ * incarnation that is, only the voter's own log can tell; a node that forms the cluster with others trusts them, but
+ * not somebody from a cluster that was formed without it. A late founder therefore votes only after a leader's first word.
+ */
+function isMemberAsked(state: NodeState, message: PreVote | Vote): boolean {
+  if (message.expected === state.incarnation || state.log.hasBound(state.id, state.incarnation)) return true;
+  const self = memberOf(state.membership, state.id);
+  if (state.founders === "" || self === undefined || self.incarnation !== "") return false;
+  const established = message.identity !== "" && message.founders === "";
+  return !established || message.identity === (state.identity || state.log.identityInLog);
 }
 
 /** Tells a node that a committed entry, which it lacks, took it out of the membership (M6). */

@@ -8,7 +8,7 @@
  */
 import { assert } from "./assert.ts";
 import { EntryCache } from "./entry_cache.ts";
-import { type MembershipAt, NO_MEMBERS } from "./membership.ts";
+import { memberOf, type MembershipAt, NO_MEMBERS, type NodeId } from "./membership.ts";
 import type { Entry, SnapshotMark } from "./messages.ts";
 import type { LogSummary, TermRun } from "./options.ts";
 import type { Ticket } from "./ready.ts";
@@ -80,6 +80,11 @@ export class RaftLog {
   /** The last membership before the one in effect that is known. */
   get previousMembership(): MembershipAt | undefined {
     return this.#memberships.at(-2);
+  }
+
+  /** Whether a membership in this log, perhaps an older one, has the member `id` in this incarnation. */
+  hasBound(id: NodeId, incarnation: string): boolean {
+    return this.#memberships.some((each) => memberOf(each.membership, id)?.incarnation === incarnation);
   }
 
   /** The term of the entry at `index`; `undefined` below the base and above the end. */

@@ -64,7 +64,9 @@ export type VoteReason =
   /** Other identity or other initial list. */
   | "not same cluster"
   /** The voter's log is not trusted yet (P12). */
-  | "distrusted";
+  | "distrusted"
+  /** The voter cannot tell that it is the member that is asked: it may have been wiped (M7). */
+  | "blank";
 
 interface VoteAnswer extends Header {
   readonly reason: VoteReason;
