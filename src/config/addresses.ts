@@ -71,7 +71,7 @@ function urlFault(text: string): string | undefined {
   const bracket = address.startsWith("[") ? address.indexOf("]") : -1;
   if (address.startsWith("[") && bracket === -1) return "missing ']' in host";
   const tail = address.slice(bracket + 1);
-  const colon = bracket === -1 ? tail.indexOf(":") : 0;
+  const colon = bracket === -1 ? tail.lastIndexOf(":") : 0;
   const after = colon === -1 ? "" : tail.slice(colon);
   return after === "" || /^:\d*$/.test(after) ? undefined : `invalid port ${quoted(after)} after host`;
 }
