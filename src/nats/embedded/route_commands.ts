@@ -73,6 +73,7 @@ export class RouteCommands implements FrameSink {
       return session.fail(text, "Incorrect Port");
     }
     session.verbose = connect.verbose;
+    session.saidWho();
     const admitted = session.mesh.admits(connect);
     const go = (yes: boolean) => {
       if (session.closed) return;

@@ -148,10 +148,14 @@ export class RouteSession implements RouteLink, RouteView {
     }
   }
 
-  /** The peer has said who it is. */
+  /** The peer has said who it is; checking that may take a while. */
+  saidWho(): void {
+    this.#authTimer?.();
+  }
+
+  /** The peer is whom it says it is. */
   admitted(): void {
     this.#mustSayWho = false;
-    this.#authTimer?.();
   }
 
   /** Tells the peer everything that is wanted here. */

@@ -9,7 +9,7 @@ import { NetworkFailed } from "../../ports/network.ts";
 import type { Cancel } from "../../ports/clock.ts";
 import type { ClusterOptions } from "./options.ts";
 import { connectLine, gossipLine, type OwnInfo, ownInfoLine, type PeerConnect, type PeerInfo } from "./route_info.ts";
-import { hostPort } from "./client_info.ts";
+import { type ClusterView, hostPort } from "./client_info.ts";
 import { nameOf, parseGossipAddress, parseRouteUrl, type RouteUrl } from "./route_urls.ts";
 import type { PasswordHasher } from "../../ports/password_hasher.ts";
 import { isHash, samePassword } from "./passwords.ts";
@@ -61,6 +61,8 @@ export class Routes implements RouteMesh, RouteTable {
   readonly #byServer = new Map<string, RouteSession>();
   #name: string;
   #dynamic: boolean;
+  /** What clients were told last. */
+  #told: ClusterView = { name: undefined, peerUrls: [] };
   #isLameDuck = false;
   #closing = false;
   #sweepTimer: Cancel | undefined;
@@ -174,14 +176,17 @@ export class Routes implements RouteMesh, RouteTable {
     }
   }
 
-  /** Tells clients the cluster's name and where the other servers take clients. */
+  /** Tells clients the cluster's name and where the other servers take clients, when that has changed. */
   #tellCluster(): void {
     if (this.#closing) return;
-    const peerUrls = new Set<string>();
+    const urls = new Set<string>();
     for (const { peer } of this.#byServer.values()) {
-      if (!peer!.lameDuck) { for (const url of peer!.connectUrls) peerUrls.add(url); }
+      if (!peer!.lameDuck) { for (const url of peer!.connectUrls) urls.add(url); }
     }
-    this.#host.setCluster({ name: this.#name, peerUrls: [...peerUrls] });
+    const { name, peerUrls } = this.#told;
+    if (name === this.#name && peerUrls.length === urls.size && peerUrls.every((url) => urls.has(url))) return;
+    this.#told = { name: this.#name, peerUrls: [...urls] };
+    this.#host.setCluster(this.#told);
   }
 
   /** A peer's first INFO: it becomes a route, unless there is a reason against it. */
