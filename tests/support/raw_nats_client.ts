@@ -1,10 +1,31 @@
 /** A NATS client made of bytes: sends what it is told and keeps what comes back, for tests of the protocol itself. */
+import type { Connection } from "../../src/ports/network.ts";
 
 const encoder = new TextEncoder();
 
 /** The bytes of a text whose characters each stand for one byte. */
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** What carries the bytes: a socket of Deno's, or one of our own connections in the same dress. */
+export interface Pipe {
+  /** `null` when the other side has closed. */
+  read(into: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
+}
+
+/** A connection of the network port as a pipe. */
+export function pipeOf(connection: Connection): Pipe {
+  return {
+    read: async (into) => await connection.read(into) || null,
+    write: async (bytes) => {
+      await connection.write(bytes);
+      return bytes.length;
+    },
+    close: () => connection.close(),
+  };
 }
 
 export class RawNatsClient {
@@ -14,11 +35,11 @@ export class RawNatsClient {
   closed = false;
   /** Everything since INFO, one character a byte. */
   received = "";
-  readonly #connection: Deno.Conn;
+  readonly #connection: Pipe;
   #changed: (() => void)[] = [];
   readonly #ended: Promise<void>;
 
-  constructor(connection: Deno.Conn) {
+  constructor(connection: Pipe) {
     this.#connection = connection;
     this.#ended = this.#read();
   }

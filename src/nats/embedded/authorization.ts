@@ -1,5 +1,4 @@
 /** Decides as whom a connection is admitted (spec nats-server, section 4). */
-import assert from "node:assert/strict";
 import type { Account } from "./account.ts";
 import type { Admission } from "./session_host.ts";
 import type { AuthorizationOptions, NkeyUserOptions, PermissionRules, UserOptions } from "./options.ts";
@@ -44,7 +43,7 @@ export class Authorization {
     for (const user of options.users ?? []) this.#users.set(user.user, user);
     for (const user of options.nkeys ?? []) this.#nkeys.set(user.nkey, user);
     const secrets = [options.password, options.token, ...(options.users ?? []).map((user) => user.password)];
-    if (secrets.some(isHash)) assert(parts.passwords !== undefined, "bcrypt passwords need a password hasher");
+    if (parts.passwords === undefined && secrets.some(isHash)) throw new TypeError("bcrypt needs a password hasher");
   }
 
   /** Whether anybody is asked for credentials at all. */

@@ -70,6 +70,7 @@ export class ClientCommands implements FrameSink {
   #ping(): void {
     const session = this.#session;
     session.send(PONG);
+    session.pinged();
     session.firstPongSent = true;
     session.tellInfo();
   }

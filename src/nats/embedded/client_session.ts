@@ -13,7 +13,7 @@ import type { Admission, SessionHost } from "./session_host.ts";
 import { clientVerbs } from "../wire/verbs.ts";
 import { deliverTo } from "./client_output.ts";
 import type { Message } from "./message.ts";
-import type { Millis } from "../../protocol/units.ts";
+import { type Millis, type Nanos, nanosFromMillis } from "../../protocol/units.ts";
 import { Outbox } from "./outbox.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Subscription, Target } from "./subscription.ts";
@@ -58,7 +58,6 @@ export class ClientSession implements Target {
   outBytes = 0;
   /** Round trip of the last ping, milliseconds; 0 before the first. */
   roundTrip: Millis = 0;
-  lastActivity: bigint;
   /** A consumer that this client's messages have swamped. */
   congested: ClientSession | undefined = undefined;
   /** What the next command must wait for. */
@@ -73,6 +72,7 @@ export class ClientSession implements Target {
   #pingTimer: Cancel | undefined;
   #authTimer: Cancel | undefined;
   #pingsOut = 0;
+  #pingedOnce = false;
   #pingedAt: Millis = 0;
   #activeAt: Millis = 0;
   #stuckWrite = 0;
@@ -84,8 +84,7 @@ export class ClientSession implements Target {
     this.nonce = nonce;
     this.account = host.globalAccount;
     this.started = host.clock.wall();
-    this.lastActivity = this.started;
-    this.#startedAt = host.clock.now();
+    this.#startedAt = this.#activeAt = host.clock.now();
     this.outbox = new Outbox(connection, host.slabs, host.clock, {
       writeFailed: (error) => this.close(error instanceof NetworkFailed ? "Write Error" : "Read Error"),
     });
@@ -297,6 +296,16 @@ export class ClientSession implements Target {
     return this.#stuckWrite !== 0 && this.#stuckWrite === this.outbox.writingSince;
   }
 
+  /** When bytes last came, wall time. */
+  get lastActivity(): Nanos {
+    return this.started + nanosFromMillis(this.#activeAt - this.#startedAt);
+  }
+
+  /** The client pings. Its first one comes right after CONNECT and tells the round trip well enough for a start. */
+  pinged(): void {
+    if (this.roundTrip === 0) this.roundTrip = this.host.clock.now() - this.#startedAt;
+  }
+
   ponged(): void {
     this.#pingsOut = 0;
     if (this.#pingedAt > 0) this.roundTrip = this.host.clock.now() - this.#pingedAt;
@@ -316,19 +325,15 @@ export class ClientSession implements Target {
     const { pingInterval, pingMax } = this.host.limits;
     const now = this.host.clock.now();
     // What a client sends shows that it lives; only the very first ping is wanted for the round trip.
-    const needed = this.roundTrip === 0 || now - this.#activeAt >= pingInterval;
+    const needed = !this.#pingedOnce || now - this.#activeAt >= pingInterval;
     if (needed && (this.admitted || this.connected)) {
       if (this.#pingsOut + 1 > pingMax) return this.fail("Stale Connection", "Stale Connection");
       this.#pingsOut++;
+      this.#pingedOnce = true;
       this.#pingedAt = now;
       this.send(PING);
     }
     this.#pingIn(pingInterval);
-  }
-
-  /** Milliseconds since the client came. */
-  get age(): Millis {
-    return this.host.clock.now() - this.#startedAt;
   }
 
   /** As log lines name it. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { hasWildcard, SubjectTree, validLiteral, validSubject } from "./subject_tree.ts";
+import { hasWildcard, SubjectTree, validSubject } from "./subject_tree.ts";
 import { Interest, RemoteInterest } from "./interest.ts";
 import { matches } from "./subject_rules.ts";
 import { SubjectCache } from "./subject_cache.ts";

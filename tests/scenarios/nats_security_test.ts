@@ -1,0 +1,442 @@
+/** Who may connect to the embedded NATS server and what they may do: spec nats-server, section 7, scenarios 41 and 48 to 54. */
+import assert from "node:assert/strict";
+import { authority, clientIdentity, serverIdentity, strangerIdentity } from "../support/certificates.ts";
+import type { AuthorizationOptions, NatsServer } from "../../src/nats/embedded/mod.ts";
+import { Buffer } from "node:buffer";
+import { createUser, fromSeed } from "@nats-io/nkeys";
+import { hash } from "bcryptjs";
+import { pipeOf, quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
+import { systemNetwork } from "../../src/system/mod.ts";
+import type { TlsOptions } from "../../src/ports/network.ts";
+import { withEmbedded } from "../support/embedded_nats.ts";
+
+const violation = "-ERR 'Authorization Violation'\r\n";
+
+/** What a connection gets that sends this, and whether it stays open. */
+async function outcome(server: NatsServer, send: string): Promise<string> {
+  const client = await RawNatsClient.connect(server.address.port);
+  const answer = await client.ask(send);
+  const closed = client.closed;
+  await client.close();
+  return closed ? `${answer}closed` : answer;
+}
+
+const login = (credentials: object) => quietConnect(credentials);
+
+Deno.test("security 41: nothing but the right credentials opens the door", async () => {
+  const authorization = { user: "me", password: "secret", timeout: 300 };
+  await withEmbedded({ authorization }, async (server) => {
+    const client = await RawNatsClient.connect(server.address.port);
+    assert.equal(client.info["auth_required"], true);
+    const begun = performance.now();
+    assert.equal(await client.untilClosed(), "-ERR 'Authentication Timeout'\r\n");
+    assert.ok(performance.now() - begun > 200);
+    await client.close();
+    const refused = `${violation}closed`;
+    assert.equal(await outcome(server, "PING\r\n"), refused);
+    assert.equal(await outcome(server, "SUB a 1\r\n"), refused);
+    assert.equal(await outcome(server, login({})), refused);
+    assert.equal(await outcome(server, login({ user: "me", pass: "wrong" })), refused);
+    assert.equal(await outcome(server, login({ user: "you", pass: "secret" })), refused);
+    assert.equal(await outcome(server, login({ auth_token: "secret" })), refused);
+    assert.equal(await outcome(server, login({ user: "me", pass: "secret" })), "");
+    const reasons = JSON.parse(server.monitoring("/connz", new URLSearchParams("state=closed"))!.body).connections;
+    assert.equal(reasons[0].reason, "Authentication Timeout");
+    assert.equal(reasons[1].reason, "Authentication Failure");
+  });
+});
+
+Deno.test("security: a token is taken as auth_token only", async () => {
+  await withEmbedded({ authorization: { token: "t0ken" } }, async (server) => {
+    assert.equal(await outcome(server, login({ auth_token: "t0ken" })), "");
+    assert.equal(await outcome(server, login({ user: "t0ken" })), `${violation}closed`);
+    assert.equal(await outcome(server, login({ pass: "t0ken" })), `${violation}closed`);
+  });
+});
+
+Deno.test("security 48: bcrypt in all its prefixes; messages do not wait for it", async () => {
+  const made = await hash("secret", 5);
+  const users = ["a", "b", "x", "y"].map((letter) => ({
+    user: letter,
+    password: made.replace(/^\$2.\$/, `$2${letter}$`),
+  }));
+  const open = { user: "open", password: "door" };
+  const slow = { user: "slow", password: await hash("secret", 11) };
+  await withEmbedded({ authorization: { users: [...users, open, slow] } }, async (server) => {
+    for (const { user, password } of users) {
+      assert.equal(await outcome(server, login({ user, pass: "secret" })), "", user);
+      assert.equal(await outcome(server, login({ user, pass: password })), `${violation}closed`, user);
+    }
+    assert.equal(await outcome(server, login({ user: "a", pass: "wrong" })), `${violation}closed`);
+    const client = await RawNatsClient.connect(server.address.port);
+    await client.ask(login({ user: "open", pass: "door" }) + "SUB a 1\r\n");
+    let done = false;
+    const logins = Promise.all([1, 2, 3].map(() => outcome(server, login({ user: "slow", pass: "secret" }))))
+      .then(() => done = true);
+    const times: number[] = [];
+    while (!done) {
+      const begun = performance.now();
+      assert.equal(await client.ask("PUB a 1\r\nx\r\n"), "MSG a 1 1\r\nx\r\n");
+      times.push(performance.now() - begun);
+    }
+    await logins;
+    await client.close();
+    const median = times.sort((x, y) => x - y)[times.length >> 1]!;
+    assert.ok(times.length > 20 && median < 20, `${times.length} messages, half of them slower than ${median} ms`);
+  });
+  await withEmbedded({ authorization: { token: made } }, async (server) => {
+    assert.equal(await outcome(server, login({ auth_token: "secret" })), "");
+    assert.equal(await outcome(server, login({ auth_token: made })), `${violation}closed`);
+  });
+});
+
+Deno.test("security: commands behind a slow CONNECT wait for it", async () => {
+  const password = await hash("secret", 6);
+  await withEmbedded({ authorization: { user: "a", password } }, async (server) => {
+    const send = login({ user: "a", pass: "secret" }) + "SUB a 1\r\nPUB a 1\r\nx\r\n";
+    assert.equal(await outcome(server, send), "MSG a 1 1\r\nx\r\n");
+  });
+});
+
+Deno.test("security 49: nkeys sign the challenge of their own connection", async () => {
+  const key = createUser();
+  const other = createUser();
+  const nkey = key.getPublicKey();
+  const authorization = { nkeys: [{ nkey }], users: [{ user: "u", password: "p" }] };
+  await withEmbedded({ authorization }, async (server) => {
+    const attempt = async (sign: (nonce: string) => object) => {
+      const client = await RawNatsClient.connect(server.address.port);
+      const nonce = client.info["nonce"] as string;
+      assert.match(nonce, /^[A-Za-z0-9_-]{15}$/);
+      const answer = await client.ask(login(sign(nonce)));
+      await client.close();
+      return answer;
+    };
+    const sign = (pair: { sign(data: Uint8Array): Uint8Array }, text: string) =>
+      Buffer.from(pair.sign(new TextEncoder().encode(text)));
+    const again = fromSeed(key.getSeed());
+    assert.equal(await attempt((nonce) => ({ nkey, sig: sign(again, nonce).toString("base64url") })), "");
+    assert.equal(await attempt((nonce) => ({ nkey, sig: sign(key, nonce).toString("base64") })), "");
+    assert.equal(await attempt(() => ({ nkey, sig: sign(key, "AAAAAAAAAAAAAAA").toString("base64url") })), violation);
+    assert.equal(await attempt(() => ({ nkey, sig: "" })), violation);
+    assert.equal(await attempt((nonce) => ({ nkey, sig: sign(other, nonce).toString("base64url") })), violation);
+    const stranger = other.getPublicKey();
+    const signed = (nonce: string) => sign(other, nonce).toString("base64url");
+    assert.equal(await attempt((nonce) => ({ nkey: stranger, sig: signed(nonce) })), violation);
+    assert.equal(await attempt(() => ({ user: "u", pass: "p" })), "");
+    // The key decides, whatever else is right.
+    assert.equal(await attempt(() => ({ nkey, sig: "", user: "u", pass: "p" })), violation);
+  });
+});
+
+const denied = {
+  publish: (subject: string) => `-ERR 'Permissions Violation for Publish to "${subject}"'\r\n`,
+  subscribe: (subject: string) => `-ERR 'Permissions Violation for Subscription to "${subject}"'\r\n`,
+  group: (subject: string, queue: string) =>
+    `-ERR 'Permissions Violation for Subscription to "${subject}" using queue "${queue}"'\r\n`,
+};
+
+const people: AuthorizationOptions = {
+  users: [
+    {
+      user: "a",
+      password: "a",
+      permissions: {
+        publish: { allow: ["foo.*", "any.>"], deny: ["foo.bad"] },
+        subscribe: { allow: ["bar.>", "q.x grp", "both", "both v.*", "many.*"], deny: ["bar.no"] },
+      },
+    },
+    { user: "r", password: "r", permissions: { subscribe: { allow: ["req"] }, responses: {} } },
+    { user: "r2", password: "r2", permissions: { responses: { max: 2, expires: 150 } } },
+    { user: "d", password: "d", permissions: { publish: { deny: ["x"] }, subscribe: { deny: ["y", "w dq"] } } },
+    { user: "e", password: "e", permissions: { publish: { allow: [] }, subscribe: { allow: [] } } },
+    { user: "root", password: "root" },
+    { user: "def", password: "def" },
+  ],
+};
+
+async function as(server: NatsServer, user: string, more: object = {}): Promise<RawNatsClient> {
+  const client = await RawNatsClient.connect(server.address.port);
+  await client.ask(login({ user, pass: user, ...more }));
+  return client;
+}
+
+Deno.test("security 50: what may be published and subscribed to", async () => {
+  await withEmbedded({ authorization: people }, async (server) => {
+    const a = await as(server, "a");
+    const root = await as(server, "root");
+    const publish = (subject: string) => a.ask(`PUB ${subject} 1\r\nA\r\n`);
+    for (const good of ["foo.x", "any.a.b", "foo.*"]) assert.equal(await publish(good), "", good);
+    for (const bad of ["foo.bad", "bar", "foo.x.y", ">", "any"]) assert.equal(await publish(bad), denied.publish(bad));
+    assert.equal(await a.ask("SUB bar.a 1\r\nSUB bar.* 3\r\nSUB bar.> 4\r\nSUB many.* 5\r\n"), "");
+    for (const bad of ["bar.no", ">", "bar", "*.a", "a..b", "many.>"]) {
+      assert.equal(await a.ask(`SUB ${bad} 9\r\n`), denied.subscribe(bad));
+    }
+    await root.ask("PUB bar.a 1\r\nA\r\nPUB bar.no 1\r\nB\r\n");
+    const got = await a.ask("");
+    assert.deepEqual(got.match(/MSG \S+ \d/g)!.sort(), ["MSG bar.a 1", "MSG bar.a 3", "MSG bar.a 4"]);
+    const d = await as(server, "d");
+    assert.equal(
+      await d.ask("PUB x 1\r\nX\r\nSUB y 1\r\nSUB * 2\r\nPUB ok 1\r\nX\r\n"),
+      denied.publish("x") + denied.subscribe("y") + "MSG ok 2 1\r\nX\r\n",
+    );
+    await root.ask("PUB y 1\r\nY\r\nPUB yy 1\r\nQ\r\n");
+    assert.equal(await d.ask(""), "MSG yy 2 1\r\nQ\r\n");
+    const e = await as(server, "e");
+    assert.equal(await e.ask("SUB a 1\r\nPUB a 1\r\nX\r\n"), "MSG a 1 1\r\nX\r\n");
+    for (const client of [a, root, d, e]) await client.close();
+  });
+});
+
+Deno.test("security 51: entries with a queue are for that group", async () => {
+  await withEmbedded({ authorization: people }, async (server) => {
+    const a = await as(server, "a");
+    assert.equal(await a.ask("SUB q.x grp 1\r\nSUB bar.q any 2\r\nSUB both 3\r\nSUB both v.1 4\r\n"), "");
+    assert.equal(await a.ask("SUB q.x 5\r\n"), denied.subscribe("q.x"));
+    assert.equal(await a.ask("SUB q.x other 5\r\n"), denied.group("q.x", "other"));
+    const d = await as(server, "d");
+    assert.equal(await d.ask("SUB w 1\r\nSUB w ok 2\r\n"), "");
+    assert.equal(await d.ask("SUB w dq 3\r\n"), denied.group("w", "dq"));
+    await a.close();
+    await d.close();
+  });
+});
+
+Deno.test("security 52: replies may be sent to requests that came, so many and so long", async () => {
+  await withEmbedded({ authorization: people }, async (server) => {
+    const root = await as(server, "root");
+    const r = await as(server, "r");
+    const reply = (client: RawNatsClient, subject: string) => client.ask(`PUB ${subject} 1\r\nR\r\n`);
+    await r.ask("SUB req 1\r\n");
+    assert.equal(await reply(r, "rep.1"), denied.publish("rep.1"));
+    await root.ask("PUB req rep.1 1\r\nq\r\n");
+    assert.equal(await r.ask(""), "MSG req 1 rep.1 1\r\nq\r\n");
+    assert.equal(await reply(r, "rep.1"), "");
+    assert.equal(await reply(r, "rep.1"), denied.publish("rep.1"));
+    const r2 = await as(server, "r2");
+    await r2.ask("SUB req 1\r\n");
+    await root.ask("PUB req rep.1 1\r\nq\r\nPUB req rep.2 1\r\nq\r\n");
+    await r2.ask("");
+    assert.deepEqual([await reply(r2, "rep.1"), await reply(r2, "rep.1")], ["", ""]);
+    assert.equal(await reply(r2, "rep.1"), denied.publish("rep.1"));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal(await reply(r2, "rep.2"), denied.publish("rep.2"));
+    for (const client of [root, r, r2]) await client.close();
+  });
+});
+
+Deno.test("security: a refusal takes the place of +OK and of a 503", async () => {
+  await withEmbedded({ authorization: people }, async (server) => {
+    const d = await as(server, "d", { verbose: true });
+    assert.equal(
+      await d.ask("PUB x 1\r\nX\r\nSUB y 1\r\nSUB z 2\r\n"),
+      denied.publish("x") + denied.subscribe("y") + "+OK\r\n",
+    );
+    const asking = await as(server, "d", { headers: true, no_responders: true });
+    assert.equal(await asking.ask("SUB inbox 1\r\nPUB x inbox 1\r\nX\r\n"), denied.publish("x"));
+    await d.close();
+    await asking.close();
+  });
+});
+
+Deno.test("security: default permissions are for users without their own", async () => {
+  const authorization = { ...people, defaultPermissions: { publish: { allow: ["only.this"] } } };
+  await withEmbedded({ authorization }, async (server) => {
+    const def = await as(server, "def");
+    assert.equal(await def.ask("PUB only.this 1\r\nx\r\nPUB x 1\r\nx\r\n"), denied.publish("x"));
+    const d = await as(server, "d");
+    assert.equal(await d.ask("PUB other 1\r\nx\r\n"), "");
+    await def.close();
+    await d.close();
+  });
+});
+
+/** TLS from here on, whatever the server has said in plain text. */
+async function overTls(server: NatsServer, options: TlsOptions, plainInfo: boolean): Promise<RawNatsClient> {
+  const network = systemNetwork();
+  const plain = await network.dial(server.address, { timeout: 2_000, upgradable: true });
+  let info = "";
+  const one = new Uint8Array(1);
+  while (plainInfo && !info.endsWith("\r\n")) {
+    if (await plain.read(one) === 0) break;
+    info += String.fromCharCode(one[0]!);
+  }
+  const secured = await network.secureClient(plain, { authorities: authority, serverName: "localhost", ...options });
+  const client = new RawNatsClient(pipeOf(secured));
+  if (plainInfo) client.info = JSON.parse(info.slice("INFO ".length));
+  else await client.readInfo();
+  return client;
+}
+
+const certified = { ...serverIdentity, authorities: authority };
+
+Deno.test("security 53: TLS begins after INFO; nothing else is said in plain text", async () => {
+  await withEmbedded({ tls: { ...certified, timeout: 300 } }, async (server) => {
+    const client = await overTls(server, {}, true);
+    assert.equal(client.info["tls_required"], true);
+    assert.equal("tls_verify" in client.info, false);
+    const large = "x".repeat(300_000);
+    const answer = await client.ask(quietConnect() + `SUB a 1\r\nPUB a 300000\r\n${large}\r\n`);
+    assert.equal(answer, `MSG a 1 300000\r\n${large}\r\n`);
+    const row = JSON.parse(server.monitoring("/connz", new URLSearchParams())!.body).connections[0];
+    assert.equal(row.tls_version, "1.3");
+    await client.close();
+    const plain = await RawNatsClient.connect(server.address.port);
+    await plain.send(quietConnect() + "PING\r\n");
+    // What TLS itself says to noise (an alert) may come; no word of NATS does.
+    assert.equal(/ERR|PONG|OK/.test(await plain.untilClosed()), false);
+    const idle = await RawNatsClient.connect(server.address.port);
+    assert.equal(await idle.untilClosed(2_000), "");
+    for (const one of [plain, idle]) await one.close();
+    const closed = JSON.parse(server.monitoring("/connz", new URLSearchParams("state=closed"))!.body).connections;
+    assert.deepEqual(closed.slice(1).map((one: { reason: string }) => one.reason), [
+      "TLS Handshake Failure",
+      "TLS Handshake Failure",
+    ]);
+  });
+});
+
+Deno.test("security 53: a client certificate is demanded where `verify` says so", async () => {
+  await withEmbedded({ tls: { ...certified, verify: true } }, async (server) => {
+    const client = await overTls(server, clientIdentity, true);
+    assert.equal(client.info["tls_verify"], true);
+    assert.equal(await client.ask(quietConnect()), "");
+    await client.close();
+    for (const wrong of [{}, strangerIdentity]) {
+      // Under TLS 1.3 the client may learn of the refusal after its own handshake.
+      const refused = await overTls(server, wrong, true).catch(() => undefined);
+      if (refused === undefined) continue;
+      assert.equal(await refused.untilClosed(), "");
+      await refused.close();
+    }
+  });
+});
+
+Deno.test("security: verify_and_map finds the user by any name in the certificate", async () => {
+  const rules = { publish: { allow: ["ok"] } };
+  for (const user of ["client@test.example", "client.test", "urn:client", "CN=client,OU=test", "ou=test, cn=client"]) {
+    const authorization = { users: [{ user, permissions: rules }, { user: "other", password: "p" }] };
+    await withEmbedded({ authorization, tls: { ...certified, verifyAndMap: true } }, async (server) => {
+      const client = await overTls(server, clientIdentity, true);
+      assert.equal(client.info["auth_required"], true);
+      assert.equal(await client.ask(quietConnect() + "PUB ok 1\r\nx\r\nPUB no 1\r\nx\r\n"), denied.publish("no"), user);
+      await client.close();
+    });
+  }
+  const authorization = { users: [{ user: "nobody", password: "p" }] };
+  await withEmbedded({ authorization, tls: { ...certified, verifyAndMap: true } }, async (server) => {
+    const client = await overTls(server, clientIdentity, true);
+    assert.equal(await client.ask(quietConnect({ user: "nobody", pass: "p" })), violation);
+    await client.close();
+  });
+});
+
+Deno.test("security: handshake_first says nothing before TLS; with a delay it waits for either", async () => {
+  await withEmbedded({ tls: { ...certified, timeout: 500, handshakeFirst: true } }, async (server) => {
+    const client = await overTls(server, {}, false);
+    assert.equal(client.info["tls_required"], true);
+    assert.equal(await client.ask(quietConnect()), "");
+    await client.close();
+    const plain = await RawNatsClient.connect(server.address.port, false);
+    await plain.send(quietConnect());
+    assert.equal((await plain.untilClosed()).includes("INFO"), false);
+    await plain.close();
+  });
+  await withEmbedded({ tls: { ...certified, timeout: 500, handshakeFirst: 50 } }, async (server) => {
+    const first = await overTls(server, {}, false);
+    assert.equal(await first.ask(quietConnect()), "");
+    const later = await overTls(server, {}, true);
+    assert.equal(await later.ask(quietConnect()), "");
+    await first.close();
+    await later.close();
+  });
+});
+
+Deno.test("security: allow_non_tls takes both kinds on one port", async () => {
+  await withEmbedded({ tls: { ...certified, allowNonTls: true } }, async (server) => {
+    const plain = await RawNatsClient.connect(server.address.port);
+    assert.equal(plain.info["tls_available"], true);
+    assert.equal("tls_required" in plain.info, false);
+    assert.equal(await plain.ask(quietConnect() + "SUB a 1\r\n"), "");
+    const secured = await overTls(server, {}, true);
+    await secured.ask(quietConnect() + "PUB a 1\r\nx\r\n");
+    assert.equal(await plain.ask(""), "MSG a 1 1\r\nx\r\n");
+    await plain.close();
+    await secured.close();
+  });
+});
+
+Deno.test("security 54: connections without credentials become the no_auth_user", async () => {
+  const authorization: AuthorizationOptions = {
+    users: [
+      { user: "guest", password: "g", permissions: { publish: { allow: ["guests.>"] } } },
+      { user: "member", password: "m" },
+    ],
+    noAuthUser: "guest",
+  };
+  await withEmbedded({ authorization }, async (server) => {
+    const client = await RawNatsClient.connect(server.address.port);
+    assert.equal("auth_required" in client.info, false);
+    assert.equal(await client.ask("PUB guests.a 1\r\nx\r\nPUB a 1\r\nx\r\n"), "+OK\r\n" + denied.publish("a"));
+    await client.close();
+    assert.equal(await outcome(server, login({}) + "PUB a 1\r\nx\r\n"), denied.publish("a"));
+    assert.equal(await outcome(server, login({ user: "member", pass: "m" }) + "PUB a 1\r\nx\r\n"), "");
+    assert.equal(await outcome(server, login({ user: "wrong" })), `${violation}closed`);
+    assert.equal(await outcome(server, login({ pass: "m" })), `${violation}closed`);
+  });
+});
+
+Deno.test("security: accounts do not see each other", async () => {
+  const authorization = {
+    users: [
+      { user: "a", password: "a", account: "A" },
+      { user: "a2", password: "a2", account: "A" },
+      { user: "b", password: "b", account: "B" },
+      { user: "g", password: "g" },
+    ],
+  };
+  await withEmbedded({ authorization, accounts: ["A", "B"] }, async (server) => {
+    const [a, a2, b, g] = [await as(server, "a"), await as(server, "a2"), await as(server, "b"), await as(server, "g")];
+    for (const client of [a, a2, b, g]) await client.ask("SUB > 1\r\n");
+    await a.ask("PUB only.a 1\r\nx\r\n");
+    assert.equal(await a2.ask(""), "MSG only.a 1 1\r\nx\r\n");
+    assert.deepEqual([await b.ask(""), await g.ask("")], ["", ""]);
+    let heard = 0;
+    const bus = server.openBus("global");
+    bus.subscribe("only.>", () => heard++);
+    await a.ask("PUB only.a 1\r\nx\r\n");
+    assert.equal(heard, 0);
+    await g.ask("PUB only.g 1\r\nx\r\n");
+    assert.equal(heard, 1);
+    const rows = JSON.parse(server.monitoring("/connz", new URLSearchParams("auth=1&acc=A"))!.body).connections;
+    assert.deepEqual(rows.map((row: Record<string, unknown>) => [row["authorized_user"], row["account"]]), [
+      ["a", "A"],
+      ["a2", "A"],
+    ]);
+    for (const client of [a, a2, b, g]) await client.close();
+  });
+});
+
+Deno.test("security: a reload takes users, rights and subscriptions away while they are connected", async () => {
+  const base = { host: "127.0.0.1", port: 0 };
+  const user = (name: string, allow: string[]) => ({
+    user: name,
+    password: name,
+    permissions: { subscribe: { allow } },
+  });
+  await withEmbedded({ authorization: { users: [user("stays", ["a", "b"]), user("goes", ["a"])] } }, async (server) => {
+    const stays = await as(server, "stays", { protocol: 1 });
+    const goes = await as(server, "goes");
+    await stays.ask("SUB a 1\r\nSUB b 2\r\n");
+    const users = [user("stays", ["a"])];
+    assert.deepEqual(server.reload({ ...base, port: 4, maxPayload: 10, authorization: { users } }), ["port"]);
+    assert.equal(await goes.untilClosed(), violation);
+    const told = await stays.ask("");
+    assert.match(told, /-ERR 'Permissions Violation for Subscription to "b" \(sid "2"\)'\r\n/);
+    assert.match(told, /INFO \{.*"max_payload":10,/);
+    assert.equal(server.globalAccount.tree.localCount, 1);
+    assert.equal(await stays.ask("PUB a 11\r\n"), "-ERR 'Maximum Payload Violation'\r\n");
+    await stays.close();
+    await goes.close();
+  });
+});
