@@ -2,6 +2,7 @@
 import type { ClientSession } from "./client_session.ts";
 import { copy, NO_RESPONDERS, writeNumber } from "../wire/frames.ts";
 import type { Message } from "./message.ts";
+import { slowDown } from "./congestion.ts";
 import type { Subscription } from "./subscription.ts";
 
 const CR = 13;
@@ -11,8 +12,6 @@ const SPACE = 32;
 const VERB = new Uint8Array([72, 77, 83, 71, SPACE]);
 /** Room for numbers, blanks and line ends beside subject, sid, reply and payload. */
 const SLACK = 64;
-/** Pending bytes of a consumer from which its publishers are slowed down, as a share of the limit. */
-const BRAKE_SHARE = 64;
 
 /** Queues a message for a client. `false` when this client does not get it. */
 export function deliverTo(session: ClientSession, subscription: Subscription, message: Message): boolean {
@@ -32,7 +31,7 @@ export function deliverTo(session: ClientSession, subscription: Subscription, me
   session.outBytes += size;
   session.permissions?.received(message);
   if (!outbox.dirty) session.host.turn.mark(outbox);
-  if (pending * BRAKE_SHARE > limits.maxPending) slowDown(session, message);
+  slowDown(session, message, limits.maxPending);
   subscription.delivered++;
   if (subscription.max > 0 && subscription.delivered >= subscription.max) endSubscription(session, subscription);
   return true;
@@ -42,13 +41,6 @@ export function deliverTo(session: ClientSession, subscription: Subscription, me
 export function endSubscription(session: ClientSession, subscription: Subscription): void {
   if (session.subscriptions.get(subscription.sid) === subscription) session.subscriptions.delete(subscription.sid);
   session.account.remove(subscription);
-}
-
-/** Tells whoever published that this consumer is far behind. */
-function slowDown(session: ClientSession, message: Message): void {
-  const origin = message.origin as { congested?: ClientSession | undefined } | undefined;
-  if (origin === undefined || origin === session || !("congested" in origin)) return;
-  origin.congested = session;
 }
 
 function writeMessage(session: ClientSession, subscription: Subscription, message: Message): void {

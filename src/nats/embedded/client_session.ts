@@ -10,6 +10,7 @@ import { type Connection, NetworkFailed } from "../../ports/network.ts";
 import { errorFrame, infoFrame, PING } from "../wire/frames.ts";
 import { Failure, FrameParser } from "../wire/parser.ts";
 import type { Admission, SessionHost } from "./session_host.ts";
+import { caughtUp, type Consumer } from "./congestion.ts";
 import { clientVerbs } from "../wire/verbs.ts";
 import { deliverTo } from "./client_output.ts";
 import type { Message } from "./message.ts";
@@ -27,10 +28,8 @@ const YIELD_TIME: Millis = 2;
 const FIRST_PING: Millis = 2_000;
 /** How long a parting -ERR may take to get out. */
 const PARTING: Millis = 1_000;
-/** How long a publisher waits for a consumer that takes nothing at all. */
-const STUCK: Millis = 2_000;
 
-export class ClientSession implements Target {
+export class ClientSession implements Target, Consumer {
   readonly id: number;
   readonly host: SessionHost;
   readonly connection: Connection;
@@ -59,7 +58,8 @@ export class ClientSession implements Target {
   /** Round trip of the last ping, milliseconds; 0 before the first. */
   roundTrip: Millis = 0;
   /** A consumer that this client's messages have swamped. */
-  congested: ClientSession | undefined = undefined;
+  congested: Consumer | undefined = undefined;
+  stuckWrite = 0;
   /** What the next command must wait for. */
   waitFor: Promise<void> | undefined = undefined;
   firstPongSent = false;
@@ -75,7 +75,6 @@ export class ClientSession implements Target {
   #pingedOnce = false;
   #pingedAt: Millis = 0;
   #activeAt: Millis = 0;
-  #stuckWrite = 0;
 
   constructor(id: number, connection: Connection, host: SessionHost, nonce: string) {
     this.id = id;
@@ -273,27 +272,10 @@ export class ClientSession implements Target {
   }
 
   /** Slows this client down to the pace of the consumer that it swamps, unless that one takes nothing at all. */
-  async #waitForConsumer(): Promise<void> {
+  #waitForConsumer(): Promise<void> {
     const consumer = this.congested!;
     this.congested = undefined;
-    if (consumer.closed || consumer.stuck) return;
-    const before = consumer.outbox.writingSince;
-    const clock = this.host.clock;
-    await new Promise<void>((resolve) => {
-      const cancel = clock.wakeAt(clock.now() + STUCK, () => {
-        if (consumer.outbox.writingSince === before) consumer.#stuckWrite = before;
-        resolve();
-      });
-      void consumer.outbox.drained(this.host.limits.maxPending / 64).then(() => {
-        cancel();
-        resolve();
-      });
-    });
-  }
-
-  /** Whether this consumer has taken nothing since publishers last waited for it. */
-  get stuck(): boolean {
-    return this.#stuckWrite !== 0 && this.#stuckWrite === this.outbox.writingSince;
+    return caughtUp(consumer, this.host.clock, this.host.limits.maxPending);
   }
 
   /** When bytes last came, wall time. */

@@ -15,6 +15,7 @@ import type { RouteLink } from "./delivery.ts";
 import type { RoutePermissions } from "./route_permissions.ts";
 import { routeVerbs } from "../wire/verbs.ts";
 import type { RouteView } from "./route_table.ts";
+import { type Consumer, slowDown } from "./congestion.ts";
 import type { Interest } from "./interest.ts";
 import type { RouteUrl } from "./route_urls.ts";
 import { writeRouteMessage } from "./route_output.ts";
@@ -43,7 +44,7 @@ export interface RouteMesh {
   closed(session: RouteSession, reason: string): void;
 }
 
-export class RouteSession implements RouteLink, RouteView {
+export class RouteSession implements RouteLink, RouteView, Consumer {
   readonly id: number;
   readonly server: RouteHost;
   readonly mesh: RouteMesh;
@@ -61,6 +62,7 @@ export class RouteSession implements RouteLink, RouteView {
   registered = false;
   verbose = false;
   closed = false;
+  stuckWrite = 0;
   /** What the next line must wait for. */
   waitFor: Promise<void> | undefined = undefined;
   inMessages = 0;
@@ -184,6 +186,7 @@ export class RouteSession implements RouteLink, RouteView {
     this.outMessages++;
     this.outBytes += message.size;
     if (!this.outbox.dirty) this.server.turn.mark(this.outbox);
+    slowDown(this, message, this.server.limits.maxPending);
   }
 
   /** Queues bytes; they go out at the end of the batch. */

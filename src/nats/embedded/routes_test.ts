@@ -1,6 +1,5 @@
 /** The route port, line by line: a hand-made peer says something, and what comes back is what the reference answers. */
 import assert from "node:assert/strict";
-import { hashSync } from "bcryptjs";
 import { withEmbedded } from "../../../tests/support/embedded_nats.ts";
 import { joinMesh, peerConnect, peerInfo } from "../../../tests/support/raw_route_peer.ts";
 import { quietConnect, RawNatsClient } from "../../../tests/support/raw_nats_client.ts";
