@@ -92,6 +92,8 @@ export class NatsServer implements SessionHost, RouteHost {
   #cluster: ClusterView;
   /** Connections that are not sessions yet. */
   readonly #arriving = new Set<Connection>();
+  /** Ends with the listener: only then the port is free. */
+  readonly #accepting: Promise<void>;
   #lastClientId = 0;
   #closing = false;
   #nextSweep: Cancel | undefined;
@@ -117,7 +119,7 @@ export class NatsServer implements SessionHost, RouteHost {
     this.globalAccount = this.account(GLOBAL_ACCOUNT);
     for (const name of options.accounts ?? []) this.account(name);
     this.#authorization = this.#authorizationOf(options);
-    void this.#accept();
+    this.#accepting = this.#accept();
     this.#sweep();
   }
 
@@ -234,6 +236,7 @@ export class NatsServer implements SessionHost, RouteHost {
     const sessions = [...this.sessions.values()];
     for (const session of sessions) session.close("Server Shutdown", true);
     await Promise.all(sessions.map((session) => session.ended));
+    await this.#accepting;
   }
 
   get credentialsRequired(): boolean {
@@ -310,6 +313,7 @@ export class NatsServer implements SessionHost, RouteHost {
         connection = await this.#listener.accept();
       } catch (error) {
         if (!(error instanceof NetworkFailed)) throw error;
+        if (this.#closing) return;
         // Out of file descriptors, most likely: others will be closed.
         this.log.error(`Error accepting a client: ${error.message}`);
         await new Promise<void>((resolve) => void this.clock.wakeAt(this.clock.now() + ACCEPT_PAUSE, resolve));
