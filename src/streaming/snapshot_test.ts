@@ -132,6 +132,30 @@ Deno.test("facts about a member that arrive after it left belong to its group", 
   assert.deepEqual(follower.machine.snapshot(), leader.machine.snapshot());
 });
 
+Deno.test("leader and follower deal a leaver's messages alike, before anything is reported", () => {
+  let learn: (some: readonly DeliveryFact[]) => void = () => {};
+  const [leader, follower] = follow((each) => learn = each);
+  for (const client of ["a", "b", "c"]) leader.connect(client);
+  const members = ["a", "b", "c"].map((client) => leader.sub({ client, group: "g" }));
+  leader.publish(31);
+  learn(leader.facts.splice(0));
+  leader.close(members[1]!);
+  assert.deepEqual(follower.machine.snapshot(), leader.machine.snapshot());
+});
+
+Deno.test("a message that is reported as sent to one member is not with another any more", () => {
+  let learn: (some: readonly DeliveryFact[]) => void = () => {};
+  const [leader, follower] = follow((each) => learn = each);
+  leader.connect();
+  const members = [leader.sub({ group: "g" }), leader.sub({ group: "g" })];
+  leader.publish(2);
+  learn(leader.facts.splice(0));
+  const { name: channel, incarnation } = leader.channel();
+  learn([{ channel, incarnation, subscriptionId: members[1]!.id, sent: [1], acknowledged: [] }]);
+  const pending = follower.channel().groups.get("g")!.members.map((each) => [...each.pending.keys()].sort());
+  assert.deepEqual(pending, [[], [1, 2]]);
+});
+
 Deno.test("a late ack of a former member does not end what its heir was given since", () => {
   let learn: (some: readonly DeliveryFact[]) => void = () => {};
   const [leader, follower] = follow((each) => learn = each);
