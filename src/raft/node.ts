@@ -33,8 +33,8 @@ import { entryFrom } from "./wire_format.ts";
 
 /** One tick of the core. */
 export const TICK: Millis = 10;
-/** Between looks at the clock: the core's finest time is a heartbeat, five times as long. */
-const LOOK: Millis = 20;
+/** Between looks at the clock: rivals in an election are a few ticks apart. */
+const LOOK: Millis = 10;
 
 export interface NodeEvents {
   /** Role, term or leader changed. Before anything that follows from it. */

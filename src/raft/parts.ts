@@ -112,7 +112,7 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
     leader: () => context.leads() ? "" : node.raft.leader,
     heard: () => node.heardLeader,
     gone: (leader) => node.poke((raft) => raft.leaderGone(leader)),
-  }, Math.max(120, options.heartbeatTimeout / 4));
+  }, Math.max(100, options.heartbeatTimeout * 0.15));
   const settling = new Settling({
     ...{ clock, log, who: context.who, joining, node, directory, boot: context.boot, stopped },
     isMember: () => context.isMember(member.nodeId, member.incarnation),

@@ -113,6 +113,8 @@ export class Candidate implements Role {
       this.#refusals.delete(from);
     } else {
       this.#refusals.add(message.from);
+      // Answers come quickly, so nobody gains by waiting long for one that does not.
+      if (this.name === "candidate") this.#deadline = Math.min(this.#deadline, state.now + this.#shortPatience());
     }
     this.#decide();
   }
@@ -125,7 +127,10 @@ export class Candidate implements Role {
       if (this.name === "candidate") return state.transitions.lead(this.#grants);
       return state.transitions.campaign("vote");
     }
-    const possible = voters.length - this.#refusals.size;
+    // Once somebody refused, nobody waits for the answer of a leader that is thought to be gone.
+    const refused = this.#refusals.size;
+    const silent = refused > 0 && voters.includes(state.goneLeader) && !this.#refusals.has(state.goneLeader);
+    const possible = voters.length - refused - (silent ? 1 : 0);
     if (this.name === "candidate" && possible < quorumOf(voters.length)) {
       // Votes were split: whoever is quicker now wins.
       state.transitions.follow(state.term, "", state.timeouts.heartbeatInterval + this.#shortPatience());

@@ -302,7 +302,7 @@ export class Raft {
 
   #hasten(): void {
     const { role, timeouts, random } = this.#state;
-    const ticks = random.below(Math.ceil(timeouts.heartbeatInterval / 2) + 1);
+    const ticks = random.below(timeouts.heartbeatInterval + 1);
     if (role instanceof Follower || role instanceof Candidate) role.hasten(ticks);
   }
 

@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { MemoryFiles } from "../../tests/support/memory_files.ts";
+import { SeededRandom } from "../../tests/support/seeded_random.ts";
+import { TestCluster } from "../../tests/support/raft_cluster.ts";
+import { VirtualClock } from "../../tests/support/virtual_clock.ts";
+import { silentLog } from "../ports/log.ts";
+import { openRaftJournal, type RaftOptions } from "./mod.ts";
+
+const blank = { recovered: false, nodeId: "" };
+
+function open(options: Partial<RaftOptions>, files = new MemoryFiles()) {
+  return openRaftJournal({ clusterId: "test", store: blank, nodeId: "a", ...options }, {
+    openBus: () => Promise.reject(new Error("no network in this test")),
+    files,
+    clock: new VirtualClock(),
+    random: new SeededRandom(1),
+    log: silentLog,
+    onFatal() {},
+  });
+}
+
+Deno.test("TS10, TS11: bad options are refused before anything is written", () => {
+  const cases: [Partial<RaftOptions>, string][] = [
+    [{ peers: ["b", "b"] }, "found duplicate ID in configuration: b"],
+    [{ peers: ["b", ""] }, 'empty ID in configuration: "b" ""'],
+    [
+      { peers: ["b", "c.*"] },
+      'cluster peer "c.*" is invalid: only letters, digits, "-", "_" and single dots between them are allowed',
+    ],
+    [
+      { nodeId: "a b" },
+      'cluster node ID "a b" is invalid: only letters, digits, "-", "_" and single dots between them are allowed',
+    ],
+    [
+      { nodeId: ">" },
+      'cluster node ID ">" is invalid: only letters, digits, "-", "_" and single dots between them are allowed',
+    ],
+    [{ logSnapshots: 0 }, "must retain at least one snapshot"],
+    [{ trailingLogs: -1 }, "cluster trailing logs cannot be negative: -1"],
+    [{ heartbeatTimeout: 1 }, "HeartbeatTimeout is too low"],
+    [
+      { heartbeatTimeout: 5000, electionTimeout: 2000 },
+      "ElectionTimeout (2s) must be equal or greater than Heartbeat Timeout (5s)",
+    ],
+    [
+      { heartbeatTimeout: 2000, electionTimeout: 2000, leaseTimeout: 5000 },
+      "LeaderLeaseTimeout (5s) cannot be larger than heartbeat timeout (2s)",
+    ],
+    [
+      { nodeId: "", peers: ["b"] },
+      "cluster peers are given without a cluster node ID: no node of that list would ever be this one",
+    ],
+    [
+      { store: { recovered: true, nodeId: "" } },
+      "stan: cannot restart server in clustered mode if it was not previously clustered",
+    ],
+    [
+      { store: { recovered: true, nodeId: "a" }, logPath: "raft" },
+      'streaming state was recovered but cluster log path "raft" is empty',
+    ],
+  ];
+  for (const [options, text] of cases) {
+    const files = new MemoryFiles();
+    assert.throws(() => open(options, files), { name: "StartFailed", message: text });
+    assert.deepEqual(files.list("."), [], text);
+  }
+});
+
+Deno.test("TS11: a start with a bad timeout leaves nothing that a corrected one trips over", () => {
+  const files = new MemoryFiles();
+  assert.throws(() => open({ leaseTimeout: 9000, heartbeatTimeout: 2000 }, files));
+  assert.equal(open({}, files).nodeId, "a");
+});
+
+Deno.test("the recovered node id wins over the flag; the default log path is <cluster id>/<node id>", () => {
+  const files = new MemoryFiles();
+  open({}, files);
+  const again = open({ nodeId: "x", store: { recovered: true, nodeId: "a" } }, files.afterKill());
+  assert.equal(again.nodeId, "a");
+  assert.equal(again.logPath, "test/a/test");
+});
+
+Deno.test("TS7: the store is gone and no id is given: it comes from the Raft directory", () => {
+  const files = new MemoryFiles();
+  open({ logPath: "/raft" }, files);
+  assert.equal(open({ nodeId: "", logPath: "/raft" }, files.afterKill()).nodeId, "a");
+  assert.throws(() => open({ nodeId: "b", logPath: "/raft" }, files.afterKill()), /"b" does not match "a"/);
+});
+
+Deno.test("TS5: a directory of another cluster is refused", () => {
+  const files = new MemoryFiles();
+  open({ logPath: "/raft" }, files);
+  files.rename("/raft/test", "/raft/other");
+  assert.throws(() => open({ clusterId: "other", logPath: "/raft" }, files.afterKill()), {
+    message: 'cluster ID "other" does not match recovered value of "test"',
+  });
+});
+
+Deno.test("P9: a second process on the same directory is refused", () => {
+  const files = new MemoryFiles();
+  open({ logPath: "/raft" }, files);
+  assert.throws(() => open({ logPath: "/raft" }, files), /in use by another process/);
+});
+
+Deno.test("P11: the Raft directory of a Go node is refused, and stays as it is", () => {
+  const files = new MemoryFiles();
+  files.makeDirectory("/raft/test");
+  files.open("/raft/test/raft.log", { mode: "new" }).close();
+  assert.throws(() => open({ logPath: "/raft" }, files), /Raft log of a Go NATS Streaming server/);
+  assert.deepEqual(files.list("/raft/test").map((entry) => entry.name), ["raft.log"]);
+});
+
+Deno.test("TS95: a log damaged below what was acknowledged is not used", async () => {
+  const cluster = new TestCluster(81);
+  cluster.trio();
+  const leader = await cluster.untilLeader();
+  for (let i = 0; i < 10; i++) await cluster.done(leader.propose(`m${i}`));
+  const victim = cluster.alive.find((node) => node !== leader)!;
+  await cluster.clock.advance(500);
+  victim.kill();
+  const files = victim.files.afterKill();
+  const file = files.open("/raft/test/log/00000001.wal", { mode: "existing" });
+  file.writeAt(Uint8Array.of(0xff), 200);
+  file.close();
+  cluster.restart(victim, {}, files);
+  await cluster.clock.advance(1000);
+  assert.match(cluster.failed.get(victim.name)!.message, /is damaged at offset \d+: .* Move this directory/);
+});
+
+Deno.test("TS96: a disk that went back in time is noticed and its node catches up before it votes", async () => {
+  const cluster = new TestCluster(82);
+  cluster.trio();
+  const leader = await cluster.untilLeader();
+  const victim = cluster.alive.find((node) => node !== leader)!;
+  await cluster.clock.advance(500);
+  const backup = victim.files.afterKill();
+  for (let i = 0; i < 10; i++) await cluster.done(leader.propose(`m${i}`));
+  await cluster.clock.advance(500);
+  victim.kill();
+  const back = cluster.restart(victim, {}, backup);
+  await cluster.clock.advance(2000);
+  assert.ok([...back.lines, ...leader.lines].some((line) => line.includes("went back in time")), back.lines.join("\n"));
+  await cluster.untilEqual();
+});
+
+Deno.test("TS16: one node of three waits, says so, and leads with the second", async () => {
+  const cluster = new TestCluster(83);
+  const peers = ["a", "b", "c"];
+  const a = cluster.add("a", { peers });
+  await cluster.clock.advance(30_000);
+  assert.ok(a.lines.filter((line) => line.includes("no leader: waiting for a majority")).length >= 2);
+  cluster.add("b", { peers });
+  await cluster.untilLeader();
+  const c = cluster.add("c", { peers });
+  await cluster.done(cluster.leader!.propose("x"));
+  await cluster.clock.advance(2000);
+  assert.equal(c.replica.applied.length, 1);
+});
+
+Deno.test("TS24: a fresh node that is given the peers of a live cluster joins it", async () => {
+  const cluster = new TestCluster(84);
+  cluster.trio();
+  const leader = await cluster.untilLeader();
+  await cluster.done(leader.propose("x"));
+  const fresh = cluster.add("d", { peers: ["a", "b", "c", "d"] });
+  await cluster.clock.advance(3000);
+  assert.equal(fresh.replica.applied.length, 1);
+  assert.equal(leader.journal.status().members.find((member) => member.id === "d")?.voter, true);
+});
+
+Deno.test("a start that was killed at any write can be repeated", async () => {
+  for (let moment = 0; moment < 40; moment++) {
+    const cluster = new TestCluster(300 + moment);
+    const peers = ["a", "b", "c"];
+    const files = new MemoryFiles();
+    let calls = 0;
+    files.onCall = () => {
+      if (calls++ === moment) cluster.nodes.get("a")?.kill();
+      return calls > moment ? { code: "other" } : undefined;
+    };
+    try {
+      cluster.add("a", { peers }, files);
+    } catch {
+      // killed while opening
+    }
+    cluster.add("b", { peers });
+    cluster.add("c", { peers });
+    await cluster.clock.advance(2000);
+    cluster.nodes.get("a")?.kill();
+    const again = cluster.add("a", { peers }, files.afterCrash(() => moment % 2));
+    await cluster.clock.advance(4000);
+    await cluster.done(cluster.leader!.propose("x"));
+    await cluster.clock.until(
+      () => again.replica.applied.length === 1,
+      10_000,
+      `start after a crash at write ${moment}`,
+    );
+  }
+});
+
+Deno.test("cold start: three nodes have a leader within a second, whatever the seed", async () => {
+  for (let seed = 0; seed < 50; seed++) {
+    const cluster = new TestCluster(1000 + seed);
+    cluster.trio();
+    await cluster.untilLeader(1000);
+  }
+});
