@@ -28,7 +28,7 @@ for (const carrier of carriers) {
     `kill -9 of the leader over the ${carrier} NATS server loses nothing that was acknowledged`,
     async (world) => {
       const cluster = await Cluster.ofThree(world, carrier);
-      const publisher = await world.client(cluster.url, "publisher", { ackTimeout: 15_000 });
+      const publisher = await world.client(cluster.url, "publisher", { ackTimeout: 2_000 });
       const live = await (await world.client(cluster.url, "subscriber")).subscribe("foo");
       const acked = new Set<string>();
       const stop = publish(publisher, acked);

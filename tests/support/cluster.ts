@@ -67,7 +67,7 @@ export class Cluster {
     return cluster;
   }
 
-  /** The node that says of itself that it leads, once there is exactly one. */
+  /** The node that leads and serves clients, once there is exactly one. */
   leader(limit = 30_000): Promise<ClusterNode> {
     return eventually(
       async () => {
@@ -75,7 +75,7 @@ export class Cluster {
           [...this.nodes.values()].map(async (node) => ({ node, role: (await node.page())?.role })),
         );
         const leaders = roles.filter(({ role }) => role === "Leader");
-        return leaders.length === 1 ? leaders[0]!.node : undefined;
+        return leaders.length === 1 && leaders[0]!.node.promoted ? leaders[0]!.node : undefined;
       },
       "a single leader",
       limit,
@@ -100,6 +100,12 @@ export class ClusterNode {
     this.process = process;
     this.monitorUrl = monitorUrl;
     this.ownArguments = ownArguments;
+  }
+
+  /** Whether its log says that it has become leader and is done with that. */
+  get promoted(): boolean {
+    const last = this.process.lines.findLast((line) => /leader (promotion|stepdown) actions$/.test(line));
+    return last?.endsWith("finished leader promotion actions") ?? false;
   }
 
   /** The node's `/streaming/serverz`; `undefined` when it does not answer. */
