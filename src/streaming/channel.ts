@@ -12,13 +12,28 @@ const DONE: Outcome = { kind: "done" };
 /** No message of a batch was a repetition. */
 export const NO_REPETITIONS: readonly number[] = [];
 
+/** Names of channels that are about to be created, by their lower-cased form. */
+export type PlannedChannels = Map<string, string>;
+
+const NOTHING_PLANNED: PlannedChannels = new Map();
+
 /** Why a channel of this name cannot be created; `undefined` when it can, or exists. */
-export function refusalToCreate(state: State, name: string): Refusal | undefined {
+export function refusalToCreate(state: State, name: string, planned = NOTHING_PLANNED): Refusal | undefined {
   if (state.channels.has(name)) return undefined;
-  const similar = state.channelsByFold.get(foldCase(name));
-  if (similar !== undefined) return refused(caseConflict(name, similar.name));
+  const fold = foldCase(name);
+  const similar = state.channelsByFold.get(fold)?.name ?? planned.get(fold);
+  if (similar === name) return undefined;
+  if (similar !== undefined) return refused(caseConflict(name, similar));
   const { maxChannels } = state.limits;
-  return maxChannels > 0 && state.channels.size >= maxChannels ? refused(Text.tooManyChannels) : undefined;
+  const isFull = maxChannels > 0 && state.channels.size + planned.size >= maxChannels;
+  return isFull ? refused(Text.tooManyChannels) : undefined;
+}
+
+/** As {@link refusalToCreate}, for several names in turn before any of them is created: each one allowed counts. */
+export function planChannel(context: Context, name: string): Refusal | undefined {
+  const refusal = refusalToCreate(context.state, name, context.planned);
+  if (refusal === undefined && !context.state.channels.has(name)) context.planned.set(foldCase(name), name);
+  return refusal;
 }
 
 /** A channel without subscriptions. */
@@ -50,6 +65,7 @@ export function addChannel(state: State, channel: Channel): void {
 /** Creates the channel; when it exists already its incarnation is the answer. */
 export function createChannel(context: Context, operation: CreateChannel, index: number, now: Millis): Outcome {
   const { state } = context;
+  context.planned.clear();
   const refusal = refusalToCreate(state, operation.channel);
   if (refusal !== undefined) return refusal;
   let channel = state.channels.get(operation.channel);

@@ -39,6 +39,18 @@ Deno.test("scenario 32: creating a channel twice creates it once", () => {
   assert.deepEqual(driver.logs, ['Channel "foo" has been created']);
 });
 
+Deno.test("mayCreate() answers for a whole batch what applying it will", () => {
+  const driver = new MachineDriver();
+  driver.commit({ kind: "set limits", ...DEFAULT_LIMITS, maxChannels: 2 });
+  const names = ["Foo", "foo", "Foo", "bar", "baz", "bar"];
+  const { machine } = driver;
+  const foreseen = names.map((name) => machine.mayCreate(name).kind);
+  assert.deepEqual(foreseen, ["allowed", "refused", "allowed", "allowed", "refused", "allowed"]);
+  const outcomes = names.map((channel, i) => machine.apply({ kind: "create channel", channel }, i + 1, 0).kind);
+  assert.deepEqual(outcomes.map((each) => each === "channel created" ? "allowed" : each), foreseen);
+  assert.deepEqual([...machine.state.channels.keys()], ["Foo", "bar"]);
+});
+
 Deno.test("sequences count on from what is stored, and restart in a new incarnation", () => {
   const driver = withIdleness();
   driver.publish(3);

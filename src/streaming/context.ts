@@ -23,6 +23,8 @@ export class Context {
   readonly state: State;
   readonly settings: MachineSettings;
   leading = false;
+  /** Channels that may be created, by lower-cased name, and were not yet. */
+  readonly planned = new Map<string, string>();
   #effects: Effect[] = [];
   /** The last effect if it is an "acked" one that may still grow. */
   #acked: Sequence[] | undefined;

@@ -12,8 +12,8 @@ import {
   idled,
   keepChannel,
   NO_REPETITIONS,
+  planChannel,
   publish,
-  refusalToCreate,
   setLimits,
 } from "./channel.ts";
 import { connect, disconnect, heartbeat, heartbeatDue, pinged } from "./clients.ts";
@@ -43,7 +43,10 @@ export interface MachineDoor {
    * ones for pending messages that changed hands.
    */
   apply(operation: Operation, index: number, now: Millis): Outcome;
-  /** Whether `create channel` would be accepted now: asked before the channel's store is made. Fine when it exists already. */
+  /**
+   * Whether `create channel` will be accepted: asked before the channel's store is made. Fine when it exists already. May
+   * be asked for several operations before they are applied in the same order.
+   */
   mayCreate(channel: string): Refusal | { readonly kind: "allowed" };
   /** The indexes of a publish's messages that were stored before (same client and guid), ascending: not to be recorded again. Usually the same empty list. */
   repetitions(publish: Publish): readonly number[];
@@ -120,7 +123,7 @@ export class Machine implements MachineDoor {
   }
 
   mayCreate(channel: string): Refusal | { readonly kind: "allowed" } {
-    return refusalToCreate(this.state, channel) ?? ALLOWED;
+    return planChannel(this.#context, channel) ?? ALLOWED;
   }
 
   repetitions(_publish: Publish): readonly number[] {
