@@ -142,6 +142,11 @@ export class Delivering {
       const next = messages.read(from, to, READ_BYTES, (sequence, buffer, start, end) => {
         for (; expected < sequence; expected++) gone.push(expected);
         const count = effect.counts?.[at + (sequence - from)];
+        // Acked, or given to somebody else, since it was chosen.
+        if (count !== undefined && !effect.subscription.pending.has(sequence)) {
+          expected = sequence + 1;
+          return true;
+        }
         if (!this.#send(effect.subscription, buffer, start, end, count)) {
           refused = true;
           return false;
@@ -165,7 +170,7 @@ export class Delivering {
     end: number,
     count: number | undefined,
   ): boolean {
-    if (!this.#outbound.speaking) return false;
+    if (!this.#outbound.speaking || !subscription.initialised) return false;
     if (count === undefined) return this.#bus.publish(subscription.inboxBytes, buffer, start, end);
     const length = end - start;
     if (this.#scratch.length < length + REDELIVERY_ROOM) this.#scratch = new Uint8Array(2 * length + REDELIVERY_ROOM);
