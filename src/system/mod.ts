@@ -6,6 +6,7 @@
 export { systemClock } from "./clock.ts";
 export { systemRandom } from "./random.ts";
 export { systemPasswordHasher } from "./bcrypt_thread.ts";
+export { systemCommands } from "./commands.ts";
 export { systemFiles } from "./files.ts";
 export { systemNetwork } from "./network.ts";
 export { type LogSettings, type LogSink, ServerLog, terminalSink } from "./log.ts";

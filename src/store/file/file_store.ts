@@ -49,7 +49,7 @@ export function openFileStore(options: OpenFileStoreOptions, ports: FileStorePor
   const resolved = resolveLimits(limits ?? defaultLimits);
   checkFileStoreOptions(all);
   try {
-    ports.files.makeDirectory(all.directory);
+    makeRoot(all, ports);
     markTruncation(all, ports);
   } catch (error) {
     if (!(error instanceof FileFailed)) throw error;
@@ -67,6 +67,18 @@ export function openFileStore(options: OpenFileStoreOptions, ports: FileStorePor
     scripts: new Set(),
   };
   return new FileStore(context, resolved);
+}
+
+/** Makes the root and its parents, in a way that survives a power loss. */
+function makeRoot({ directory, sync }: FileStoreOptions, { files }: FileStorePorts): void {
+  const parents: string[] = [];
+  for (let path = directory.replace(/\/+$/, ""); path !== "" && path !== "." && !files.exists(path);) {
+    const cut = path.lastIndexOf("/");
+    path = cut < 0 ? "." : path.slice(0, cut);
+    parents.push(path === "" ? "/" : path);
+  }
+  files.makeDirectory(directory);
+  if (sync) { for (const path of parents) files.syncDirectory(path); }
 }
 
 function markTruncation(options: FileStoreOptions, { files }: FileStorePorts): void {

@@ -4,7 +4,7 @@ import { Malformed } from "../../protocol/varint.ts";
 import type { Offset } from "../../protocol/units.ts";
 import type { FileContext } from "./context.ts";
 import { oversizedProblem, reportCorrupt, reportCut, reportTorn } from "./damage_report.ts";
-import { crcProblem, RecordScanner } from "./record.ts";
+import { crcProblem, HEADER_SIZE, RecordScanner } from "./record.ts";
 
 /** Something stored cannot be read back; the message is the reference's, without its prefix. */
 export class Unreadable extends Error {
@@ -73,16 +73,11 @@ function refuse(
 }
 
 /**
- * After a power loss the end of a file may be there in length, but not in content. Whether the record at hand ends in zeros
- * which go on to the end of the file: then it was never synced.
+ * After a power loss a write may be there in part, with zeros where the rest belongs, even if later writes are there. A record of
+ * such a write ends in zeros, within what it claims to be; one that was damaged otherwise hardly ever does.
  */
 function endsInZeros(file: OpenFile, scanner: RecordScanner): boolean {
-  const from = scanner.at + 8 + Math.max(0, Math.min(scanner.size, file.size() - scanner.at - 8) - 1);
-  const chunk = new Uint8Array(64 * 1024);
-  for (let at = from;;) {
-    const read = file.readAt(chunk, at);
-    if (read === 0) return at > from;
-    for (let i = 0; i < read; i++) if (chunk[i] !== 0) return false;
-    at += read;
-  }
+  const last = new Uint8Array(1);
+  file.readAt(last, Math.min(file.size(), scanner.at + HEADER_SIZE + scanner.size) - 1);
+  return last[0] === 0;
 }
