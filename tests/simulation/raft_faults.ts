@@ -175,7 +175,9 @@ function remove(world: RaftWorld): void {
   if (voters.length < 3 || world.wiped !== undefined) return;
   const { id } = random.pick(voters);
   world.joining = world.joining.filter((each) => each.id !== id);
-  leader.enter((raft) => raft.changeMembership({ kind: "remove", id, force: random.chance(20) }));
+  // Somebody who forces a removal knows that the others are there to stay.
+  const force = random.chance(20) && voters.every((voter) => voter.incarnation !== "");
+  leader.enter((raft) => raft.changeMembership({ kind: "remove", id, force }));
   if (random.chance(50)) return;
   const { incarnation } = world.nodes.get(id)!.disk;
   world.queue.after(random.below(500), () => {

@@ -178,7 +178,10 @@ class AcknowledgedIsDurable implements Invariant {
       const differ = mine !== undefined && theirs !== undefined && mine !== theirs;
       const held = Math.max(disk.log.lastIndex, disk.snapshot?.mark.index ?? 0);
       if (held < message.match || differ) {
-        throw new Violation(this.name, `${node.id} acknowledges ${message.match}, its disk ends at ${held}${differ ? " and differs" : ""}`);
+        throw new Violation(
+          this.name,
+          `${node.id} acknowledges ${message.match}, its disk ends at ${held}${differ ? " and differs" : ""}`,
+        );
       }
     }
     const candidate = message.kind === "vote" ? node.id : message.to;

@@ -247,7 +247,10 @@ export class RaftWorld {
     if (notice.kind === "other identity" || notice.kind === "log lost") {
       throw new Violation(`notice ${notice.kind}`, JSON.stringify(notice));
     }
-    if (notice.kind === "removed" && this.random.chance(50)) this.queue.after(1, () => node.up && node.crash());
+    if (notice.kind !== "removed" || this.random.chance(50)) return;
+    this.queue.after(1, () => {
+      if (this.troubled && node.up) node.crash();
+    });
   }
 
   /** Called after everything that happens to a node. */

@@ -119,6 +119,10 @@ export class Candidate implements Role {
     this.#decide();
   }
 
+  #answered(voter: NodeId): boolean {
+    return this.#refusals.has(voter) || this.#grants.some((grant) => grant.from === voter);
+  }
+
   #decide(): void {
     const state = this.#state;
     const voters = votersOf(state.membership);
@@ -129,7 +133,7 @@ export class Candidate implements Role {
     }
     // Once somebody refused, nobody waits for the answer of a leader that is thought to be gone.
     const refused = this.#refusals.size;
-    const silent = refused > 0 && voters.includes(state.goneLeader) && !this.#refusals.has(state.goneLeader);
+    const silent = refused > 0 && voters.includes(state.goneLeader) && !this.#answered(state.goneLeader);
     const possible = voters.length - refused - (silent ? 1 : 0);
     if (this.name === "candidate" && possible < quorumOf(voters.length)) {
       // Votes were split: whoever is quicker now wins.

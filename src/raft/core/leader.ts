@@ -228,6 +228,7 @@ export class Leader implements Role {
 
   #heard(peer: Progress, disk: Progress["disk"]): void {
     peer.contact = this.#state.now;
+    peer.heard = true;
     peer.disk = disk;
   }
 

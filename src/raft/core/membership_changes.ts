@@ -90,7 +90,7 @@ export class MembershipChanges {
   #mayPromote(peer: Progress): boolean {
     const { now, timeouts } = this.#state;
     if (peer.voter || !peer.caughtUp || peer.incarnation === "" || now < peer.notBefore) return false;
-    return peer.contact + timeouts.leaseTimeout > now;
+    return peer.heard && peer.contact + timeouts.leaseTimeout > now;
   }
 
   #obstacle(): ChangeRefusal | undefined {
@@ -141,7 +141,7 @@ export class MembershipChanges {
     const { id, now, timeouts } = this.#state;
     return voters.filter((voter) => {
       const peer = this.#leader.peers.get(voter);
-      return voter === id || (peer !== undefined && peer.contact + timeouts.leaseTimeout > now);
+      return voter === id || (peer?.heard === true && peer.contact + timeouts.leaseTimeout > now);
     }).length;
   }
 }

@@ -34,8 +34,10 @@ export class Progress {
   announced: SnapshotMark | undefined;
   announcedAt = 0;
 
-  /** The tick at which it was last heard. */
+  /** The tick at which it was last heard, or at which this leader began. */
   contact: number;
+  /** It was heard since this leader began. */
+  heard = false;
   /** The newest heartbeat round it answered, and the tick at which that round was sent (Q1, Q2). */
   round = 0;
   answeredSentAt = -Infinity;

@@ -66,7 +66,8 @@ export class Transfer {
     const { now, timeouts } = this.#state;
     let best: Progress | undefined;
     for (const peer of this.#peers.values()) {
-      if (!peer.voter || peer.disk === "full" || peer.contact + timeouts.leaseTimeout <= now) continue;
+      const alive = peer.heard && peer.contact + timeouts.leaseTimeout > now;
+      if (!peer.voter || peer.disk === "full" || !alive) continue;
       const better = best === undefined || (best.disk !== "ok" && peer.disk === "ok") ||
         (best.disk === peer.disk && peer.match > best.match);
       if (better) best = peer;
