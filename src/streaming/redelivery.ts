@@ -186,6 +186,7 @@ export function redeliverAll(context: Context, subscription: Subscription, now: 
   const sequences = pendingInOrder(subscription);
   const deadline = now + ackWait(subscription);
   subscription.pending.clear();
+  subscription.unsent.clear();
   for (const sequence of sequences) subscription.pending.set(sequence, deadline);
   noteDeadline(subscription, deadline);
   emitAgain(context, subscription, sequences);
@@ -211,7 +212,7 @@ export function undelivered(
   sequences: readonly Sequence[],
   now: Millis,
 ): void {
-  if (!context.leading || subscription.offline) return;
+  if (!context.leading || !subscription.initialised) return;
   const { redeliveries } = subscription.group ?? subscription;
   const at = now + subscription.retryAfter;
   let any = false;
