@@ -14,9 +14,9 @@ export const END = "\0";
 export class Cursor {
   readonly text: string;
   position = 0;
+  /** Position of {@link #counted}, kept so that positions in ascending order cost one pass over the text. */
   #line = 1;
-  /** Offset of the newline before the current line, or 0. */
-  #lineStart = 0;
+  #column = 0;
   #counted = 0;
 
   constructor(text: string) {
@@ -52,11 +52,10 @@ export class Cursor {
     return this.text.slice(start, this.position);
   }
 
-  /** Where `offset`, not below any asked for before on an earlier line, is. */
+  /** Where `offset` is; cheap when asked for in ascending order. */
   positionOf(offset: number): Position {
     this.#count(offset);
-    const bytes = new TextEncoder().encode(this.text.slice(this.#lineStart, offset)).length;
-    return { line: this.#line, column: bytes };
+    return { line: this.#line, column: this.#column };
   }
 
   /**
@@ -76,16 +75,24 @@ export class Cursor {
     if (offset < this.#counted) {
       this.#counted = 0;
       this.#line = 1;
-      this.#lineStart = 0;
+      this.#column = 0;
     }
-    let newline = this.text.indexOf("\n", this.#counted);
-    while (newline !== -1 && newline < offset) {
+    for (; this.#counted < offset; this.#counted++) {
+      const unit = this.text.charCodeAt(this.#counted);
+      this.#column += utf8Length(unit);
+      if (unit !== NEWLINE) continue;
       this.#line++;
-      this.#lineStart = newline;
-      newline = this.text.indexOf("\n", newline + 1);
+      this.#column = 1;
     }
-    this.#counted = offset;
   }
+}
+
+const NEWLINE = 10;
+
+/** Bytes of a UTF-16 unit in UTF-8; each half of a pair stands for two of four. */
+function utf8Length(unit: number): number {
+  if (unit < 0x80) return 1;
+  return unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 2 : 3;
 }
 
 /** A blank or tab. */

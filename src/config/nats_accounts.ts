@@ -1,7 +1,8 @@
 /** Reads accounts with their users, imports, exports, mappings and limits (spec cli-config-monitoring, section 2.5). */
 import { readMappings } from "./nats_mappings.ts";
 import type { AccountExport, AccountImport, NatsAccount, NatsOptions } from "./nats_options.ts";
-import { readPermissions, readUsers, type Users } from "./nats_permissions.ts";
+import { readPermissions } from "./nats_permissions.ts";
+import { addUsers, readUsers, type Users } from "./nats_users.ts";
 import type { NatsProblems } from "./nats_problems.ts";
 import { isPublicKey } from "./nkeys.ts";
 import { canonicalKey } from "./option_rows.ts";
@@ -89,30 +90,8 @@ function readAccount(entry: Entry, nats: NatsOptions, problems: NatsProblems, de
         problems.unknownField(part);
     }
   }
-  if (users !== undefined) addUsers(users.place, users.list, defaults, account.name, nats, problems);
-}
-
-function addUsers(
-  place: Entry,
-  list: Users,
-  defaults: ReturnType<typeof readPermissions>,
-  account: string,
-  nats: NatsOptions,
-  problems: NatsProblems,
-): void {
-  const standard = defaults === undefined ? {} : { permissions: defaults };
-  for (const user of list.users) {
-    if (nats.users.some((other) => other.user === user.user)) {
-      problems.error(place, `Duplicate user ${quoted(user.user)} detected`);
-    }
-    nats.users.push({ ...standard, ...user, account });
-  }
-  for (const user of list.nkeys) {
-    if (nats.nkeys.some((other) => other.nkey === user.nkey)) {
-      problems.error(place, `Duplicate nkey ${quoted(user.nkey)} detected`);
-    }
-    nats.nkeys.push({ ...standard, ...user, account });
-  }
+  if (users === undefined) return;
+  addUsers(users.list, { place: users.place, account: account.name, permissions: defaults }, nats, problems);
 }
 
 function readNkey(part: Entry, account: NatsAccount, problems: NatsProblems): void {

@@ -1,11 +1,11 @@
 /** Reads the `authorization` block of the NATS server (spec cli-config-monitoring, section 2.5). */
 import { readSeconds } from "./nats_cluster.ts";
 import type { NatsOptions, NatsPermissions } from "./nats_options.ts";
-import { readPermissions, readUsers, type Users } from "./nats_permissions.ts";
+import { readPermissions } from "./nats_permissions.ts";
+import { addUsers, readUsers, type Users } from "./nats_users.ts";
 import type { NatsProblems } from "./nats_problems.ts";
 import { canonicalKey } from "./option_rows.ts";
 import { ConfigMap, type Entry } from "./tree.ts";
-import { quoted } from "./values.ts";
 
 interface Draft {
   user: string;
@@ -29,7 +29,9 @@ export function readAuthorization(entry: Entry, nats: NatsOptions, problems: Nat
   if (draft.users === undefined && nats.users.length + nats.nkeys.length === 0) return;
   if (draft.user !== "") return problems.error(entry, "Can not have a single user/pass and a users array");
   if (draft.token !== "") return problems.error(entry, "Can not have a token and a users array");
-  if (draft.users !== undefined) addUsers(entry, draft.users, draft.permissions, nats, problems);
+  if (draft.users !== undefined) {
+    addUsers(draft.users, { place: entry, account: undefined, permissions: draft.permissions }, nats, problems);
+  }
 }
 
 function readPart(part: Entry, draft: Draft, nats: NatsOptions, problems: NatsProblems): void {
@@ -54,27 +56,5 @@ function readPart(part: Entry, draft: Draft, nats: NatsOptions, problems: NatsPr
       break;
     default:
       problems.unknownField(part);
-  }
-}
-
-function addUsers(
-  entry: Entry,
-  list: Users,
-  defaults: NatsPermissions | undefined,
-  nats: NatsOptions,
-  problems: NatsProblems,
-): void {
-  const standard = defaults === undefined ? {} : { permissions: defaults };
-  for (const user of list.users) {
-    if (nats.users.some((other) => other.user === user.user)) {
-      problems.error(entry, `Duplicate user ${quoted(user.user)} detected`);
-    }
-    nats.users.push({ ...standard, ...user });
-  }
-  for (const user of list.nkeys) {
-    if (nats.nkeys.some((other) => other.nkey === user.nkey)) {
-      problems.error(entry, `Duplicate nkey ${quoted(user.nkey)} detected`);
-    }
-    nats.nkeys.push({ ...standard, ...user });
   }
 }

@@ -89,9 +89,11 @@ function readOtherAuthorization(entry: Entry, part: Entry, nats: NatsOptions, pr
   if (key === "users") problems.error(entry, "Cluster authorization does not allow multiple users");
   else if (key === "token") problems.error(entry, "Cluster authorization does not support tokens");
   else if (["default_permission", "default_permissions", "permissions"].includes(key)) {
+    const permissions = readPermissions(part, problems);
+    if (permissions === undefined) return;
+    nats.cluster.permissions = permissions;
     const old = 'setting "permissions" within cluster authorization block is deprecated';
     problems.warn(entry, `invalid use of field "authorization": ${old}`);
-    nats.cluster.permissions = readPermissions(part, problems) ?? nats.cluster.permissions;
   } else problems.unknownField(part);
 }
 

@@ -1,13 +1,11 @@
-/** Reads permissions, users and their credentials of the NATS server (spec cli-config-monitoring, section 2.5). */
-import type { NatsNkeyUser, NatsPermissions, NatsUser, ResponsePermission, SubjectPermission } from "./nats_options.ts";
+/** Reads permissions of users and routes of the NATS server (spec cli-config-monitoring, section 2.5). */
+import type { NatsPermissions, ResponsePermission, SubjectPermission } from "./nats_options.ts";
 import type { NatsProblems } from "./nats_problems.ts";
-import { isPublicKey } from "./nkeys.ts";
 import { canonicalKey } from "./option_rows.ts";
 import { ConfigMap, type Entry, natsKind, type Node, shownValue } from "./tree.ts";
 import { parseDuration } from "./values.ts";
 
 const DEFAULT_RESPONSES: ResponsePermission = { max: 1, expires: 120_000 };
-const CONNECTION_TYPES = ["STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS"];
 
 /** Reads a permissions map; `undefined` after noting an error. `placed`: the error about its type names a place. */
 export function readPermissions(entry: Node, problems: NatsProblems, placed = true): NatsPermissions | undefined {
@@ -72,13 +70,14 @@ function readSubjectPermission(entry: Entry, problems: NatsProblems): SubjectPer
 function readSubjects(entry: Node, problems: NatsProblems, placed: boolean): string[] | undefined {
   const nodes = Array.isArray(entry.value) ? entry.value : [entry];
   const subjects: string[] = [];
-  for (const { value } of nodes) {
+  for (const node of nodes) {
+    const { value } = node;
     if (typeof value !== "string") {
       const inArray = Array.isArray(entry.value);
       const text = inArray
         ? "Subject in permissions array cannot be cast to string"
         : `Expected subject permissions to be a subject, or array of subjects, got ${natsKind(value)}`;
-      if (placed || inArray) problems.error(entry, text);
+      if (placed || inArray) problems.error(node, text);
       else problems.errors.push(text);
       return undefined;
     }
@@ -134,100 +133,4 @@ function readExpires(entry: Entry, problems: NatsProblems): number | undefined {
     problems.error(entry, `error parsing expires: ${(cause as Error).message}`);
     return undefined;
   }
-}
-
-/** Users of both kinds, in file order. */
-export interface Users {
-  readonly users: NatsUser[];
-  readonly nkeys: NatsNkeyUser[];
-}
-
-/** Reads a `users` array. */
-export function readUsers(entry: Entry, problems: NatsProblems, inAccount = false): Users {
-  const result: Users = { users: [], nkeys: [] };
-  if (!Array.isArray(entry.value)) {
-    const text = `Expected users field to be an array, got ${shownValue(entry.value)}`;
-    if (inAccount) problems.errors.push(text);
-    else problems.error(entry, text);
-    return result;
-  }
-  for (const element of entry.value) readUser(element, result, problems);
-  return result;
-}
-
-interface Draft {
-  user: string;
-  password: string;
-  nkey: string;
-  permissions?: NatsPermissions;
-  allowedConnectionTypes?: string[];
-}
-
-function readUser(node: Node, into: Users, problems: NatsProblems): void {
-  if (!(node.value instanceof ConfigMap)) {
-    problems.error(node, `Expected user entry to be a map/struct, got ${shownValue(node.value)}`);
-    return;
-  }
-  const draft: Draft = { user: "", password: "", nkey: "" };
-  for (const part of node.value.entries.values()) if (!readUserPart(draft, part, problems)) return;
-  const { user, password, nkey, ...rest } = draft;
-  if (nkey !== "") {
-    if (!isPublicKey(nkey, "user")) problems.error(node, "Not a valid public nkey for a user");
-    else if (user !== "" || password !== "") problems.error(node, "Nkey users do not take usernames or passwords");
-    else into.nkeys.push({ nkey, ...rest });
-  } else if (user === "") problems.error(node, "User entry requires a user");
-  else into.users.push({ user, password, ...rest });
-}
-
-/** Whether reading the user goes on. */
-function readUserPart(draft: Draft, part: Entry, problems: NatsProblems): boolean {
-  switch (canonicalKey("nats.authorization.users", part.key)) {
-    case "user":
-      return assignString(draft, "user", part, problems);
-    case "password":
-      return assignString(draft, "password", part, problems);
-    case "nkey":
-      return assignString(draft, "nkey", part, problems);
-    case "permissions": {
-      const permissions = readPermissions(part, problems);
-      if (permissions !== undefined) draft.permissions = permissions;
-      return permissions !== undefined;
-    }
-    case "allowed_connection_types": {
-      const types = readConnectionTypes(part, problems);
-      if (types !== undefined) draft.allowedConnectionTypes = types;
-      return true;
-    }
-    default:
-      problems.unknownField(part);
-      return true;
-  }
-}
-
-function assignString(draft: Draft, field: "user" | "password" | "nkey", part: Entry, problems: NatsProblems): boolean {
-  const value = problems.string(part);
-  if (value !== undefined) draft[field] = value;
-  return value !== undefined;
-}
-
-function readConnectionTypes(entry: Entry, problems: NatsProblems): string[] | undefined {
-  const nodes = Array.isArray(entry.value) ? entry.value : [entry];
-  const types: string[] = [];
-  for (const element of nodes) {
-    if (typeof element.value !== "string") {
-      const where = Array.isArray(entry.value) ? " in array" : "";
-      problems.error(
-        element,
-        `error parsing allowed connection types: unsupported type${where} ${natsKind(element.value)}`,
-      );
-      return undefined;
-    }
-    types.push(element.value.toUpperCase());
-  }
-  const unknown = types.filter((type) => !CONNECTION_TYPES.includes(type));
-  if (unknown.length > 0) {
-    problems.error(entry, `invalid connection types [${unknown.map((type) => `"${type}"`).join(" ")}]`);
-    return undefined;
-  }
-  return types;
 }

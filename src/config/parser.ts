@@ -19,8 +19,8 @@ export interface ConfigIo {
 const MAX_INCLUDE_DEPTH = 20;
 /** Environment variables that refer to environment variables. */
 const MAX_VARIABLE_DEPTH = 20;
-/** Values of one file, those that variables repeat included: a bound on memory. */
-const MAX_VALUES = 1_000_000;
+/** Values that variables repeat: a bound on memory, since each repetition is a copy. */
+const MAX_REPEATED = 100_000;
 
 /**
  * Reads and parses `path`. Throws {@link ConfigError}: `open …`, behind `prefix`, when it cannot be read, else what is wrong
@@ -38,13 +38,13 @@ export function parseFile(path: string, io: ConfigIo, prefix = ""): ConfigMap {
 
 /** Parses `text`; `file` is named in errors and its folder is where includes are looked for. Throws {@link ConfigError}. */
 export function parseText(text: string, file: string, io: ConfigIo): ConfigMap {
-  return new Parser(text, file, io, { includes: 0, variables: 0, values: { left: MAX_VALUES } }).parse();
+  return new Parser(text, file, io, { includes: 0, variables: 0, repeated: { count: 0 } }).parse();
 }
 
 interface Depth {
   readonly includes: number;
   readonly variables: number;
-  readonly values: { left: number };
+  readonly repeated: { count: number };
 }
 
 /** A map or array that is open. */
@@ -120,9 +120,6 @@ class Parser {
 
   #add(value: Value, at: Position): void {
     const frame = this.#frame();
-    if (--this.#depth.values.left < 0) {
-      throw new ConfigError(`${this.#file}: more than ${MAX_VALUES} values in the configuration`);
-    }
     if (frame.value instanceof ConfigMap) {
       const key = frame.key ?? { text: "", at };
       frame.value.set({ key: key.text, value, at: key.at, file: this.#file, used: false });
@@ -200,9 +197,9 @@ class Parser {
   #placed(value: Value, at: Position): Value {
     const placed = { at, file: this.#file };
     if (!Array.isArray(value) && !(value instanceof ConfigMap)) return value;
-    const size = Array.isArray(value) ? value.length : value.entries.size;
-    if ((this.#depth.values.left -= size) < 0) {
-      throw new ConfigError(`${this.#file}: more than ${MAX_VALUES} values in the configuration`);
+    this.#depth.repeated.count += Array.isArray(value) ? value.length : value.entries.size;
+    if (this.#depth.repeated.count > MAX_REPEATED) {
+      throw new ConfigError(`${this.#file}: variables repeat more than ${MAX_REPEATED} values`);
     }
     if (Array.isArray(value)) return value.map((node) => ({ value: this.#placed(node.value, at), ...placed }));
     const copy = new ConfigMap();

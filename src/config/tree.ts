@@ -73,13 +73,11 @@ export function shownValue(value: Value): string {
   return `map[${keys.map((key) => `${key}:${shownValue(value.entries.get(key)?.value ?? "")}`).join(" ")}]`;
 }
 
-/** Shortest digits; with an exponent of two digits below 1e-4 and from where the digits end, but not below 1e6. */
+/** Shortest digits; with an exponent of two digits below 1e-4 and from 1e6. */
 function shownFloat(value: number): string {
   const [mantissa = "", exponent = "0"] = value.toExponential().split("e");
   const power = Number(exponent);
-  if (power >= -4 && power < 21 && (power < 6 || power < mantissa.replace(/[-.]/g, "").length)) {
-    return Object.is(value, -0) ? "-0" : String(value);
-  }
+  if (power >= -4 && power < 6) return Object.is(value, -0) ? "-0" : String(value);
   return `${mantissa}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
 }
 
