@@ -15,7 +15,9 @@ export function replicate(state: NodeState, peer: Progress): void {
 /** Sends one append, which may be empty, regardless of windows: to find out what was lost, or to tell the commit. */
 export function sendEmpty(state: NodeState, peer: Progress): void {
   const prevTerm = state.log.termAt(peer.next - 1);
-  if (prevTerm !== undefined) sendAppend(state, peer, prevTerm, []);
+  if (prevTerm !== undefined) return sendAppend(state, peer, prevTerm, []);
+  // The log was cut beyond what is under way: from what the member is known to have, a snapshot is next.
+  peer.probe(peer.match + 1);
 }
 
 /** Sends the next append, or asks for what is missing for it. Says whether it was sent. */
