@@ -19,6 +19,8 @@ export interface PeerInfo {
   readonly lameDuck: boolean;
   /** A connection of newer servers for one account alone, which is of no use here. */
   readonly dedicated: boolean;
+  /** Whether it is a server of this kind, which settles duplicate routes by the same rule as this one. */
+  readonly sameKind: boolean;
   /** What of it may be passed on. */
   readonly known: Readonly<Record<string, unknown>>;
 }
@@ -54,6 +56,9 @@ export interface OwnInfo {
   readonly lameDuck: boolean;
 }
 
+/** What this server says under `go`, where others name their compiler. */
+const RUNTIME = "deno";
+
 /** Keys of INFO that are passed on to other servers; those of newer protocols are not. */
 const FORWARDED = [
   "server_id",
@@ -84,7 +89,7 @@ export function ownInfoLine(own: OwnInfo): Uint8Array {
     server_name: own.serverName,
     version: own.version,
     proto: 2,
-    go: "deno",
+    go: RUNTIME,
     host: own.host,
     port: own.port,
     headers: true,
@@ -140,6 +145,7 @@ export function readPeerInfo(json: Uint8Array): PeerInfo | undefined {
     ip: text(raw["ip"]),
     lameDuck: raw["ldm"] === true,
     dedicated: text(raw["route_account"]) !== "",
+    sameKind: raw["go"] === RUNTIME,
     known: Object.fromEntries(FORWARDED.filter((key) => key in raw).map((key) => [key, raw[key]])),
   };
 }

@@ -60,6 +60,8 @@ export class RouteSession implements RouteLink, RouteView, Consumer {
   peer: PeerInfo | undefined = undefined;
   /** Whether it is the route to its peer. */
   registered = false;
+  /** When it became that, on the monotonic clock. */
+  registeredAt: Millis = 0;
   verbose = false;
   closed = false;
   stuckWrite = 0;

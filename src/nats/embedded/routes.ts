@@ -21,6 +21,8 @@ import { type RouteMesh, RouteSession } from "./route_session.ts";
 
 const USUAL_AUTH_TIMEOUT: Millis = 2_000;
 const USUAL_TLS_TIMEOUT: Millis = 2_000;
+/** Two connections registered within this time may have crossed. Less than the wait before a lost route is dialed again. */
+const AT_THE_SAME_MOMENT: Millis = 500;
 /** Routes that have not said who they are, or only repeat another; more are not accepted. */
 const MOST_STRANGERS = 256;
 
@@ -207,16 +209,30 @@ export class Routes implements RouteMesh, RouteTable {
     }
     if (info.dedicated) return;
     const present = this.#byServer.get(info.serverId);
-    if (present !== undefined) {
-      for (const url of session.configured) present.configured.add(url);
-      session.configured.clear();
-      return session.close("Duplicate Route", true);
-    }
-    this.#register(session, info);
+    if (present === undefined) return this.#register(session, info);
+    const loser = this.#replaces(session, present) ? present : session;
+    const winner = loser === present ? session : present;
+    for (const url of loser.configured) winner.configured.add(url);
+    loser.configured.clear();
+    loser.close("Duplicate Route", true);
+    if (winner === session) this.#register(session, info);
+  }
+
+  /**
+   * Which of two connections to the same server stays. Usually the one that is there; but where two servers have dialed
+   * each other at the same moment each may see another one first, and both would be lost. Servers of this kind then keep
+   * the one that the smaller id has dialed.
+   */
+  #replaces(session: RouteSession, present: RouteSession): boolean {
+    const crossed = session.didSolicit !== present.didSolicit &&
+      this.#host.clock.now() - present.registeredAt < AT_THE_SAME_MOMENT;
+    if (!crossed || !session.peer!.sameKind) return false;
+    return session.didSolicit === this.#host.serverId < session.peer!.serverId;
   }
 
   #register(session: RouteSession, info: PeerInfo): void {
     session.registered = true;
+    session.registeredAt = this.#host.clock.now();
     this.#byServer.set(info.serverId, session);
     session.tellInterest();
     const { remote } = session.connection;

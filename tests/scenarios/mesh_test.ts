@@ -1,0 +1,268 @@
+/** Embedded NATS servers in a mesh (spec nats-server, section 7, scenarios 55 to 80). */
+import assert from "node:assert/strict";
+import { authority, serverIdentity } from "../support/certificates.ts";
+import { eventually } from "../support/deadline.ts";
+import {
+  bytes,
+  closeAll,
+  everybodyHearsEverybody,
+  freePort,
+  gather,
+  meshed,
+  responds,
+  routePort,
+  serve,
+  startMember,
+} from "../support/mesh.ts";
+import { quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
+import { joinMesh } from "../support/raw_route_peer.ts";
+
+Deno.test("55. two servers with routes to each other, started at once: one route, and it stays", async () => {
+  for (let round = 0; round < 5; round++) {
+    const ports = [freePort(), freePort()];
+    const [a, b] = await Promise.all([
+      startMember("a", [ports[1]!], { port: ports[0]! }),
+      startMember("b", [ports[0]!], { port: ports[1]! }),
+    ]);
+    await meshed(a, b);
+    const ids = () => [...a.routes.list(), ...b.routes.list()].map((route) => route.id).join();
+    const before = ids();
+    await everybodyHearsEverybody(a, b);
+    if (round === 0) await new Promise((resolve) => setTimeout(resolve, 2_500));
+    assert.equal(ids(), before, "the route flapped");
+    await closeAll(a, b);
+  }
+});
+
+Deno.test("56. three servers with one seed: a full mesh", async () => {
+  const seed = await startMember("seed", []);
+  const b = await startMember("b", [routePort(seed)]);
+  const c = await startMember("c", [routePort(seed)]);
+  await meshed(seed, b, c);
+  await everybodyHearsEverybody(seed, b, c);
+  assert.deepEqual(
+    b.routes.list().map((route) => [route.remoteName, route.isConfigured]).sort(),
+    [["c", false], ["seed", true]],
+  );
+  // A lost server is forgotten, and found again when it is back.
+  const port = routePort(seed);
+  await seed.close();
+  await meshed(b, c);
+  const again = await startMember("seed", [], { port });
+  await meshed(again, b, c);
+  await everybodyHearsEverybody(again, b, c);
+  await closeAll(again, b, c);
+});
+
+Deno.test("57. a peer that restarts again and again leaves nothing behind", async () => {
+  const a = await startMember("a", []);
+  const here = a.openBus("here");
+  const seen = gather(here, "from.b");
+  serve(here, "at.a", "a");
+  for (let round = 0; round < 20; round++) {
+    const b = await startMember("b", [routePort(a)]);
+    const there = b.openBus("there");
+    serve(there, "at.b", "b");
+    await responds(there, "at.a");
+    await responds(here, "at.b");
+    there.publish(bytes("from.b"), bytes(String(round)));
+    await eventually(() => seen.length === round + 1 || undefined, "the message");
+    await b.close();
+    await eventually(() => a.routes.list().length === 0 || undefined, "the loss of the route");
+    assert.equal((await here.request("at.b", bytes("?"), 5_000)).kind, "no responders");
+  }
+  assert.deepEqual(seen, Array.from({ length: 20 }, (_, i) => String(i)));
+  assert.equal(a.globalAccount.tree.remoteCount, 0);
+  await a.close();
+});
+
+Deno.test("58. a connection cut in the middle of a message delivers nothing of it", async () => {
+  const a = await startMember("a", []);
+  const seen = gather(a.openBus("here"), "cut");
+  const first = await joinMesh(routePort(a), { server_id: "NX", server_name: "x" });
+  assert.equal(first.burst, "RS+ $G cut\r\n");
+  await first.peer.ask("RS+ $G over.there\r\n");
+  await first.peer.send("RMSG $G cut 10\r\nhalf");
+  await first.peer.close();
+  await eventually(() => a.routes.list().length === 0 || undefined, "the loss of the route");
+  assert.equal(a.globalAccount.tree.remoteCount, 0);
+  const second = await joinMesh(routePort(a), { server_id: "NX", server_name: "x" });
+  assert.equal(second.burst, "RS+ $G cut\r\n");
+  await second.peer.ask("RMSG $G cut 5\r\nwhole\r\n");
+  assert.deepEqual(seen, ["whole"]);
+  await second.peer.close();
+  await a.close();
+});
+
+Deno.test("63. a member that leaves while messages are on their way: none comes twice", async () => {
+  const a = await startMember("a", []);
+  const b = await startMember("b", [routePort(a)]);
+  await meshed(a, b);
+  const [stays, leaves] = [await RawNatsClient.connect(a.address.port), await RawNatsClient.connect(b.address.port)];
+  await stays.ask(quietConnect() + "SUB work q 1\r\n");
+  await leaves.ask(quietConnect() + "SUB work q 1\r\n");
+  const publisher = await RawNatsClient.connect(a.address.port);
+  await publisher.ask(quietConnect());
+  await eventually(() => a.globalAccount.tree.remoteCount === 1 || undefined, "the other member");
+  let commands = "";
+  for (let i = 0; i < 2_000; i++) commands += `PUB work 4\r\n${String(i).padStart(4, "0")}\r\n`;
+  await Promise.all([publisher.send(commands), leaves.send("UNSUB 1\r\n")]);
+  await publisher.ask("");
+  await eventually(() => a.globalAccount.tree.remoteCount === 0 || undefined, "the member's leave");
+  await leaves.ask("");
+  const got = [...(await stays.ask("")).matchAll(/MSG work 1 4\r\n(\d{4})/g)].map((match) => match[1]);
+  const gotThere = [...leaves.received.matchAll(/MSG work 1 4\r\n(\d{4})/g)].map((match) => match[1]);
+  const all = [...got, ...gotThere];
+  assert.equal(new Set(all).size, all.length, "a message came twice");
+  assert.ok(got.length > 900, `only ${got.length} came`);
+  await Promise.all([stays.close(), leaves.close(), publisher.close(), closeAll(a, b)]);
+});
+
+Deno.test("64. a request across servers is answered; when the service has gone, nobody responds", async () => {
+  const a = await startMember("a", []);
+  const b = await startMember("b", [routePort(a)]);
+  const [asking, serving] = [a.openBus("asking"), b.openBus("serving")];
+  const service = serve(serving, "service", "answer");
+  await responds(asking, "service");
+  service.unsubscribe();
+  await eventually(async () => {
+    return (await asking.request("service", bytes("?"), 1_000)).kind === "no responders" || undefined;
+  }, "the service's end");
+  await closeAll(a, b);
+});
+
+Deno.test("69. cluster names: others are refused again and again, generated ones give way", async (t) => {
+  await t.step("c1 and c2", async () => {
+    const a = await startMember("a", []);
+    const b = await startMember("b", [routePort(a)], { name: "c2" });
+    await new Promise((resolve) => setTimeout(resolve, 2_300));
+    assert.deepEqual([a.routes.list().length, b.routes.list().length], [0, 0]);
+    assert.deepEqual([a.cluster.name, b.cluster.name], ["c1", "c2"]);
+    await closeAll(a, b);
+  });
+  await t.step("generated and c1, either dialing", async () => {
+    for (const dialing of ["named", "unnamed"]) {
+      const first = await startMember("first", [], dialing === "named" ? { name: "" } : {});
+      const second = await startMember("second", [routePort(first)], dialing === "named" ? {} : { name: "" });
+      await meshed(first, second);
+      assert.deepEqual([first.cluster.name, second.cluster.name], ["c1", "c1"]);
+      await closeAll(first, second);
+    }
+  });
+  await t.step("three generated ones agree on the largest", async () => {
+    const seed = await startMember("seed", [], { name: "" });
+    const others = [
+      await startMember("b", [routePort(seed)], { name: "" }),
+      await startMember("c", [routePort(seed)], { name: "" }),
+    ];
+    const largest = [seed, ...others].map((server) => server.cluster.name!).sort().at(-1)!;
+    await meshed(seed, ...others);
+    for (const server of [seed, ...others]) assert.equal(server.cluster.name, largest);
+    await everybodyHearsEverybody(seed, ...others);
+    await closeAll(seed, ...others);
+  });
+});
+
+Deno.test("70. a server of the same name is refused; a route to oneself is no loop", async () => {
+  const port = freePort();
+  const a = await startMember("same", [port], { port });
+  const b = await startMember("same", [port]);
+  await new Promise((resolve) => setTimeout(resolve, 1_300));
+  assert.deepEqual([a.routes.list().length, b.routes.list().length], [0, 0]);
+  const c = await startMember("other", [port]);
+  await meshed(a, c);
+  assert.ok(a.routes.list()[0]!.id < 12, "it dialed itself all the time");
+  await closeAll(a, b, c);
+});
+
+Deno.test("75. a route that takes nothing: publishers go on, and it is closed at the write deadline", async () => {
+  const a = await startMember("a", [], {}, { writeDeadline: 3_000, maxPending: 8 << 20 });
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: routePort(a) });
+  const peer = new RawNatsClient(
+    { read: () => new Promise(() => {}), write: (data: Uint8Array) => connection.write(data) } as unknown as Deno.Conn,
+  );
+  await peer.send(
+    `CONNECT {"cluster":"c1"}\r\nINFO {"server_id":"NSTUCK","server_name":"stuck","cluster":"c1","headers":true} \r\nRS+ $G flood\r\n`,
+  );
+  await eventually(() => a.globalAccount.tree.remoteCount === 1 || undefined, "the interest");
+  const publisher = await RawNatsClient.connect(a.address.port);
+  await publisher.ask(quietConnect());
+  const batch = `PUB flood 60000\r\n${"x".repeat(60_000)}\r\n`.repeat(10);
+  const start = performance.now();
+  let sent = 0;
+  while (a.routes.list().length > 0) {
+    assert.equal(await publisher.ask(batch), "");
+    sent += 10;
+    assert.ok(performance.now() - start < 20_000, "the route was never closed");
+  }
+  assert.ok(sent > 100, `the publisher was held up after ${sent} messages`);
+  connection.close();
+  await publisher.close();
+  await a.close();
+});
+
+Deno.test("76. a hundred thousand subscriptions are told a part at a time", async () => {
+  const count = 100_000;
+  const a = await startMember("a", []);
+  const client = await RawNatsClient.connect(a.address.port);
+  await client.ask(quietConnect());
+  for (let from = 0; from < count; from += 10_000) {
+    let lines = "";
+    for (let i = from; i < from + 10_000; i++) lines += `SUB some.rather.long.subject.to.fill.buffers.${i} ${i}\r\n`;
+    await client.send(lines);
+  }
+  assert.equal(await client.ask(""), "");
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: routePort(a) });
+  await connection.write(
+    bytes(`CONNECT {"cluster":"c1"}\r\nINFO {"server_id":"NX","server_name":"x","cluster":"c1"} \r\n`),
+  );
+  // As long as the peer reads nothing, little is kept for it, and clients are served.
+  await eventually(() => a.routes.list().length === 1 || undefined, "the route");
+  for (let i = 0; i < 50; i++) assert.equal(await client.ask("PUB nobody 1\r\nx\r\n"), "");
+  assert.ok(a.routes.list()[0]!.pendingBytes < 4e6, `${a.routes.list()[0]!.pendingBytes} bytes are kept`);
+  let lines = 0;
+  const buffer = new Uint8Array(1 << 20);
+  while (lines < count + 1) {
+    const read = await connection.read(buffer);
+    assert.ok(read !== null);
+    for (let i = 0; i < read; i++) if (buffer[i] === 10) lines++;
+  }
+  connection.close();
+  await client.close();
+  await a.close();
+});
+
+Deno.test("78. TLS on routes: first of all, with certificates on both sides", async () => {
+  const tls = { certificate: serverIdentity.certificate, key: serverIdentity.key, authorities: authority };
+  const a = await startMember("a", [], { tls });
+  const plain = await Deno.connect({ hostname: "127.0.0.1", port: routePort(a) });
+  const b = await startMember("b", [routePort(a)], { tls });
+  const c = await startMember("c", [routePort(a)], { tls });
+  await meshed(a, b, c);
+  await everybodyHearsEverybody(a, b, c);
+  await plain.write(bytes("CONNECT {}\r\n"));
+  const answer = new Uint8Array(64);
+  const read = await plain.read(answer).catch(() => null);
+  assert.ok(read === null || answer[0] === 0x15, "something but a TLS alert came to a plain peer");
+  plain.close();
+  const stranger = await startMember("stranger", [routePort(a)]);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(stranger.routes.list().length, 0);
+  await closeAll(a, b, c, stranger);
+});
+
+Deno.test("79. a lame duck's clients are sent to the others", async () => {
+  const a = await startMember("a", [], {}, { lameDuckGrace: 10, lameDuckDuration: 50 });
+  const b = await startMember("b", [routePort(a)]);
+  await meshed(a, b);
+  const client = await RawNatsClient.connect(b.address.port);
+  await client.ask(quietConnect({ protocol: 1 }));
+  assert.deepEqual(client.info["connect_urls"], [`127.0.0.1:${b.address.port}`, `127.0.0.1:${a.address.port}`]);
+  const leaving = a.lameDuck();
+  const told = await client.until((text) => text.includes("INFO"));
+  const { connect_urls: urls } = JSON.parse(told.slice(5)) as { connect_urls: string[] };
+  assert.deepEqual(urls, [`127.0.0.1:${b.address.port}`]);
+  await leaving;
+  await client.close();
+  await closeAll(a, b);
+});
