@@ -43,7 +43,7 @@ const ConnectBody = message({
   pingMaxOut: int32(6),
   replace: bool(7),
 });
-const DisconnectBody = message({ clientId: string(1) });
+const DisconnectBody = message({ clientId: string(1), heartbeatInbox: string(2) });
 const ChannelBody = message({ channel: string(1), incarnation: uint64(2), first: uint64(3), last: uint64(4) });
 const SubscribeBody = message({
   clientId: string(1),

@@ -36,7 +36,7 @@ const operations: Operation[] = [
     pingMaxOut: 88,
     replace: true,
   },
-  { kind: "disconnect", clientId: "me" },
+  { kind: "disconnect", clientId: "me", heartbeatInbox: "hb" },
   { kind: "create channel", channel: "foo" },
   { kind: "delete channel", channel: "foo", incarnation: 7, last: 12 },
   publishOf(5),

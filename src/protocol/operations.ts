@@ -47,6 +47,8 @@ export interface Connect {
 export interface Disconnect {
   readonly kind: "disconnect";
   readonly clientId: string;
+  /** Meant for the connection with this heartbeat inbox only, not for one that took its place; absent or empty: for any. */
+  readonly heartbeatInbox?: string;
 }
 
 export interface CreateChannel {

@@ -106,8 +106,9 @@ export class Sessions {
   evict(clientId: string): void {
     if (this.#evicting.has(clientId)) return;
     this.#evicting.add(clientId);
+    const heartbeatInbox = this.#parts.machine.state.clients.get(clientId)?.heartbeatInbox ?? "";
     this.#parts.clock.soon(() => {
-      this.#disconnect(clientId).finally(() => this.#evicting.delete(clientId));
+      this.#disconnect(clientId, heartbeatInbox).finally(() => this.#evicting.delete(clientId));
     });
   }
 
@@ -130,9 +131,10 @@ export class Sessions {
     return error;
   }
 
-  #disconnect(clientId: string): Promise<string | undefined> {
+  /** `heartbeatInbox`: only the connection that has it; empty: whichever holds the id. */
+  #disconnect(clientId: string, heartbeatInbox = ""): Promise<string | undefined> {
     this.#parts.journal.flushReports();
-    return this.#commit({ kind: "disconnect", clientId });
+    return this.#commit({ kind: "disconnect", clientId, heartbeatInbox });
   }
 
   /** Commits one operation after all publishes received before it. */
@@ -166,6 +168,6 @@ export class Sessions {
   }
 
   #answer(reply: Uint8Array | undefined, payload: Uint8Array): void {
-    if (reply !== undefined && this.#parts.outbound.speaking) this.#parts.bus.publish(reply, payload);
+    if (reply !== undefined && this.#parts.outbound.leading) this.#parts.bus.publish(reply, payload);
   }
 }

@@ -55,6 +55,8 @@ export function connect(context: Context, operation: Connect, now: Millis): Outc
 export function disconnect(context: Context, operation: Disconnect, now: Millis): Outcome {
   const client = context.state.clients.get(operation.clientId);
   if (client === undefined) return refused(Text.unknownClientId);
+  const { heartbeatInbox = "" } = operation;
+  if (heartbeatInbox !== "" && heartbeatInbox !== client.heartbeatInbox) return refused(Text.unknownClientId);
   removeClient(context, client, now);
   return DONE;
 }

@@ -216,6 +216,16 @@ Deno.test("scenario 22: an evicted client's subscriptions go, its durables go of
   assert.ok(!driver.wakeUps.includes("heartbeat/gone"));
 });
 
+Deno.test("an eviction does not hit the client that took the evicted one's place", () => {
+  const driver = new MachineDriver();
+  driver.connect();
+  const { heartbeatInbox } = driver.machine.state.clients.get("me")!;
+  const evict = (inbox: string) => driver.commit({ kind: "disconnect", clientId: "me", heartbeatInbox: inbox }).kind;
+  assert.equal(evict("another inbox"), "refused");
+  assert.equal(driver.machine.state.clients.size, 1);
+  assert.equal(evict(heartbeatInbox), "done");
+});
+
 Deno.test("scenario 55: a plain subscription leaves no record when its connection closes", () => {
   const driver = new MachineDriver();
   driver.connect();
