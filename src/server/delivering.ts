@@ -7,7 +7,7 @@ import type { Log } from "../ports/log.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import { StoreFailed } from "../ports/store.ts";
 import { AckOffsets } from "../protocol/publish_request.ts";
-import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
+import { type Awaitable, isLater, type Millis, type Sequence } from "../protocol/units.ts";
 import { writeVarint } from "../protocol/varint.ts";
 import type { Effect, Machine, Subscription } from "../streaming/mod.ts";
 import type { Outbound } from "./outbound.ts";
@@ -17,6 +17,8 @@ type Deliver = Extract<Effect, { kind: "deliver" }>;
 
 /** Bytes read for one effect in one go. */
 const READ_BYTES = 4 * 1024 * 1024;
+/** How soon deliveries are tried again that the lease forbade. */
+const LEASE_RETRY: Millis = 10;
 /** MsgProto field 6 (redelivered) set, and the tag of field 7 (redeliveryCount). */
 const REDELIVERED = [0x30, 0x01, 0x38] as const;
 const REDELIVERY_ROOM = REDELIVERED.length + 5;
@@ -38,6 +40,7 @@ export class Delivering {
   readonly #woken = new Set<string>();
   #acked = false;
   #isLater = false;
+  #isPostponed = false;
 
   constructor(
     parts: { machine: Machine; recorder: Recorder; outbound: Outbound; bus: MessageBus; clock: Clock; log: Log },
@@ -52,8 +55,11 @@ export class Delivering {
 
   /** Gives out what can be given out on these channels now. */
   channels(names: Iterable<string>): void {
-    if (!this.#outbound.speaking) return;
     const now = this.#clock.now();
+    if (!this.#outbound.speaking) {
+      if (this.#outbound.leading) this.#postpone(names, now);
+      return;
+    }
     for (const name of names) {
       const store = this.#recorder.channels.get(name);
       if (store !== undefined) this.#machine.deliver(name, store.messages.first, now);
@@ -92,6 +98,17 @@ export class Delivering {
     const woken = [...this.#woken];
     this.#woken.clear();
     this.channels(woken);
+  }
+
+  /** While the lease is being renewed nothing may go out; afterwards everything must. */
+  #postpone(names: Iterable<string>, now: Millis): void {
+    for (const name of names) this.#woken.add(name);
+    if (this.#isPostponed) return;
+    this.#isPostponed = true;
+    this.#clock.wakeAt(now + LEASE_RETRY, () => {
+      this.#isPostponed = false;
+      this.batchEnded();
+    });
   }
 
   /** The end of a batch comes by itself while input flows; otherwise it is asked for. */

@@ -60,7 +60,12 @@ export class Outbound {
     this.#performers = performers;
   }
 
-  /** Whether what the server says now may go out. */
+  /** Whether this server leads. Enough to answer what was agreed on: the agreement itself proved that nobody else led. */
+  get leading(): boolean {
+    return this.#speaking;
+  }
+
+  /** Whether what the server says by itself, without asking anybody, may go out. May be so again a moment later. */
   get speaking(): boolean {
     return this.#speaking && this.#journal.mayServe;
   }

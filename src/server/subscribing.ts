@@ -102,7 +102,7 @@ export class Subscribing {
   /** The client hears of its subscription first, and only then gets messages. */
   #begin(channel: string, outcome: Extract<Outcome, { kind: "subscribed" }>, reply: Uint8Array | undefined): void {
     const { machine, outbound, clock } = this.#parts;
-    if (!outbound.speaking) return;
+    if (!outbound.leading) return;
     this.#answer(reply, SubscriptionResponse.encode({ ackInbox: outcome.ackInbox }));
     const subscription = machine.state.channels.get(channel)?.subscriptions.get(outcome.subscriptionId);
     if (subscription === undefined || subscription.ackInbox !== outcome.ackInbox) return;
@@ -135,6 +135,6 @@ export class Subscribing {
   }
 
   #answer(reply: Uint8Array | undefined, payload: Uint8Array): void {
-    if (reply !== undefined && this.#parts.outbound.speaking) this.#parts.bus.publish(reply, payload);
+    if (reply !== undefined && this.#parts.outbound.leading) this.#parts.bus.publish(reply, payload);
   }
 }
