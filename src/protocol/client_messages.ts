@@ -1,5 +1,5 @@
 /** What clients and server exchange, apart from the hot path (spec streaming, section 1.2). */
-import { bool, bytes, int32, int64, type Message, message, string, uint32, uint64 } from "./schema.ts";
+import { bool, bytes, int32, int64, type Message, message, string, uint32, uint64, uint64Capped } from "./schema.ts";
 
 export const ConnectRequest = message({
   clientId: string(1),
@@ -69,7 +69,7 @@ export const SubscriptionRequest = message({
   ackWaitInSecs: int32(6),
   durableName: string(7),
   startPosition: int32(10),
-  startSequence: uint64(11),
+  startSequence: uint64Capped(11),
   /** Nanoseconds before the server's present. */
   startTimeDelta: int64(12),
 });

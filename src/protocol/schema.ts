@@ -202,6 +202,14 @@ export function uint64(number: number): Field<number> {
   };
 }
 
+/** uint64 as a `number`; what is above 2^53 - 1 is read as that. For what clients may set to "as much as there is". */
+export function uint64Capped(number: number): Field<number> {
+  return {
+    ...uint64(number),
+    read: (reader) => Math.min(Number(BigInt.asUintN(64, reader.readInt64())), Number.MAX_SAFE_INTEGER),
+  };
+}
+
 /** uint32; wider values are cut to 32 bits as protobuf asks. */
 export function uint32(number: number): Field<number> {
   return {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { StartPosition } from "../protocol/client_messages.ts";
+import { StartPosition, SubscriptionRequest } from "../protocol/client_messages.ts";
 import { MachineDriver } from "../../tests/support/machine_driver.ts";
 
 const SECOND = 1_000_000_000n;
@@ -144,4 +144,13 @@ Deno.test("scenario 43: when everything has expired any position waits for the n
   assert.deepEqual(driver.received(), []);
   driver.publish();
   for (const inbox of inboxes) assert.deepEqual(driver.received(inbox), [5]);
+});
+
+Deno.test("a sequence beyond what fits is beyond the newest message", () => {
+  const bytes = new Uint8Array([0x58, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
+  assert.equal(SubscriptionRequest.decode(bytes).startSequence, Number.MAX_SAFE_INTEGER);
+  const driver = withMessages(3);
+  driver.sub({ position: StartPosition.sequence, sequence: Number.MAX_SAFE_INTEGER });
+  driver.publish();
+  assert.deepEqual(driver.received(), [4]);
 });
