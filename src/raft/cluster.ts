@@ -2,8 +2,10 @@
  * One node's part in its cluster: brings the pieces up in order, tells the replica when to lead and when to be silent,
  * and stops for good where going on would not be safe (spec clustering, sections 3 and 5).
  */
+import { FileFailed } from "../ports/files.ts";
 import { NotAgreed, type Replica, type Role } from "../ports/journal.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
+import { StoreFailed } from "../ports/store.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import type { DataKind, MembershipAt, ProposalResult, RoleChange } from "./core/mod.ts";
 import { isSameNode, memberOf } from "./core/mod.ts";
@@ -340,8 +342,10 @@ export class Cluster {
   }
 
   #failed(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
-    this.die(`cluster log: ${text}`);
+    if (error instanceof FileFailed || error instanceof StoreFailed || error instanceof StartFailed) {
+      return this.die(`cluster log: ${error.message}`);
+    }
+    this.die(`cluster log: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
   }
 
   async #flushed(): Promise<void> {

@@ -116,9 +116,9 @@ export class RaftNode {
     this.schedule();
   }
 
-  /** A message came in. */
+  /** A message came in; before {@link start} it is lost, as if this node were not there yet. */
   receive(message: Message): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#applying === undefined) return;
     if (message.from === this.raft.leader) this.heardLeader = this.#parts.clock.now();
     this.raft.step(message);
     this.schedule();
@@ -167,7 +167,7 @@ export class RaftNode {
 
   /** Once the input of this turn is handled, does what the core owes. */
   schedule(): void {
-    if (this.#scheduled || this.#turning || this.#stopped) return;
+    if (this.#scheduled || this.#turning || this.#stopped || this.#applying === undefined) return;
     this.#scheduled = true;
     this.#parts.clock.soon(() => this.turn());
   }
