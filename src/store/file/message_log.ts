@@ -10,7 +10,7 @@ import { type Flushable, Flushing } from "./flushing.ts";
 import { SIZE } from "./message_index.ts";
 import { ReadCache } from "./read_cache.ts";
 import { HEADER_SIZE } from "./record.ts";
-import { OVERHEAD, Slice } from "./slice.ts";
+import { type Extent, OVERHEAD, Slice } from "./slice.ts";
 import { type SliceLimits, sliceLimits } from "./slice_limits.ts";
 import type { WriteSteps } from "./syncing.ts";
 import { Tail } from "./tail.ts";
@@ -182,19 +182,24 @@ export class FileMessageLog implements MessageLog, Flushable {
     return this.#flushing.flush();
   }
 
-  /** Writes slice by slice what is not in the files: an entry never reaches the disk before its message does. */
+  /** Writes slice by slice what is not in the files. */
   *writeSteps(): WriteSteps {
     this.#flushTarget = this.last;
     const targets = this.#slices.filter((slice) => slice.dirty).map((slice) => ({ slice, extent: slice.extent }));
     for (const { slice, extent } of targets) {
       if (this.#doomed.includes(slice)) continue;
-      this.#tail.writeData(slice, extent.end);
-      yield slice.data;
-      this.#tail.writeEntries(slice, extent.last);
-      yield slice.index;
+      yield* this.#sliceSteps(slice, extent);
       slice.flushed = extent;
       if (slice !== this.#slices.at(-1)) slice.trimIndex();
     }
+  }
+
+  /** An entry never reaches the disk before its message does. */
+  *#sliceSteps(slice: Slice, extent: Extent): WriteSteps {
+    this.#tail.writeData(slice, extent.end);
+    if (slice.data.unsynced) yield slice.data;
+    this.#tail.writeEntries(slice, extent.last);
+    if (slice.index.unsynced) yield slice.index;
   }
 
   /** Evicted slices can make room, but the last slice that is on disk must stay. */
@@ -232,10 +237,16 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#setDirty();
   }
 
-  /** Writes messages, not entries, so that memory stays bounded. */
+  /**
+   * Writes messages, not entries, so that memory stays bounded. A slice is complete on disk before the next one is begun: what is
+   * in that one must not survive a crash that this one does not.
+   */
   #writeAhead(): void {
     this.#flushing.writeNow(() => {
-      for (const slice of this.#slices) if (slice.dirty) this.#tail.writeData(slice, slice.end);
+      for (const slice of this.#slices.filter((each) => each.dirty)) {
+        if (slice === this.#slices.at(-1)) this.#tail.writeData(slice, slice.end);
+        else this.context.syncing.runBlocking(this.#sliceSteps(slice, slice.extent));
+      }
     });
   }
 

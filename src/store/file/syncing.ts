@@ -34,16 +34,11 @@ export class Syncing {
 
   /** Performs the steps. Throws or rejects with StoreFailed; a failed sync, or a write that failed for other reasons than room, ends the store. */
   run(steps: WriteSteps): Awaitable<void> {
-    if (!this.enabled || (this.dirty <= 1 && this.#average < QUICK)) return this.#runBlocking(steps, this.enabled);
+    if (!this.enabled || (this.dirty <= 1 && this.#average < QUICK)) return this.runBlocking(steps);
     return this.runBeside(steps);
   }
 
-  /** Performs the steps with syncing, whatever the options say, and blocks. */
-  runSynced(steps: WriteSteps): void {
-    this.#runBlocking(steps, true);
-  }
-
-  /** As {@link runSynced}, without blocking. */
+  /** Performs the steps with syncing, whatever the options say, without blocking. */
   async runBeside(steps: WriteSteps): Promise<void> {
     for (;;) {
       const step = this.#step(steps);
@@ -58,11 +53,12 @@ export class Syncing {
     }
   }
 
-  #runBlocking(steps: WriteSteps, sync: boolean): void {
+  /** As {@link run}, and blocks. */
+  runBlocking(steps: WriteSteps): void {
     for (;;) {
       const step = this.#step(steps);
       if (step.done === true) return;
-      if (!sync) continue;
+      if (!this.enabled) continue;
       const began = this.#now();
       try {
         step.value.syncNow();

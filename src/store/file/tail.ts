@@ -112,7 +112,7 @@ export class Tail {
     let dropped = 0;
     while (dropped < blocks.length && (all || bytes > KEPT)) {
       const block = blocks[dropped]!;
-      if (block.writtenEntries < block.count || (!all && dropped === blocks.length - 1)) break;
+      if (block.last > block.slice.flushed.last || (!all && dropped === blocks.length - 1)) break;
       bytes -= block.data.length;
       dropped++;
     }
