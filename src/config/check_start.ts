@@ -29,12 +29,16 @@ export function checkBeforeLogging({ streaming }: Options): string | undefined {
 
 /** The first reason against starting; `undefined` when the options are fine as far as can be known without doing anything. */
 export function checkStart(options: Options): StartRefusal | undefined {
-  const { streaming, nats } = options;
+  return checkValues(options) ?? checkCredentials(options);
+}
+
+/** The same without regard to how our own connections log in. */
+export function checkValues({ streaming, nats }: Options): StartRefusal | undefined {
   const reason = checkEncryption(streaming) ?? checkStore(streaming) ?? checkNatsUrl(streaming) ??
     checkClusterId(streaming) ??
     checkCluster(streaming);
   if (reason !== undefined) return { line: `STREAM: Failed to start: ${reason}` };
-  return checkNats(streaming, nats) ?? checkModes(streaming) ?? checkCredentials(options);
+  return checkNats(streaming, nats) ?? checkModes(streaming);
 }
 
 function checkEncryption({ encrypt, encryptionKey, encryptionCipher }: StreamingOptions): string | undefined {

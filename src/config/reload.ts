@@ -1,5 +1,5 @@
 /** What a reload changes, what it cannot change, and how the log tells (spec cli-config-monitoring, section 4.1). */
-import { checkStart } from "./check_start.ts";
+import { checkValues } from "./check_start.ts";
 import { gatherOptions } from "./command_line.ts";
 import { defaultOptions } from "./defaults.ts";
 import { effectiveOptions } from "./effective.ts";
@@ -16,7 +16,7 @@ export type ReloadResult = ReloadApplied | ReloadRefused;
 /** Take `options`; log `lines` as notices, then `Reloaded server configuration`. */
 export interface ReloadApplied {
   readonly kind: "applied";
-  /** The options to use from now on: the NATS block is new where it may change, everything else is as it was. */
+  /** The options to use from now on: the NATS block and our own credentials are new, the rest is as it was. */
   readonly options: Options;
   /** Groups of options that changed, for who has to act. */
   readonly changed: readonly ReloadGroup[];
@@ -69,16 +69,17 @@ export function reloadOptions(args: readonly string[], before: Options, io: Conf
     return { kind: "refused", line: `STREAM: Reload: ${cause.message.trimEnd()}` };
   }
   const after = effectiveOptions(gathered.options, io.env);
-  const refusal = checkStart({ ...before, nats: after.nats });
+  const refusal = checkValues({ ...before, nats: after.nats });
   if (refusal === undefined) return diffForReload(before, after);
   return { kind: "refused", line: `STREAM: Reload: ${refusal.hint ?? refusal.line}` };
 }
 
 /** Compares effective options. `after` may come from a file with any content that parses. */
 export function diffForReload(before: Options, after: Options): ReloadResult {
-  for (const { field, name, unset } of FIXED) {
+  for (const { field, name, unset, span } of FIXED) {
     const [old, now] = [before.nats[field], after.nats[field]];
-    if (!same(old, now)) return refused(name, old === unset ? "" : old, now === unset ? "" : now);
+    const shownHere = (value: unknown) => span === true ? millisText(Number(value)) : value === unset ? "" : value;
+    if (!same(old, now)) return refused(name, shownHere(old), shownHere(now));
   }
   const cluster = fixedCluster(before.nats, after.nats);
   if (cluster !== undefined) return cluster;
@@ -91,11 +92,16 @@ export function diffForReload(before: Options, after: Options): ReloadResult {
   const changed = new Set<ReloadGroup>(["users", ...changes.map(({ group }) => group)]);
   return {
     kind: "applied",
-    options: { ...before, nats: after.nats },
+    options: { ...before, streaming: { ...before.streaming, ...credentials(after) }, nats: after.nats },
     changed: [...changed],
     lines,
     warnings: streamingWarnings(before, after),
   };
+}
+
+/** Our own connections must be able to log in with what is configured now. */
+function credentials({ streaming }: Options): Pick<Options["streaming"], "username" | "password" | "token"> {
+  return { username: streaming.username, password: streaming.password, token: streaming.token };
 }
 
 function refused(name: string, old: unknown, now: unknown): ReloadRefused {
@@ -103,7 +109,7 @@ function refused(name: string, old: unknown, now: unknown): ReloadRefused {
   return { kind: "refused", line };
 }
 
-/** Host, port and name of the routing cannot change; the rest of the block can. */
+/** Host and port of the routing cannot change; the rest of the block can. */
 function fixedCluster(before: NatsOptions, after: NatsOptions): ReloadRefused | undefined {
   const { cluster: old } = before;
   const { cluster: now } = after;
@@ -112,7 +118,12 @@ function fixedCluster(before: NatsOptions, after: NatsOptions): ReloadRefused | 
 }
 
 /** The fields that stay, with the names by which errors call them; `unset` is shown as nothing. */
-const FIXED: readonly { readonly field: keyof NatsOptions; readonly name: string; readonly unset?: string }[] = [
+const FIXED: readonly {
+  readonly field: keyof NatsOptions;
+  readonly name: string;
+  readonly unset?: string;
+  readonly span?: true;
+}[] = [
   { field: "host", name: "Host" },
   { field: "port", name: "Port" },
   { field: "serverName", name: "ServerName" },
@@ -123,8 +134,8 @@ const FIXED: readonly { readonly field: keyof NatsOptions; readonly name: string
   { field: "maxPending", name: "MaxPending" },
   { field: "maxSubscriptions", name: "MaxSubs" },
   { field: "maxSubTokens", name: "MaxSubTokens" },
-  { field: "lameDuckDuration", name: "LameDuckDuration" },
-  { field: "lameDuckGracePeriod", name: "LameDuckGracePeriod" },
+  { field: "lameDuckDuration", name: "LameDuckDuration", span: true },
+  { field: "lameDuckGracePeriod", name: "LameDuckGracePeriod", span: true },
   { field: "noAuthUser", name: "NoAuthUser" },
   { field: "systemAccount", name: "SystemAccount", unset: "$SYS" },
   { field: "noSystemAccount", name: "NoSystemAccount" },
@@ -175,7 +186,7 @@ function plain(field: keyof NatsOptions, group: ReloadGroup, key: string): Reloa
 function streamingWarnings(before: Options, after: Options): string[] {
   return Object.entries(before.streaming).flatMap(([name, old]) => {
     const now = after.streaming[name as keyof Options["streaming"]];
-    if (same(old, now)) return [];
+    if (same(old, now) || name in credentials(after)) return [];
     return [`STREAM: Reload: the change of the streaming options (${name}) takes effect with the next start`];
   });
 }
