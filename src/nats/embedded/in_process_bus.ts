@@ -191,6 +191,7 @@ export class InProcessBus implements MessageBus, Target {
     inbound.payloadStart = message.payloadStart + message.headerSize;
     inbound.payloadEnd = message.payloadEnd;
     inbound.noResponders = message.headerSize > 0 && isNoResponders(message);
+    if (!this.#handedOut) this.#host.turn.touch();
     this.#handedOut = true;
     (subscription as BusSubscription).handler(inbound);
     return true;

@@ -15,6 +15,8 @@ export class Turn {
   #listeners: (() => void)[] = [];
   #scheduled = false;
   #reading = false;
+  /** Whether anything is to be done at the end of the batch. */
+  #work = false;
   #lastSource: object | undefined;
   #inARow = 0;
   readonly #end = () => {
@@ -46,7 +48,7 @@ export class Turn {
   /** The connection has handed out everything. */
   end(): void {
     this.#reading = false;
-    if (this.#scheduled) return;
+    if (this.#scheduled || !this.#work) return;
     if (this.#inARow >= ALONE) this.#finish();
     else this.#schedule();
   }
@@ -61,6 +63,7 @@ export class Turn {
 
   /** There is something to do at the end of the batch. */
   touch(): void {
+    this.#work = true;
     if (!this.#reading) this.#schedule();
   }
 
@@ -71,6 +74,7 @@ export class Turn {
   }
 
   #finish(): void {
+    this.#work = false;
     const listeners = this.#listeners;
     // What listeners publish belongs to this batch.
     this.#reading = true;
