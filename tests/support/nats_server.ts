@@ -16,6 +16,14 @@ function find(): string | undefined {
   return undefined;
 }
 
+/** Further versions, by name, from `NATS_SERVERS=2.10.27=/path/to/nats-server,2.14.0=…`. */
+export const newerNatsServers: Record<string, string> = Object.fromEntries(
+  (Deno.env.get("NATS_SERVERS") ?? "").split(",").filter((entry) => entry.includes("=")).map((entry) => {
+    const at = entry.indexOf("=");
+    return [entry.slice(0, at), entry.slice(at + 1)];
+  }),
+);
+
 export interface NatsServerOptions {
   /** Text of a configuration file, without ports. */
   readonly config?: string;
