@@ -141,7 +141,12 @@ export class Slice implements Extent {
   create(): void {
     const { ports: { files }, options: { sync } } = this.#context;
     createFile(files, this.index.path, sync);
-    createFile(files, this.data.path, sync);
+    try {
+      createFile(files, this.data.path, sync);
+    } catch (error) {
+      files.remove(this.index.path);
+      throw error;
+    }
     if (sync) files.syncDirectory(this.directory);
     this.created = true;
   }
@@ -164,19 +169,20 @@ export class Slice implements Extent {
     if (until <= block.writtenEntries) return;
     const at = VERSION_SIZE + (block.record + block.writtenEntries) * ENTRY_SIZE;
     this.index.unsynced = true;
-    if (this.#context.options.sync) this.#allocate(VERSION_SIZE + (block.record + until) * ENTRY_SIZE);
+    if (this.#context.options.sync) this.#allocate(at, VERSION_SIZE + (block.record + until) * ENTRY_SIZE);
     this.index.file.writeAt(entryBytes(block.entries, block.writtenEntries * WORDS, until - block.writtenEntries), at);
     block.writtenEntries = until;
   }
 
   /**
-   * Fills the index file with zeros beyond `end`: syncing it is cheaper while it does not grow. Recovery, the reference's too,
+   * Fills the index file with zeros from `at` to beyond `end`: syncing it is cheaper while it does not grow. Recovery, the reference's too,
    * cuts them off (spec stores, section 3.10).
    */
-  #allocate(end: Offset): void {
+  #allocate(at: Offset, end: Offset): void {
     if (end <= this.#allocated) return;
     const ahead = Math.min(Math.max(end, MIN_AHEAD), MAX_AHEAD) / ENTRY_SIZE | 0;
-    const from = Math.max(this.#allocated, VERSION_SIZE);
+    // What stands before `at` are entries: of a recovered slice they were not allocated here.
+    const from = Math.max(this.#allocated, at);
     this.#allocated = end + ahead * ENTRY_SIZE;
     this.index.file.writeAt(new Uint8Array(this.#allocated - from), from);
   }
