@@ -181,11 +181,16 @@ function inheritNanos(own: Nanos | undefined, parent: Nanos): Nanos {
   return own === undefined || own === 0n ? parent : own < 0n ? 0n : own;
 }
 
+/** The tree of the patterns asked for last: many channels are looked up in the same limits. */
+const treesByLimits = new WeakMap<ResolvedLimits["channels"], Level>();
+
 /** The limits of the channel `name`: those of the narrowest pattern that matches. */
 export function limitsOf(name: string, { channels }: ResolvedLimits): ChannelLimits {
   const first = channels[0];
   if (channels.length === 1 && first !== undefined && first.pattern === ">") return first;
-  const found = matching(treeOf(channels.map((each) => each.pattern)), name);
+  let tree = treesByLimits.get(channels);
+  if (tree === undefined) treesByLimits.set(channels, tree = treeOf(channels.map((each) => each.pattern)));
+  const found = matching(tree, name);
   const narrowest = found[found.length - 1];
   return channels.find((each) => each.pattern === narrowest) ?? UNLIMITED;
 }
