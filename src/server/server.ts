@@ -104,7 +104,8 @@ export class StreamingServer {
     this.#timers = new Timers(clock);
     this.#housekeeping = new Timers(clock);
     this.recorder = new Recorder(store, () => this.#flushSubscriptionsLater());
-    this.machine = new Machine(settings, adopt(found.recovered, this.recorder, settings, log));
+    const machineSettings = { ...settings, flagUncertain: settings.clustered };
+    this.machine = new Machine(machineSettings, adopt(found.recovered, this.recorder, settings, log));
     const { machine, recorder } = this;
     const assembled = assemble(parts, {
       machine,

@@ -181,7 +181,7 @@ function inheritNanos(own: Nanos | undefined, parent: Nanos): Nanos {
   return own === undefined || own === 0n ? parent : own < 0n ? 0n : own;
 }
 
-/** The tree of the patterns asked for last: many channels are looked up in the same limits. */
+/** Trees of patterns, kept with the limits they come from: many channels are looked up in the same ones. */
 const treesByLimits = new WeakMap<ResolvedLimits["channels"], Level>();
 
 /** The limits of the channel `name`: those of the narrowest pattern that matches. */
