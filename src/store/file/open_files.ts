@@ -168,13 +168,18 @@ export function checkVersion(file: OpenFile): void {
  */
 export function createFile(files: Files, path: string, sync: boolean, content?: Uint8Array): void {
   const temporary = `${path}.new`;
-  const file = files.open(temporary, { mode: "empty" });
   try {
-    file.writeAt(versionBytes(), 0);
-    if (content !== undefined) file.writeAt(content, VERSION_SIZE);
-    if (sync) file.syncNow();
-  } finally {
-    file.close();
+    const file = files.open(temporary, { mode: "empty" });
+    try {
+      file.writeAt(versionBytes(), 0);
+      if (content !== undefined) file.writeAt(content, VERSION_SIZE);
+      if (sync) file.syncNow();
+    } finally {
+      file.close();
+    }
+    files.rename(temporary, path);
+  } catch (error) {
+    files.remove(temporary);
+    throw error;
   }
-  files.rename(temporary, path);
 }
