@@ -19,7 +19,8 @@ export class TestClock extends VirtualClock {
 /** A disk in memory and everything else that a store needs. */
 export class Place {
   readonly files: MemoryFiles;
-  readonly clock = new TestClock();
+  /** Later than the messages of tests. */
+  readonly clock = new TestClock(1_900_000_000_000_000_000n);
   readonly random = new SeededRandom(7);
   log: Log = silentLog;
   commands: Commands | undefined;
