@@ -194,10 +194,10 @@ Deno.test({ name: "the server restarts: refused while it is down, then everythin
     assert.deepEqual(seen, ["before", "asked", "kept.2", "late"]);
     assert.match(
       lines.shift()!,
-      /^STREAM: connection "_NSS-test-cluster-send" has been disconnected: (EOF|cannot read: .*reset.*)$/,
+      /^connection "_NSS-test-cluster-send" has been disconnected: (EOF|cannot read: .*reset.*)$/,
     );
     assert.deepEqual(lines, [
-      `STREAM: connection "_NSS-test-cluster-send" reconnected to NATS Server at "nats://127.0.0.1:${first.port}"`,
+      `connection "_NSS-test-cluster-send" reconnected to NATS Server at "nats://127.0.0.1:${first.port}"`,
     ]);
     await other.close();
   } finally {

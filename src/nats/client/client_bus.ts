@@ -179,9 +179,9 @@ class ClientBus implements MessageBus {
     for await (const report of reports) {
       if (report.type === "reconnect" && this.#attach()) this.#returned();
       else if (report.type === "error") {
-        this.#log.error(`STREAM: NATS connection "${this.#name}": ${report.error.message}`);
+        this.#log.error(`NATS connection "${this.#name}": ${report.error.message}`);
       } else if (report.type === "ldm") {
-        this.#log.notice(`STREAM: NATS server at "nats://${report.server}" is about to shut down`);
+        this.#log.notice(`NATS server at "nats://${report.server}" is about to shut down`);
       }
     }
   }
@@ -196,7 +196,7 @@ class ClientBus implements MessageBus {
       return;
     }
     if (this.#transport !== transport || this.#closing) return;
-    this.#log.notice(`STREAM: connection "${this.#name}" reconnected to NATS Server at "${this.url}"`);
+    this.#log.notice(`connection "${this.#name}" reconnected to NATS Server at "${this.url}"`);
     this.#tell(true);
   }
 
@@ -210,7 +210,7 @@ class ClientBus implements MessageBus {
     this.#requests.abandon();
     if (this.#closing) return;
     this.#log.error(
-      `STREAM: connection "${this.#name}" has been disconnected: ${reason === undefined ? "EOF" : textOf(reason)}`,
+      `connection "${this.#name}" has been disconnected: ${reason === undefined ? "EOF" : textOf(reason)}`,
     );
     this.#tell(false);
   }
