@@ -63,6 +63,11 @@ export class Reassembly {
   /** Messages given up because a piece was missing, or too large. */
   lost = 0;
 
+  /** How many senders have an unfinished message here. */
+  get senders(): number {
+    return this.#bySender.size;
+  }
+
   /** Takes a piece (its bytes are kept); the message when it is whole. Throws Malformed. */
   take(bytes: Uint8Array): Uint8Array | undefined {
     const reader = new ByteReader(bytes);
