@@ -4,6 +4,7 @@ import {
   type AuthorizationOptions,
   type EmbeddedNatsOptions,
   type PermissionRules,
+  RoutePortFailed,
   startNatsServer,
 } from "../nats/embedded/mod.ts";
 import { NetworkFailed, type TlsOptions } from "../ports/network.ts";
@@ -22,7 +23,10 @@ export const embeddedNats: BusPlugin = {
     const ports = { network, clock, random, passwords, log };
     const server = await startNatsServer(embeddedOptions(options, system), ports).catch((error: unknown) => {
       if (!(error instanceof NetworkFailed)) throw error;
-      const line = `Error listening on port: ${host}:${port}, "${listenFailure(host, port, error)}"`;
+      const { cluster } = options.nats;
+      const line = error instanceof RoutePortFailed
+        ? `Error listening on router port: ${cluster.port} - ${listenFailure(cluster.host, cluster.port, error)}`
+        : `Error listening on port: ${host}:${port}, "${listenFailure(host, port, error)}"`;
       throw new StartFailed(line, 1, { cause: error, isWholeLine: true });
     });
     announceNats(server, options.nats, log);

@@ -15,3 +15,4 @@ export type {
   UserOptions,
 } from "./options.ts";
 export { NatsServer, type NatsServerPorts, startNatsServer } from "./nats_server.ts";
+export { RoutePortFailed } from "./routes.ts";

@@ -27,7 +27,7 @@ const AT_THE_SAME_MOMENT: Millis = 500;
 const MOST_STRANGERS = 256;
 
 /**
- * Opens the route port; {@link Routes.start} begins to dial. Rejects with NetworkFailed, e.g. when the port is taken, and
+ * Opens the route port; {@link Routes.start} begins to dial. Rejects with RoutePortFailed, e.g. when the port is taken, and
  * with RangeError for a route that is no URL.
  */
 export async function openRoutes(
@@ -40,13 +40,22 @@ export async function openRoutes(
   if (isHash(options.authorization?.password) && passwords === undefined) {
     throw new RangeError("bcrypt passwords need a password hasher");
   }
-  const listener = await host.network.listen({
-    host: options.host,
-    port: options.port,
-    ...(options.tls === undefined ? {} : { upgradable: true }),
-  });
-  return new Routes(options, host, passwords, listener);
+  const { host: address, port, tls } = options;
+  try {
+    const listener = await host.network.listen({
+      host: address,
+      port,
+      ...(tls === undefined ? {} : { upgradable: true }),
+    });
+    return new Routes(options, host, passwords, listener);
+  } catch (cause) {
+    if (!(cause instanceof NetworkFailed)) throw cause;
+    throw new RoutePortFailed(cause.code, `cannot listen for routes: ${cause.message}`, { cause });
+  }
 }
+
+/** The route port could not be opened. */
+export class RoutePortFailed extends NetworkFailed {}
 
 export class Routes implements RouteMesh, RouteTable {
   readonly permissions: RoutePermissions;
