@@ -76,6 +76,32 @@ for (const { text, stderr } of mistakes) {
   });
 }
 
+Deno.test("every streaming key with values of every type", () => {
+  const cases = JSON.parse(Deno.readTextFileSync(new URL("streaming_errors.json", folder))) as {
+    text: string;
+    stderr: string;
+  }[];
+  for (const { text, stderr } of cases) {
+    const result = parseCommandLine(["-c", "t.conf", "-mb", "x"], world({ "t.conf": text }));
+    assert.deepEqual(result, { kind: "exit", code: 1, stdout: "", stderr }, text);
+  }
+  assert.ok(cases.length > 600);
+});
+
+Deno.test("every flag with a word and a number", () => {
+  const cases = JSON.parse(Deno.readTextFileSync(new URL("flags.json", folder))) as {
+    args: string[];
+    code: number;
+    stderr: string;
+  }[];
+  for (const { args, code, stderr } of cases) {
+    const result = parseCommandLine(args, world());
+    assert.equal(result.kind, "exit", args.join(" "));
+    if (result.kind === "exit") assert.deepEqual([result.code, result.stderr], [code, stderr], args.join(" "));
+  }
+  assert.ok(cases.length > 200);
+});
+
 /** The reference lists errors in no order. */
 function sortedLines(text: string): string[] {
   return text.split("\n").sort();
