@@ -1,10 +1,10 @@
 /**
  * Runs three nodes on this machine until interrupted, each with its own embedded NATS server, meshed by routes, and
- * prints how to reach them. Usage: `deno task cluster [first port]`; state is kept in `data/cluster`.
+ * prints how to reach them. Usage: `deno task cluster [first port] [folder]`; state is kept in `data/cluster` unless told
+ * otherwise.
  */
 
 const root = decodeURIComponent(new URL("..", import.meta.url).pathname);
-const folder = "data/cluster";
 const names = ["a", "b", "c"] as const;
 
 /** What one node listens on: clients, pages, and the other NATS servers. */
@@ -20,7 +20,7 @@ export function portsFrom(first: number): readonly Ports[] {
 }
 
 /** The configuration file of one node: NATS settings, then streaming settings, as on three hosts. */
-export function configuration(index: number, ports: readonly Ports[]): string {
+export function configuration(index: number, ports: readonly Ports[], folder: string): string {
   const own = ports[index]!;
   const others = names.filter((_, i) => i !== index);
   const routes = ports.filter((_, i) => i !== index).map(({ route }) => `"nats://127.0.0.1:${route}"`);
@@ -45,14 +45,16 @@ streaming {
 }
 
 async function main(): Promise<void> {
-  const ports = portsFrom(Number(Deno.args[0] ?? 4222));
-  Deno.mkdirSync(`${root}${folder}`, { recursive: true });
+  const [first = "4222", given = "data/cluster"] = Deno.args;
+  const ports = portsFrom(Number(first));
+  const folder = given.startsWith("/") ? given : root + given;
+  Deno.mkdirSync(folder, { recursive: true });
   const nodes = names.map((name, i) => {
     const file = `${folder}/${name}.conf`;
-    Deno.writeTextFileSync(root + file, configuration(i, ports));
+    Deno.writeTextFileSync(file, configuration(i, ports, folder));
     return { name, process: start(file) };
   });
-  console.log(introduction(ports));
+  console.log(introduction(ports, given));
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     // From a terminal the nodes get the signal themselves; a second one does no harm.
     Deno.addSignalListener(signal, () => nodes.forEach(({ process }) => quietly(() => process.kill("SIGTERM"))));
@@ -64,7 +66,7 @@ async function main(): Promise<void> {
   }));
 }
 
-function introduction(ports: readonly Ports[]): string {
+function introduction(ports: readonly Ports[], folder: string): string {
   const lines = names.map((name, i) =>
     `  ${name}  nats://127.0.0.1:${ports[i]!.client}  http://127.0.0.1:${ports[i]!.monitor}/streaming/serverz`
   );
