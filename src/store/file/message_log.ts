@@ -2,14 +2,14 @@
 import { type ChannelLimits, type MessageLog, type MessageVisitor, StoreFailed } from "../../ports/store.ts";
 import type { Awaitable, Millis, Nanos, Offset, Sequence } from "../../protocol/units.ts";
 import { writeVarint } from "../../protocol/varint.ts";
-import { Reading, visitBlock } from "../block_reading.ts";
+import { Reading } from "../block_reading.ts";
 import { exceeds, limitsReached } from "../retention.ts";
 import { type FileContext, join } from "./context.ts";
 import { EntryFinder } from "./entry_finder.ts";
 import { type Flushable, Flushing } from "./flushing.ts";
 import { SIZE } from "./message_index.ts";
+import { readMessages } from "./message_reading.ts";
 import { ReadCache } from "./read_cache.ts";
-import { HEADER_SIZE } from "./record.ts";
 import { type Extent, OVERHEAD, Slice } from "./slice.ts";
 import { type SliceLimits, sliceLimits } from "./slice_limits.ts";
 import type { WriteSteps } from "./syncing.ts";
@@ -288,46 +288,8 @@ export class FileMessageLog implements MessageLog, Flushable {
   read(from: Sequence, to: Sequence, maxBytes: number, visit: MessageVisitor): Sequence {
     this.#used = true;
     const reading = new Reading(Math.max(from, this.first), Math.min(to, this.last), maxBytes, visit);
-    while (!reading.done) {
-      if (reading.next >= this.#tail.first) this.#tail.visit(reading);
-      else if (!this.#visitFiles(reading)) break;
-    }
+    readMessages(reading, this.#slices, this.#tail, this.#cache);
     return reading.stopped ? reading.next : Math.max(from, to + 1);
-  }
-
-  /** Visits what the files hold next; `false` if what is next cannot be read and something was visited before. */
-  #visitFiles(reading: Reading): boolean {
-    const slice = this.#sliceFrom(reading.next);
-    const inMemory = this.#tail.first;
-    if (slice === undefined || slice.first >= inMemory) {
-      reading.next = inMemory;
-      return true;
-    }
-    const next = Math.max(reading.next, slice.first);
-    try {
-      const block = this.#cache.find(slice, next, reading.to, reading.room);
-      if (block === undefined) reading.next = Math.min(slice.last + 1, inMemory);
-      else visitBlock(block, HEADER_SIZE, reading);
-    } catch (error) {
-      if (!(error instanceof StoreFailed)) throw this.context.syncing.writeFailed(error);
-      if (reading.visited === 0) throw error;
-      reading.next = next;
-      reading.stopped = true;
-      return false;
-    }
-    return true;
-  }
-
-  /** The first slice that has messages at or above `sequence`. */
-  #sliceFrom(sequence: Sequence): Slice | undefined {
-    let low = 0;
-    let high = this.#slices.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#slices[middle]!.last < sequence) low = middle + 1;
-      else high = middle;
-    }
-    return this.#slices[low];
   }
 
   sequenceAt(timestamp: Nanos): Sequence {
