@@ -14,7 +14,7 @@ interface Gathered {
   readonly incarnation: number;
   readonly subscriptionId: number;
   readonly sent: Set<Sequence>;
-  readonly acknowledged: Sequence[];
+  readonly acknowledged: Set<Sequence>;
   /** The newest sequence sent: raises lastSent even when it was acknowledged since. */
   newest: Sequence;
   newestAcknowledged: boolean;
@@ -38,17 +38,19 @@ export class Reports {
     const gathered = this.#of(fact);
     for (const sequence of fact.sent) {
       gathered.sent.add(sequence);
-      if (sequence > gathered.newest) {
+      // It was passed on to another member of its group, and has come back.
+      gathered.acknowledged.delete(sequence);
+      if (sequence >= gathered.newest) {
         gathered.newest = sequence;
         gathered.newestAcknowledged = false;
       }
     }
     for (const sequence of fact.acknowledged) {
-      if (!gathered.sent.delete(sequence)) gathered.acknowledged.push(sequence);
+      if (!gathered.sent.delete(sequence)) gathered.acknowledged.add(sequence);
       else if (sequence === gathered.newest) gathered.newestAcknowledged = true;
     }
     this.#cancel ??= this.#clock.wakeAt(this.#clock.now() + WAIT, () => this.flush());
-    if (gathered.sent.size + gathered.acknowledged.length >= ITEMS && !this.#full) {
+    if (gathered.sent.size + gathered.acknowledged.size >= ITEMS && !this.#full) {
       this.#full = true;
       this.#clock.soon(() => this.#full && this.flush());
     }
@@ -87,7 +89,7 @@ export class Reports {
         incarnation,
         subscriptionId,
         sent: new Set(),
-        acknowledged: [],
+        acknowledged: new Set(),
         newest: 0,
         newestAcknowledged: false,
       };
@@ -101,13 +103,13 @@ function factOf(gathered: Gathered): DeliveryFact {
   const { channel, incarnation, subscriptionId, sent, acknowledged, newest, newestAcknowledged } = gathered;
   if (newestAcknowledged) {
     sent.add(newest);
-    acknowledged.push(newest);
+    acknowledged.add(newest);
   }
   return {
     channel,
     incarnation,
     subscriptionId,
     sent: [...sent].sort((a, b) => a - b),
-    acknowledged: acknowledged.sort((a, b) => a - b),
+    acknowledged: [...acknowledged].sort((a, b) => a - b),
   };
 }

@@ -117,7 +117,7 @@ export function learn(context: Context, fact: DeliveryFact): void {
   const subscription = channel.subscriptions.get(fact.subscriptionId);
   if (subscription === undefined) return learnOfFormer(channel, fact);
   const { pending, group } = subscription;
-  if (group !== undefined) learnSent(group, subscription, fact.sent);
+  if (group !== undefined) learnSent(group, subscription, fact.sent, fact.acknowledged);
   else {
     for (const sequence of fact.sent) {
       pending.set(sequence, 0);
@@ -131,7 +131,7 @@ export function learn(context: Context, fact: DeliveryFact): void {
 function learnOfFormer(channel: Channel, fact: DeliveryFact): void {
   for (const group of channel.groups.values()) {
     if (!group.formerIds.includes(fact.subscriptionId)) continue;
-    learnSent(group, undefined, fact.sent);
+    learnSent(group, undefined, fact.sent, fact.acknowledged);
     learnFormerAcknowledged(group, fact.acknowledged);
   }
 }

@@ -161,11 +161,20 @@ function heirFor(heirs: readonly Subscription[], sequence: Sequence): Subscripti
   return heirs[sequence % heirs.length]!;
 }
 
-/** Follower: `member`, or a former member of `group` when it is absent, was sent these. A message is with one member only. */
-export function learnSent(group: QueueGroup, member: Subscription | undefined, sequences: readonly Sequence[]): void {
+/**
+ * Follower: `member`, or a former member of `group` when it is absent, was sent these. A message is with one member only.
+ * Those that it is done with already only say how far the group has come: they may be with another member since.
+ */
+export function learnSent(
+  group: QueueGroup,
+  member: Subscription | undefined,
+  sequences: readonly Sequence[],
+  done: readonly Sequence[],
+): void {
   const heirs = member === undefined ? byId(group.members) : [];
   for (const sequence of sequences) {
     if (sequence > group.lastSent) group.lastSent = sequence;
+    if (done.includes(sequence)) continue;
     const holder = member ?? group.placeholder ?? heirFor(heirs, sequence);
     for (const each of group.members) if (each !== holder) each.pending.delete(sequence);
     holder.pending.set(sequence, member === undefined ? DEALT : 0);
