@@ -5,9 +5,6 @@ import { getField, HELP_SECTIONS, type OptionRow, type ValueKind } from "./optio
 import { OPTION_ROWS } from "./option_rows.ts";
 import { millisText } from "./values.ts";
 
-/** Where the explanation of a flag begins. */
-const TEXT_COLUMN = 42;
-
 const PLACEHOLDERS: Readonly<Record<ValueKind, string>> = {
   string: "<string>",
   bool: "<bool>",
@@ -23,21 +20,25 @@ const PLACEHOLDERS: Readonly<Record<ValueKind, string>> = {
 export function usage(): string {
   const sections = HELP_SECTIONS.map((section) => {
     const rows = OPTION_ROWS.filter((row) => row.section === section && row.flags !== undefined);
-    return `${section}:\n${rows.map(usageLine).join("")}`;
+    const width = Math.max(...rows.map((row) => usageNames(row).length));
+    return `${section}:\n${rows.map((row) => usageLine(row, width)).join("")}`;
   });
   return `\nUsage: nats-streaming-server [options]\n\n${sections.join("\n")}\n`;
 }
 
-function usageLine(row: OptionRow): string {
+/** The explanations of a section begin in one column, behind its widest names. */
+function usageLine(row: OptionRow, width: number): string {
+  return `${usageNames(row).padEnd(width)} ${row.help.replaceAll("`", "")}${defaultOf(row)}\n`;
+}
+
+function usageNames(row: OptionRow): string {
   const flags = row.flags ?? [];
   const short = flags.length > 1 ? `-${flags[0]},` : "";
   const long = flags.at(-1) ?? "";
-  const dashes = long.length > 3 ? "--" : "-";
-  const value = row.kind === "bool"
-    ? (row.field === undefined ? "" : "[=<bool>]")
-    : ` ${row.placeholder ?? PLACEHOLDERS[row.kind]}`;
-  const names = `    ${short.padEnd(6)}${dashes}${long}${value}`;
-  return `${names.padEnd(TEXT_COLUMN - 1)} ${row.help.replaceAll("`", "")}${defaultOf(row)}\n`;
+  const dashes = /^[a-z]{3}/.test(long) ? "--" : "-";
+  const bool = row.field === undefined ? "" : "[=<bool>]";
+  const value = row.kind === "bool" ? bool : ` ${row.placeholder ?? PLACEHOLDERS[row.kind]}`;
+  return `    ${short.padEnd(6)}${dashes}${long}${value}`;
 }
 
 function defaultOf(row: OptionRow): string {
