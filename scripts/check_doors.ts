@@ -12,7 +12,7 @@ export function doorViolations(files: ReadonlyMap<string, string>): string[] {
   const complaints: string[] = [];
   const folders = new Set<string>();
   for (const [path, text] of files) {
-    if (!path.startsWith("src/") || path.endsWith("_test.ts")) continue;
+    if (!path.startsWith("src/") || !path.endsWith(".ts") || path.endsWith("_test.ts")) continue;
     if (!text.startsWith("/** ") && !text.startsWith("/**\n")) {
       complaints.push(`${path} does not say what it is; begin it with one sentence in /** … */`);
     }
@@ -23,7 +23,7 @@ export function doorViolations(files: ReadonlyMap<string, string>): string[] {
     const door = files.get(`${folder}/mod.ts`);
     if (door === undefined) {
       complaints.push(`${folder} has no door; add a mod.ts that exports what others may use`);
-    } else if (!/^\/\*\*\n \* .+\n \* Knows .+\n( \* .+\n)* \* Must not know/.test(door)) {
+    } else if (!/^\/\*\*\n \* .+\n \* .*\b[Kk]nows\b.*\n( \* .+\n)* \* .*\b[Mm]ust not know\b/.test(door)) {
       complaints.push(
         `${folder}/mod.ts does not introduce its folder; say in its first comment what it does, then a line that begins ` +
           "`Knows` and one that begins `Must not know`",

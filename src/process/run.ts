@@ -14,7 +14,7 @@ import {
   onSignals,
   openFiles,
   runtimeVersion,
-  ServerLog,
+  type ServerLog,
   systemClock,
   systemFiles,
   systemNetwork,

@@ -15,6 +15,11 @@ export {
 export { type MemoryStoreOptions, openMemoryStore } from "./memory_store.ts";
 export { chooseEncryptionKey, encrypted, type EncryptionOptions } from "./encrypted_store.ts";
 export { messagesOnly } from "./messages_only_store.ts";
-export { openFileStore, type OpenFileStoreOptions } from "./file/file_store.ts";
-export { type FileStorePorts } from "./file/context.ts";
-export { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./file/options.ts";
+export {
+  checkFileStoreOptions,
+  defaultFileStoreOptions,
+  type FileStoreOptions,
+  type FileStorePorts,
+  openFileStore,
+  type OpenFileStoreOptions,
+} from "./file/mod.ts";

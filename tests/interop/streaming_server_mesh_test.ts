@@ -4,7 +4,7 @@ import { eventually } from "../support/deadline.ts";
 import { closeAll, freePort, routePort, startMember } from "../support/mesh.ts";
 import { StanClient } from "../support/stan_client.ts";
 
-const path = ["/root/go/bin", `${Deno.env.get("HOME")}/go/bin`, ...(Deno.env.get("PATH") ?? "").split(":")]
+const path = [`${Deno.env.get("HOME")}/go/bin`, ...(Deno.env.get("PATH") ?? "").split(":")]
   .map((folder) => `${folder}/nats-streaming-server`)
   .find((file) => {
     try {

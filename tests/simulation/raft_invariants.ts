@@ -2,7 +2,7 @@
  * What must be true of any number of Raft nodes at any time (spec clustering, section 11.10). Each invariant watches a
  * world through the hooks that it implements, and throws a Violation.
  */
-import { type Entry, type Member, type Message, type Ready } from "../../src/raft/core/mod.ts";
+import type { Entry, Member, Message, Ready } from "../../src/raft/core/mod.ts";
 import { majorityOf, voterChanges } from "./raft_memberships.ts";
 import { LARGEST_ENTRY, LIMITS, type RaftNode } from "./raft_node.ts";
 import type { RaftWorld } from "./raft_world.ts";

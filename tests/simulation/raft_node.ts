@@ -7,7 +7,7 @@ import {
   type MembershipAt,
   type Message,
   type Notice,
-  Raft,
+  type Raft,
   type RaftLimits,
   type RaftOptions,
   type RaftTimeouts,
