@@ -34,9 +34,10 @@ scenario(
     for (const [i, host] of hosts.entries()) {
       const client = await connect(world, host, `reader-${i}`);
       const subscription = await client.subscribe("foo", { start: "first" });
-      const got = await subscription.take(published.length);
-      assert.deepEqual(got.map(({ sequence }) => sequence), published.map((_, at) => at + 1));
-      assert.deepEqual(got.map(({ text }) => text), published);
+      const got = await readTo(subscription, published.at(-1)!);
+      assert.deepEqual(got.map(({ sequence }) => sequence), got.map((_, at) => at + 1));
+      // A message sent again may be there twice: its first acknowledgement was lost, not the message.
+      assert.deepEqual([...new Set(got.map(({ text }) => text))], published);
       await client.close();
     }
   },
