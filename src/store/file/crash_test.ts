@@ -240,6 +240,15 @@ async function checkRecovery(world: World, disk: MemoryFiles, options: Partial<O
     await messages.flush();
     lasts.set(name, messages.last);
   }
+  // What was kept in memory is let go, so that reading shows what the files hold.
+  for (const now of [1, 3000, 6000]) await store.maintain(now);
+  for (const [name, last] of lasts) {
+    const { messages } = state.channels.get(name)!.store;
+    const found = await messagesOf(messages, messages.first);
+    assert.deepEqual(found.map(textOf), found.map((message) => payload(name, message.sequence)));
+    assert.equal(found.length, messages.count);
+    assert.equal(found.at(-1)!.sequence, last);
+  }
   await store.close();
   const again = open(disk, options, random);
   const { channels } = await start(again);
@@ -298,10 +307,21 @@ const TINY = {
   limits: limitsWith({ maxBytes: 3000 }),
 };
 
-const KINDS: readonly { readonly name: string; readonly options: Partial<OpenFileStoreOptions> }[] = [
+interface Kind {
+  readonly name: string;
+  readonly options: Partial<OpenFileStoreOptions>;
+  /** Of the workload; 50 by default. */
+  readonly steps?: number;
+}
+
+const KINDS: readonly Kind[] = [
   { name: "as usual", options: {} },
-  { name: "small slices and limits", options: { sliceMaxMessages: 5, limits: limitsWith({ maxMessages: 17 }) } },
-  { name: "tiny buffers and slices", options: TINY },
+  {
+    name: "small slices and limits",
+    steps: 30,
+    options: { sliceMaxMessages: 5, limits: limitsWith({ maxMessages: 17 }) },
+  },
+  { name: "tiny buffers and slices", steps: 25, options: TINY },
   { name: "written at once", options: { bufferSize: 0 } },
   {
     name: "compacting all the time",
@@ -309,7 +329,7 @@ const KINDS: readonly { readonly name: string; readonly options: Partial<OpenFil
   },
 ];
 
-for (const { name, options } of KINDS) {
+for (const { name, options, steps = 50 } of KINDS) {
   for (const seed of [1, 2]) {
     Deno.test(`a power loss at any moment keeps what was flushed: ${name}, seed ${seed}`, async () => {
       const crashes = await crashEverywhere(
