@@ -35,6 +35,8 @@ import { entryFrom } from "./wire_format.ts";
 export const TICK: Millis = 10;
 /** Between looks at the clock: rivals in an election are a few ticks apart. */
 const LOOK: Millis = 10;
+/** Every so many looks a file of the log that is no longer needed is removed: not all at once. */
+const TIDY = 10;
 
 export interface NodeEvents {
   /** Role, term or leader changed. Before anything that follows from it. */
@@ -75,6 +77,7 @@ export class RaftNode {
   #cancelTick: Cancel = () => {};
   /** The newest commit index known; noted in the log now and then (P4). */
   #commit = 0;
+  #looks = 0;
   #disks = { log: "ok" as DiskState, store: "ok" as DiskState };
   readonly #reads = new Map<number, (index: number | undefined) => void>();
   /** When the leader was last heard. */
@@ -265,6 +268,7 @@ export class RaftNode {
     this.raft.tick(this.#ticks());
     try {
       directory.wal.mark(this.#commit);
+      if (++this.#looks % TIDY === 0) directory.wal.tidy();
     } catch (error) {
       return this.#parts.events.failed(error);
     }

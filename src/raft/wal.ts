@@ -44,7 +44,7 @@ interface Segment {
   size: number;
 }
 
-const SEGMENT_BYTES = 16 * 1024 * 1024;
+const SEGMENT_BYTES = 8 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
 export class Wal {
@@ -53,6 +53,8 @@ export class Wal {
   readonly torn: number;
   readonly #index: WalIndex;
   readonly #segments: Segment[] = [];
+  /** No longer needed, oldest first; a later start would pass over them. */
+  readonly #doomed: Segment[] = [];
   readonly #cache: WalCache;
   #identity: Uint8Array;
   #chain: number;
@@ -106,7 +108,7 @@ export class Wal {
 
   /** Bytes on the disk. */
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.size, 0);
+    return [...this.#doomed, ...this.#segments].reduce((sum, segment) => sum + segment.size, 0);
   }
 
   /** Whether something was written since the last sync began. */
@@ -230,9 +232,19 @@ export class Wal {
     this.#rebase(RESTART, index, term);
   }
 
+  /** Removes one segment that {@link cut} or {@link restart} left over; answers whether there are more. Removing takes milliseconds. */
+  tidy(): boolean {
+    const segment = this.#doomed.shift();
+    if (segment === undefined) return false;
+    segment.file.close();
+    this.files.remove(segment.file.path);
+    this.files.syncDirectory(this.directory);
+    return this.#doomed.length > 0;
+  }
+
   /** Syncs nothing; idempotent. */
   close(): void {
-    for (const segment of this.#segments) segment.file.close();
+    for (const segment of [...this.#doomed, ...this.#segments]) segment.file.close();
   }
 
   get #active(): Segment | undefined {
@@ -359,14 +371,7 @@ export class Wal {
     if (type === RESTART) this.#index.restart(index, term);
     else this.#index.rebase(index, term);
     const keep = this.#index.has(index + 1) ? this.#index.segment(index + 1) : this.#active!.number;
-    let removed = false;
-    while (this.#segments[0]!.number < keep) {
-      const segment = this.#segments.shift()!;
-      segment.file.close();
-      this.files.remove(segment.file.path);
-      removed = true;
-    }
-    if (removed) this.files.syncDirectory(this.directory);
+    while (this.#segments[0]!.number < keep) this.#doomed.push(this.#segments.shift()!);
   }
 
   #room(size: number): Uint8Array {

@@ -14,8 +14,8 @@
  *
  * An entry whose index is not above the last one's replaces everything from that index on: nothing is ever overwritten.
  * A mark says how far the log is durable (`synced`) and committed (`index`). A base says that the log now begins after
- * (`index`, `term`): entries up to there are gone, and all of them if the log did not hold that very entry. A restart
- * says the same, and all entries before it are gone.
+ * (`index`, `term`), which it held: entries up to there are gone. After a restart the log begins there, too, and every
+ * entry written before it is gone.
  */
 import { crc32c } from "./crc32c.ts";
 

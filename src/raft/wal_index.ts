@@ -70,10 +70,10 @@ export class WalIndex {
     if (index < this.lastIndex) this.#count = Math.max(0, index - this.baseIndex);
   }
 
-  /** Moves the base: entries up to `index` go, and all of them unless the log holds (`index`, `term`). */
+  /** Moves the base: entries up to `index` go. An earlier base says nothing: its segments are gone already. */
   rebase(index: number, term: number): void {
-    const holds = this.term(index) === term;
-    const gone = holds ? index - this.baseIndex : this.#count;
+    if (index < this.baseIndex) return;
+    const gone = Math.min(index - this.baseIndex, this.#count);
     this.#skip += gone;
     this.#count -= gone;
     this.baseIndex = index;

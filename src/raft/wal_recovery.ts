@@ -65,7 +65,10 @@ class Recovery {
   #chain = 0;
   #commit = 0;
   #torn = 0;
-  #started = false;
+  /** The first segments were removed: what is said about entries in them makes no sense until the newest base is read. */
+  #pruned = false;
+  /** The newest base that a record told. */
+  #told = 0;
   #damage: WalDamage | undefined;
   #identity: Uint8Array | undefined;
 
@@ -75,8 +78,16 @@ class Recovery {
     const numbers = this.files.list(this.directory)
       .flatMap((entry) => entry.isFile && NAME.test(entry.name) ? [Number(entry.name.slice(0, 8))] : [])
       .sort((a, b) => a - b);
+    this.#pruned = (numbers[0] ?? 1) > 1;
     for (let i = 0; i < numbers.length && this.#damage === undefined; i++) {
       this.#readSegment(numbers[i]!, i > 0 && numbers[i]! !== numbers[i - 1]! + 1, i === numbers.length - 1);
+    }
+    if (this.#index.baseIndex !== this.#told && this.#damage === undefined) {
+      this.#fail(
+        segmentPath(this.directory, numbers[0]!),
+        0,
+        `entries before ${this.#index.baseIndex + 1} are missing`,
+      );
     }
     return {
       index: this.#index,
@@ -135,8 +146,7 @@ class Recovery {
 
   #take(path: string, at: number, segment: number, record: WalRecord): boolean {
     if (record.type === MARK) this.#commit = Math.max(this.#commit, record.index);
-    else if (record.type === BASE) this.#index.rebase(record.index, record.term);
-    else if (record.type === RESTART) this.#index.restart(record.index, record.term);
+    else if (record.type === BASE || record.type === RESTART) this.#takeBase(record);
     else if (record.type >= ENTRY && record.type < ENTRY + 16) return this.#takeEntry(path, at, segment, record);
     else {
       this.#fail(path, at, `record type ${record.type} is unknown`);
@@ -145,10 +155,16 @@ class Recovery {
     return true;
   }
 
+  #takeBase(record: WalRecord): void {
+    if (record.type === BASE) this.#index.rebase(record.index, record.term);
+    else this.#index.restart(record.index, record.term);
+    this.#told = Math.max(this.#told, record.index);
+  }
+
   #takeEntry(path: string, at: number, segment: number, record: WalRecord): boolean {
     const index = this.#index;
-    if (!this.#started && record.index > 1 && index.lastIndex === 0) index.startAt(record.index);
-    this.#started = true;
+    const before = record.index <= index.baseIndex && index.baseIndex !== this.#told;
+    if (this.#pruned && (before || record.index > index.lastIndex + 1)) index.startAt(record.index);
     if (record.index > index.lastIndex + 1 || record.index <= index.baseIndex) {
       this.#fail(path, at, `entry ${record.index} follows entry ${index.lastIndex}`);
       return false;
