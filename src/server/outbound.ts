@@ -123,6 +123,11 @@ export class Outbound {
     }
   }
 
+  /** Tells followers at once what they have not been told. */
+  reportNow(): void {
+    if (this.#speaking) this.#journal.flushReports();
+  }
+
   /** Records of subscriptions that could not be written; who asked for them must hear of it. */
   takeRefused(): readonly RefusedRecord[] {
     const refused = this.#refused;

@@ -59,7 +59,12 @@ export class Replica implements ReplicaPort {
     this.#listener.follow();
   }
 
+  /**
+   * What a leader knows and has not reported is in the snapshot too; reporting it first keeps what happens next from being
+   * left out as a pair of delivery and ack that nobody has heard of.
+   */
   snapshot(): Uint8Array {
+    this.#outbound.reportNow();
     return this.#machine.snapshot();
   }
 

@@ -8,11 +8,12 @@ type Fault = (world: RaftWorld) => void;
 /** Plans faults, one after another, as long as the world is troubled; each world has its own favourites. */
 export function planFaults(world: RaftWorld): void {
   const { random, queue } = world;
-  const favourites = Array.from({ length: 4 }, () => random.pick(FAULTS));
+  const named = FAULTS.filter((fault) => world.favourites.includes(fault.name));
+  const favourites = named.length > 0 ? named : Array.from({ length: 4 }, () => random.pick(FAULTS));
   const pause = random.pick([20, 40, 80, 160]);
   const next = () => {
     if (!world.troubled) return;
-    const fault = random.chance(50) ? random.pick(favourites) : random.pick(FAULTS);
+    const fault = random.chance(named.length > 0 ? 80 : 50) ? random.pick(favourites) : random.pick(FAULTS);
     world.note(() => `FAULT ${fault.name}`);
     fault(world);
     queue.after(random.between(1, 2 * pause), next);
@@ -110,6 +111,23 @@ function isolateLeader(world: RaftWorld): void {
   world.network.split([leader.id], [...world.nodes.keys()].filter((id) => id !== leader.id), world.random.chance(30));
 }
 
+/** The leader cannot be reached any more, and the others see it at once; its own clients still talk to it (E7). */
+function deposeByHint(world: RaftWorld): void {
+  const leader = world.leader();
+  if (leader === undefined) return;
+  isolateLeader(world);
+  for (const node of upNodes(world)) {
+    if (node !== leader) node.later(world.random.below(20), (raft) => raft.leaderGone(leader.id));
+  }
+  const { boot } = leader;
+  for (let delay = 10; delay < 200; delay += 20) {
+    world.queue.after(delay, () => {
+      if (leader.boot === boot && leader.up && !leader.paused) world.read(leader);
+    });
+  }
+  if (world.random.chance(50)) world.queue.after(world.random.between(50, 300), () => world.network.heal());
+}
+
 function healNetwork(world: RaftWorld): void {
   world.network.heal();
 }
@@ -170,7 +188,7 @@ function join(world: RaftWorld): void {
 function remove(world: RaftWorld): void {
   const { random } = world;
   const leader = world.leader();
-  if (leader === undefined) return;
+  if (leader === undefined || leader.paused) return;
   const voters = leader.machine.membership.membership.members.filter((member) => member.voter);
   if (voters.length < 3 || world.wiped !== undefined) return;
   const { id } = random.pick(voters);
@@ -213,6 +231,7 @@ const FAULTS: readonly Fault[] = [
   split,
   cutOneLink,
   isolateLeader,
+  deposeByHint,
   healNetwork,
   healNetwork,
   badNetwork,

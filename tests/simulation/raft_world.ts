@@ -31,6 +31,8 @@ export interface RaftWorldOptions {
   readonly bugs?: DriverBugs;
   /** Makes cores; a test of the simulator plants bugs here. */
   readonly makeCore?: (options: RaftOptions) => Raft;
+  /** Names of faults that happen more often than others; drawn from the seed when absent. */
+  readonly favourites?: readonly string[];
   /** Which invariants watch; all when absent. */
   readonly invariants?: readonly Invariant[];
 }
@@ -50,6 +52,7 @@ export class RaftWorld {
   readonly network: RaftNetwork;
   readonly nodes = new Map<string, RaftNode>();
   readonly bugs: DriverBugs;
+  readonly favourites: readonly string[];
   /** By index: what some node said to be committed, and what everybody else has to agree with. */
   readonly committed: Entry[] = [];
   joining: Joining[] = [];
@@ -74,6 +77,7 @@ export class RaftWorld {
   constructor(options: RaftWorldOptions) {
     this.#options = options;
     this.bugs = options.bugs ?? {};
+    this.favourites = options.favourites ?? [];
     this.random = new SeededRandom(options.seed);
     this.network = new RaftNetwork(this.queue, this.random, (message) => this.#deliver(message));
     this.#invariants = options.invariants ?? raftInvariants();

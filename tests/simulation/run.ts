@@ -9,10 +9,11 @@
  */
 import { parseArgs } from "node:util";
 import { raftSimulation } from "./raft_world.ts";
+import { serverSimulation } from "./servers/server_world.ts";
 import type { Simulation, SimulationResult } from "./simulation.ts";
 
 /** The worlds there are. */
-const SIMULATIONS: readonly Simulation[] = [raftSimulation];
+const SIMULATIONS: readonly Simulation[] = [raftSimulation, serverSimulation];
 
 const FAILURES_SHOWN = 10;
 
