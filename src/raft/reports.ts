@@ -15,6 +15,8 @@ interface Gathered {
   readonly subscriptionId: number;
   readonly sent: Set<Sequence>;
   readonly acknowledged: Set<Sequence>;
+  /** Those in `sent` that followers know of already: they went to another member of the group and came back. */
+  readonly returned: Set<Sequence>;
   /** The newest sequence sent: raises lastSent even when it was acknowledged since. */
   newest: Sequence;
   newestAcknowledged: boolean;
@@ -38,15 +40,14 @@ export class Reports {
     const gathered = this.#of(fact);
     for (const sequence of fact.sent) {
       gathered.sent.add(sequence);
-      // It was passed on to another member of its group, and has come back.
-      gathered.acknowledged.delete(sequence);
+      if (gathered.acknowledged.delete(sequence)) gathered.returned.add(sequence);
       if (sequence >= gathered.newest) {
         gathered.newest = sequence;
         gathered.newestAcknowledged = false;
       }
     }
     for (const sequence of fact.acknowledged) {
-      if (!gathered.sent.delete(sequence)) gathered.acknowledged.add(sequence);
+      if (!gathered.sent.delete(sequence) || gathered.returned.delete(sequence)) gathered.acknowledged.add(sequence);
       else if (sequence === gathered.newest) gathered.newestAcknowledged = true;
     }
     this.#cancel ??= this.#clock.wakeAt(this.#clock.now() + WAIT, () => this.flush());
@@ -90,6 +91,7 @@ export class Reports {
         subscriptionId,
         sent: new Set(),
         acknowledged: new Set(),
+        returned: new Set(),
         newest: 0,
         newestAcknowledged: false,
       };

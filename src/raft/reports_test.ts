@@ -42,6 +42,18 @@ Deno.test("a message that was passed on and came back is with its first member",
   assert.deepEqual(flush(), ["2 7|7", "1 5,7|"]);
 });
 
+Deno.test("when it is acknowledged then, followers hear of it", () => {
+  const { sent, acked, flush } = gather();
+  sent(1, 5, 7);
+  flush();
+  sent(2, 5);
+  acked(1, 5);
+  sent(1, 5);
+  acked(2, 5);
+  acked(1, 5);
+  assert.deepEqual(flush(), ["2 5|5", "1 |5"]);
+});
+
 Deno.test("so it is when all of it happens between two reports", () => {
   const { sent, acked, flush } = gather();
   sent(1, 7);

@@ -9,7 +9,7 @@ import { armHeartbeat } from "./clients.ts";
 import type { Context } from "./context.ts";
 import { learnFormerAcknowledged, learnSent } from "./queue_group.ts";
 import { redeliver } from "./redelivery.ts";
-import type { Channel, Subscription } from "./state.ts";
+import type { Channel, State, Subscription } from "./state.ts";
 import { ackWait, armAtMost, forgetLeadership, isFull, noteDeadline, pendingInOrder, restall } from "./subscription.ts";
 
 /** When a message was stored; 0n when it is gone. */
@@ -116,6 +116,7 @@ export function learn(context: Context, fact: DeliveryFact): void {
   if (channel === undefined || channel.incarnation !== fact.incarnation) return;
   const subscription = channel.subscriptions.get(fact.subscriptionId);
   if (subscription === undefined) return learnOfFormer(channel, fact);
+  if (fact.complete !== undefined) return learnAll(subscription, fact.sent, fact.complete.lastSent);
   const { pending, group } = subscription;
   if (group !== undefined) learnSent(group, subscription, fact.sent, fact.acknowledged);
   else {
@@ -125,6 +126,32 @@ export function learn(context: Context, fact: DeliveryFact): void {
     }
   }
   for (const sequence of fact.acknowledged) pending.delete(sequence);
+}
+
+/** A new leader's word replaces whatever was believed. */
+function learnAll(subscription: Subscription, sent: readonly Sequence[], lastSent: Sequence): void {
+  subscription.pending.clear();
+  for (const sequence of sent) subscription.pending.set(sequence, 0);
+  subscription.lastSent = lastSent;
+  if (subscription.group !== undefined) subscription.group.lastSent = lastSent;
+}
+
+/** What this server knows of all deliveries, for replicas that may believe something else. */
+export function statement(state: State): DeliveryFact[] {
+  const facts: DeliveryFact[] = [];
+  for (const channel of state.channels.values()) {
+    for (const subscription of channel.subscriptions.values()) {
+      facts.push({
+        channel: channel.name,
+        incarnation: channel.incarnation,
+        subscriptionId: subscription.id,
+        sent: pendingInOrder(subscription),
+        acknowledged: [],
+        complete: { lastSent: subscription.group?.lastSent ?? subscription.lastSent },
+      });
+    }
+  }
+  return facts;
 }
 
 /** The subscription is gone: if it was a member of a group, the group is meant. */

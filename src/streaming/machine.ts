@@ -20,7 +20,7 @@ import { connect, disconnect, heartbeat, heartbeatDue, pinged } from "./clients.
 import { Context, type MachineSettings } from "./context.ts";
 import { acknowledge, deliver } from "./delivery.ts";
 import type { Effect, WakeKey } from "./effects.ts";
-import { follow, lead, learn, type TimestampOf } from "./leadership.ts";
+import { follow, lead, learn, statement, type TimestampOf } from "./leadership.ts";
 import { missing, overdue, redeliverAll, undelivered } from "./redelivery.ts";
 import { encodeSnapshot, restoreSnapshot } from "./snapshot.ts";
 import { type Client, emptyState, type State, type Subscription } from "./state.ts";
@@ -58,6 +58,8 @@ export interface MachineDoor {
   // Leader only.
   /** Rebuilds what only a leader knows and asks for listens, heartbeats, idle timers and redeliveries. `timestampOf` answers 0n for a message that is gone. */
   lead(now: Millis, wall: Nanos, timestampOf: (channel: string, sequence: Sequence) => Nanos): void;
+  /** What this server knows of all deliveries: a new leader tells it to replicas that may believe something else. */
+  statement(): DeliveryFact[];
   /** Forgets what only a leader knows. */
   follow(): void;
   /** The client has been told that it is subscribed: redelivers what a durable left pending, then delivers. */
@@ -145,6 +147,10 @@ export class Machine implements MachineDoor {
 
   lead(now: Millis, wall: Nanos, timestampOf: TimestampOf): void {
     lead(this.#context, now, wall, timestampOf);
+  }
+
+  statement(): DeliveryFact[] {
+    return statement(this.state);
   }
 
   follow(): void {

@@ -145,6 +145,8 @@ function deal(context: Context, group: QueueGroup, leaver: Subscription, now: Mi
     restall(heir);
     armAtMost(context, heir, now + TRANSFER_DELAY);
   }
+  // Followers dealt as well: what the leaver is done with, and nobody reports as sent again, is not pending with them.
+  if (context.leading) { for (const sequence of leaver.pending.keys()) context.acked(leaver, sequence); }
   leaver.pending.clear();
   const highest = heirs.reduce((most, heir) => Math.max(most, heir.lastSent), 0);
   if (highest < group.lastSent) {
