@@ -15,6 +15,8 @@ export type { SignalCommand, SignalRequest } from "./signal_request.ts";
 export { NATS_VERSION, VERSION, VERSION_LINE } from "./version.ts";
 export { diffForReload, RELOAD_EXTERNAL, RELOADED, reloadOptions } from "./reload.ts";
 export type { ReloadApplied, ReloadGroup, ReloadRefused, ReloadResult } from "./reload.ts";
+export { syslogTarget } from "./syslog_target.ts";
+export type { SyslogTarget } from "./syslog_target.ts";
 export { durationText, parseDuration } from "./values.ts";
 export type * from "./options.ts";
 export type * from "./nats_options.ts";

@@ -1,5 +1,5 @@
 /** SIGHUP: options read again while the server runs (spec cli-config-monitoring, section 4.1). */
-import { type Options, RELOAD_EXTERNAL, RELOADED, type ReloadResult } from "../config/mod.ts";
+import { type Options, RELOAD_EXTERNAL, type ReloadApplied, RELOADED, type ReloadResult } from "../config/mod.ts";
 import type { RunningServer } from "../serve.ts";
 import type { ServerLog } from "../system/mod.ts";
 import { logSettings } from "./logging.ts";
@@ -23,17 +23,15 @@ export class Reloading {
     const result = this.#reread(this.#inUse);
     if (result.kind === "refused") return this.#log.nats.error(result.line);
     this.#inUse = result.options;
-    try {
-      if (result.changed.includes("logging")) this.#log.change(logSettings(result.options));
-    } catch (error) {
-      return this.#log.nats.error(`STREAM: Reload: ${error instanceof Error ? error.message : error}`);
-    }
-    for (const warning of result.warnings) this.#log.streaming.warn(warning);
-    server.reload(result.options).then(
-      () => {
-        for (const line of [...result.lines, RELOADED]) this.#log.nats.notice(line);
-      },
-      (error: unknown) => this.#log.streaming.error(`Reload: ${error instanceof Error ? error.message : error}`),
-    );
+    this.#apply(result, server).catch((error: unknown) => {
+      this.#log.streaming.error(`Reload: ${error instanceof Error ? error.message : error}`);
+    });
+  }
+
+  async #apply({ options, changed, warnings, lines }: ReloadApplied, server: RunningServer): Promise<void> {
+    if (changed.includes("logging")) this.#log.change(await logSettings(options));
+    for (const warning of warnings) this.#log.streaming.warn(warning);
+    await server.reload(options);
+    for (const line of [...lines, RELOADED]) this.#log.nats.notice(line);
   }
 }

@@ -13,6 +13,7 @@ import { type RunningServer, serve } from "../serve.ts";
 import {
   onSignals,
   openFiles,
+  printError,
   runtimeVersion,
   type ServerLog,
   systemClock,
@@ -20,6 +21,7 @@ import {
   systemNetwork,
   systemPasswordHasher,
   systemRandom,
+  timeOfDay,
 } from "../system/mod.ts";
 
 /** The exit codes that the process may end with. */
@@ -36,10 +38,11 @@ export interface ProcessRequest {
 
 /** Runs a server until a signal or a failure ends it; answers the exit code. */
 export async function runProcess({ options, warnings, reread }: ProcessRequest): Promise<number> {
-  const log = openServerLog(options);
+  const log = await openServerLog(options).catch((error: unknown) => logUnavailable(error));
+  if (log === undefined) return ExitCode.failed;
   for (const warning of warnings) log.streaming.warn(warning);
   const refusal = checkStart(options);
-  if (refusal !== undefined) return refuse(refusal, log);
+  if (refusal !== undefined) return await refuse(refusal, log);
   const ended = Promise.withResolvers<number>();
   const reloading = new Reloading(options, reread, log);
   const files = new ProcessFiles(options, log.nats);
@@ -61,17 +64,25 @@ export async function runProcess({ options, warnings, reread }: ProcessRequest):
   if (code !== ExitCode.failed) log.streaming.notice("Shutting down.");
   await running?.stop().catch((error: unknown) => log.streaming.error(`Error on shutdown: ${textOf(error)}`));
   stopSignals();
-  log.close();
+  await log.close();
   return code;
 }
 
 /** The line names its own part of the server already. */
-function refuse({ line, hint }: StartRefusal, log: ServerLog): number {
+async function refuse({ line, hint }: StartRefusal, log: ServerLog): Promise<number> {
   if (hint !== undefined) log.streaming.warn(hint);
   log.nats.fatal(line);
-  log.close();
+  await log.close();
   return ExitCode.failed;
 }
+
+/** Without a log its failure goes to the terminal, with the time but no fraction. */
+function logUnavailable(error: unknown): undefined {
+  printError(`${timeOfDay(false).slice(0, SECONDS_LENGTH)} ${textOf(error)}\n`);
+}
+
+/** The length of `2026/11/22 09:46:19`. */
+const SECONDS_LENGTH = 19;
 
 function systemOf(log: ServerLog): System {
   return {

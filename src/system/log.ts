@@ -1,6 +1,6 @@
 /** The server's log: lines as the reference writes them (spec cli-config-monitoring, section 3.2), to wherever the operator wants them. */
 import type { Log } from "../ports/log.ts";
-import type { Millis } from "../protocol/units.ts";
+import type { Awaitable, Millis } from "../protocol/units.ts";
 import { wallTime } from "./wall_time.ts";
 
 export type Level = "INF" | "DBG" | "WRN" | "ERR" | "FTL" | "TRC";
@@ -14,7 +14,8 @@ export interface LogSink {
   write(stamp: string, level: Level, text: string): void;
   /** Opens the destination anew, after somebody moved the file away; `false` when there is nothing to reopen. */
   reopen(): boolean;
-  close(): void;
+  /** Resolves when the last lines are where they belong, or cannot get there. Never rejects. */
+  close(): Awaitable<void>;
 }
 
 export interface LogSettings {
@@ -55,7 +56,7 @@ export class ServerLog {
   change(settings: Partial<LogSettings>): void {
     const before = this.#settings.sink;
     this.#settings = { ...this.#settings, ...settings };
-    if (this.#settings.sink !== before) before.close();
+    if (this.#settings.sink !== before) void before.close();
   }
 
   /** What SIGUSR1 asks for. */
@@ -64,8 +65,9 @@ export class ServerLog {
     else this.streaming.notice("File log re-open ignored, not a file logger");
   }
 
-  close(): void {
-    this.#settings.sink.close();
+  /** Resolves when the last lines are out. */
+  async close(): Promise<void> {
+    await this.#settings.sink.close();
   }
 
   #emit(level: Level, text: string): void {

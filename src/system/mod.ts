@@ -9,8 +9,9 @@ export { systemPasswordHasher } from "./bcrypt_thread.ts";
 export { systemCommands } from "./commands.ts";
 export { systemFiles } from "./files.ts";
 export { systemNetwork } from "./network.ts";
-export { type LogSettings, type LogSink, ServerLog, terminalSink } from "./log.ts";
+export { type LogSettings, type LogSink, ServerLog, terminalSink, timeOfDay } from "./log.ts";
 export { fileSink, type LogFileOptions } from "./log_file.ts";
+export { openSyslog, type SyslogOptions } from "./syslog.ts";
 export {
   type HttpHandler,
   type HttpOptions,
