@@ -23,3 +23,14 @@ export {
   openFileStore,
   type OpenFileStoreOptions,
 } from "./file/mod.ts";
+export {
+  type Damage,
+  inspectClients,
+  type Inspection,
+  inspectMessages,
+  inspectServer,
+  inspectSubscriptions,
+  listChannels,
+  type SliceReport,
+  type TakeMessage,
+} from "./file/inspect.ts";

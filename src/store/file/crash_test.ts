@@ -335,7 +335,7 @@ for (const { name, options, steps = 50 } of KINDS) {
       const crashes = await crashEverywhere(
         seed,
         options,
-        120,
+        steps,
         (files, chance) => files.afterCrash(randomSurvival(chance)),
       );
       assert.ok(crashes > 40, `${crashes} crashes`);
