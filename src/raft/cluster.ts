@@ -337,6 +337,8 @@ export class Cluster {
       bootstrapping: this.#looking && this.#options.bootstrap,
       age: Math.floor(this.#ports.clock.now() - this.#startedAt),
       lastIndex: wal.lastIndex,
+      lastTerm: wal.lastTerm,
+      distrusted: this.#running?.settling.distrusted ?? this.#directory.distrusted,
       waiting: member.removedAt > 0 || (known && !this.#isMember(member.nodeId, member.incarnation)),
     };
   }

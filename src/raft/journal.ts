@@ -53,9 +53,25 @@ export interface RaftJournalStatus {
  * `start`. Throws StartFailed with the text for the operator, FileFailed.
  */
 export function openRaftJournal(options: RaftOptions, ports: RaftPorts): RaftJournal {
-  const checked = checkOptions(options);
+  const checked = checkOptions({ ...options, machineBoot: options.machineBoot ?? machineBoot(ports.files) });
   for (const warning of checked.warnings) ports.log.warn(warning);
   return new RaftJournal(checked, ports, new RaftDirectory(ports.files, ports.random, checked));
+}
+
+/** Statements in one entry: each may list as many sequences as a subscription has in flight. */
+const RESTATED = 16;
+
+/** What Linux draws anew with each boot of the machine; empty elsewhere. */
+function machineBoot(files: Files): string {
+  try {
+    const file = files.open("/proc/sys/kernel/random/boot_id", { mode: "read" });
+    const bytes = new Uint8Array(64);
+    const length = file.readAt(bytes, 0);
+    file.close();
+    return new TextDecoder().decode(bytes.subarray(0, length)).trim();
+  } catch {
+    return "";
+  }
 }
 
 export class RaftJournal implements Journal {
@@ -99,6 +115,11 @@ export class RaftJournal implements Journal {
 
   report(fact: DeliveryFact): void {
     this.#reports.add(fact);
+  }
+
+  restate(facts: readonly DeliveryFact[]): void {
+    this.#reports.drop();
+    for (let i = 0; i < facts.length; i += RESTATED) this.#propose(facts.slice(i, i + RESTATED));
   }
 
   flushReports(): void {

@@ -34,7 +34,7 @@ export interface RaftOptions {
   readonly raftLogging?: boolean;
   /** Encrypts the log and snapshots on this node's disk. */
   readonly seal?: Seal;
-  /** What changes when the machine restarts (Linux: `/proc/sys/kernel/random/boot_id`); matters with `sync` off only. */
+  /** What changes when the machine restarts; absent: Linux' boot id, where there is one. Matters with `sync` off only. */
   readonly machineBoot?: string;
 }
 

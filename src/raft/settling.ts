@@ -5,10 +5,11 @@
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Millis } from "../protocol/units.ts";
+import { quorumOf, votersOf } from "./core/mod.ts";
 import type { Joining } from "./joining.ts";
 import type { RaftNode } from "./node.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
-import { incarnationIn, type Who } from "./who.ts";
+import { incarnationIn, type Presence, type Who } from "./who.ts";
 
 export interface SettlingParts {
   readonly clock: Clock;
@@ -27,16 +28,25 @@ const ROUND: Millis = 1000;
 const ASK: Millis = 200;
 /** A node that waits for something says so this often. */
 const SAY: Millis = 10_000;
+/** How long members that are not there are waited for, when logs have to be compared. */
+const PATIENCE: Millis = 30_000;
 
 export class Settling {
   readonly #parts: SettlingParts;
   #cancel: Cancel = () => {};
   #said: Millis;
   #joining = false;
+  readonly #startedAt: Millis;
+  /** Let others lead first, because their logs are longer. */
+  #electableAgain = false;
+  /** This node's log may lack what it had acknowledged. */
+  distrusted: boolean;
 
   constructor(parts: SettlingParts) {
     this.#parts = parts;
     this.#said = parts.clock.now();
+    this.#startedAt = this.#said;
+    this.distrusted = parts.directory.distrusted;
   }
 
   start(): void {
@@ -50,10 +60,47 @@ export class Settling {
   async #round(first: boolean): Promise<void> {
     const { clock, stopped, node } = this.#parts;
     if (this.#mustJoin()) void this.#join();
+    if (this.distrusted) await this.#compareLogs();
     if (first || node.raft.role === "leader" || !this.#settled()) await this.#askAround();
     if (stopped()) return;
     this.#complain();
+    this.#restoreElectable();
     this.#cancel = clock.wakeAt(clock.now() + ROUND, () => void this.#round(false));
+  }
+
+  /**
+   * A node whose log is not trusted is brought in step by a leader. Where so many are in that state that there can be
+   * none, the members compare their logs once all of them are there, or after a while those that are: the longest may
+   * then lead, and what it lacks is lost (spec clustering, P12).
+   */
+  async #compareLogs(): Promise<void> {
+    const { node, who, clock, log, directory, stopped } = this.#parts;
+    if (node.raft.leader !== "") {
+      this.distrusted = false;
+      return void node.poke((raft) => raft.setElectable(true));
+    }
+    const found = await who.survey(ASK);
+    if (stopped() || node.raft.leader !== "") return;
+    const { nodeId } = directory.member;
+    const voters = votersOf(node.raft.status().membership.membership);
+    const others = [...found.values()].filter((one) => voters.includes(one.nodeId));
+    const trusted = others.filter((one) => !one.distrusted).length;
+    const present = others.length + 1;
+    const waitedLong = clock.now() - this.#startedAt >= PATIENCE;
+    if (trusted >= quorumOf(voters.length) || present < quorumOf(voters.length)) return;
+    if (present < voters.length && !waitedLong) return;
+    const { wal } = directory;
+    const longest = others.every((one) => isBehind(one, wal.lastTerm, wal.lastIndex, nodeId));
+    log.error(
+      `the machines of most members were restarted while the log was not synced: the longest log of ${present} members goes on, ` +
+        `and messages that were acknowledged may be lost`,
+    );
+    this.distrusted = false;
+    node.poke((raft) => {
+      raft.setElectable(longest);
+      raft.trustLog();
+    });
+    this.#electableAgain = !longest;
   }
 
   #settled(): boolean {
@@ -91,6 +138,13 @@ export class Settling {
     if (refused !== undefined && !stopped()) die(`failed to join Raft group ${directory.member.clusterId}: ${refused}`);
   }
 
+  #restoreElectable(): void {
+    const { node, clock } = this.#parts;
+    if (!this.#electableAgain || (node.raft.leader === "" && clock.now() - this.#startedAt < 2 * PATIENCE)) return;
+    this.#electableAgain = false;
+    node.poke((raft) => raft.setElectable(true));
+  }
+
   /** A node without a leader is not silent about it. */
   #complain(): void {
     const { clock, log, node, directory } = this.#parts;
@@ -105,4 +159,11 @@ export class Settling {
       log.warn(`no leader: waiting for a majority of ${voters === "" ? "the cluster" : voters}`);
     }
   }
+}
+
+/** Whether another member's log ends before this one's; equal logs are told apart by name. */
+function isBehind(other: Presence, lastTerm: number, lastIndex: number, nodeId: string): boolean {
+  if (other.lastTerm !== lastTerm) return other.lastTerm < lastTerm;
+  if (other.lastIndex !== lastIndex) return other.lastIndex < lastIndex;
+  return other.nodeId > nodeId;
 }

@@ -205,3 +205,43 @@ Deno.test("cold start: three nodes have a leader within a second, whatever the s
     await cluster.untilLeader(1000);
   }
 });
+
+Deno.test("P12: one machine was restarted while its log was not synced: it votes only once a leader has brought it in step", async () => {
+  const cluster = new TestCluster(85);
+  const options = { sync: false, machineBoot: "first" };
+  cluster.trio(options);
+  const leader = await cluster.untilLeader();
+  for (let i = 0; i < 10; i++) await cluster.done(leader.propose(`m${i}`));
+  const victim = cluster.alive.find((node) => node !== leader)!;
+  victim.kill();
+  const back = cluster.restart(victim, { ...options, machineBoot: "second" }, victim.files.afterCrash(() => 0));
+  await cluster.untilEqual();
+  assert.equal(back.replica.applied.length, 10);
+  leader.kill();
+  await cluster.untilLeader(10_000);
+});
+
+Deno.test("P12: all machines were restarted while their logs were not synced: the longest log goes on, and that is said", async () => {
+  for (let seed = 0; seed < 10; seed++) {
+    const cluster = new TestCluster(400 + seed);
+    const options = { sync: false, machineBoot: "first" };
+    const nodes = cluster.trio(options);
+    const leader = await cluster.untilLeader();
+    for (let i = 0; i < 10; i++) await cluster.done(leader.propose(`m${i}`));
+    await cluster.clock.advance(500);
+    for (const node of nodes) node.kill();
+    const keeps = nodes[seed % 3]!;
+    for (const node of nodes) {
+      const lost = node.files.afterCrash((change) =>
+        node === keeps && change.kind === "write" ? change.bytes.length : 0
+      );
+      cluster.restart(node, { ...options, machineBoot: "second" }, lost);
+    }
+    const next = await cluster.untilLeader(60_000);
+    await cluster.clock.advance(2000);
+    assert.equal(next.name, keeps.name, `seed ${seed}`);
+    assert.equal(next.replica.applied.length, 10);
+    assert.ok(next.lines.some((line) => line.includes("may be lost")));
+    await cluster.untilEqual();
+  }
+});

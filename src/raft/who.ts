@@ -29,6 +29,9 @@ export const Presence = message({
   lastIndex: uint64(11),
   /** Not a member, and waiting to be added. */
   waiting: bool(12),
+  lastTerm: uint64(13),
+  /** Its log may lack what it had acknowledged: it does not vote (spec clustering, P12). */
+  distrusted: bool(14),
 });
 export type Presence = Message<typeof Presence>;
 
