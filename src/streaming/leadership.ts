@@ -10,7 +10,7 @@ import type { Context } from "./context.ts";
 import { learnFormerAcknowledged, learnSent } from "./queue_group.ts";
 import { redeliver } from "./redelivery.ts";
 import type { Channel, State, Subscription } from "./state.ts";
-import { ackWait, armAtMost, forgetLeadership, isFull, noteDeadline, pendingInOrder, restall } from "./subscription.ts";
+import { ackWait, armAtMost, forgetLeadership, noteDeadline, pendingInOrder, restall } from "./subscription.ts";
 
 /** When a message was stored; 0n when it is gone. */
 export type TimestampOf = (channel: string, sequence: Sequence) => Nanos;
@@ -29,12 +29,16 @@ export function lead(context: Context, now: Millis, wall: Nanos, timestampOf: Ti
     armHeartbeat(context, client, now + settings.heartbeatInterval);
   }
   for (const channel of state.channels.values()) {
-    for (const subscription of channel.byAckInbox.values()) {
-      rebuildDeadlines(context, subscription, now, (sequence) => {
-        const timestamp = timestampOf(channel.name, sequence);
-        return timestamp === 0n ? undefined : now - millisFromNanos(wall - timestamp);
-      });
-    }
+    // Subscriptions of one channel often wait for the same messages: each is looked up once.
+    const known = new Map<Sequence, Millis | undefined>();
+    const storedAt = (sequence: Sequence) => {
+      if (known.has(sequence)) return known.get(sequence);
+      const timestamp = timestampOf(channel.name, sequence);
+      const at = timestamp === 0n ? undefined : now - millisFromNanos(wall - timestamp);
+      known.set(sequence, at);
+      return at;
+    };
+    for (const subscription of channel.byAckInbox.values()) rebuildDeadlines(context, subscription, now, storedAt);
     startIdling(context, channel, now);
     if (channel.byAckInbox.size > 0) context.askMore(channel);
   }
@@ -86,7 +90,6 @@ function rebuildDeadlines(
     redeliver(context, subscription, overdue, now);
     for (const sequence of overdue) earliest = Math.min(earliest, pending.get(sequence)!);
   }
-  subscription.stalled = isFull(subscription);
   restall(subscription);
   if (pending.size > 0) armAtMost(context, subscription, earliest);
 }
@@ -126,6 +129,7 @@ export function learn(context: Context, fact: DeliveryFact): void {
     }
   }
   for (const sequence of fact.acknowledged) pending.delete(sequence);
+  if (!subscription.offline) restall(subscription);
 }
 
 /** A new leader's word replaces whatever was believed. */

@@ -47,7 +47,7 @@ export interface Subscription {
   offline: boolean;
   /** Leader only: it kept a place before its present client came. */
   resumed: boolean;
-  /** Leader only: pending has reached maxInFlight. */
+  /** Pending has reached maxInFlight; as far as known. */
   stalled: boolean;
   /** Leader only: nothing may be sent before the client has heard that it is subscribed. */
   initialised: boolean;

@@ -187,7 +187,7 @@ export function forgetLeadership(subscription: Subscription): void {
   subscription.redeliveries.clear();
   subscription.unsent.clear();
   subscription.uncertainUpTo = 0;
-  subscription.stalled = false;
+  subscription.stalled = !subscription.offline && isFull(subscription);
   subscription.initialised = false;
   subscription.onHold = false;
   subscription.suspect = false;
