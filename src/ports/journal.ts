@@ -98,6 +98,9 @@ export interface Journal {
   /** Tells followers later, in the order of the calls. Does nothing alone. */
   report(fact: DeliveryFact): void;
 
+  /** Tells followers all that this new leader knows of deliveries, ahead of anything it reports later. Does nothing alone. */
+  restate(facts: readonly DeliveryFact[]): void;
+
   /** Sends pending reports now; they precede whatever is committed next. */
   flushReports(): void;
 

@@ -74,6 +74,8 @@ const FactBody = message({
   subscriptionId: uint64(3),
   sent: packed(4),
   acknowledged: packed(5),
+  isComplete: bool(6),
+  lastSent: uint64(7),
 });
 const FactsBody = message({ facts: repeated(1, FactBody) });
 
@@ -135,13 +137,21 @@ export function decodeOperations(encoded: Uint8Array): Operation[] {
 /** Encodes delivery facts in order. */
 export function encodeFacts(facts: readonly DeliveryFact[]): Uint8Array {
   return FactsBody.encode({
-    facts: facts.map((fact) => ({ ...fact, sent: [...fact.sent], acknowledged: [...fact.acknowledged] })),
+    facts: facts.map(({ complete, ...fact }) => ({
+      ...fact,
+      sent: [...fact.sent],
+      acknowledged: [...fact.acknowledged],
+      isComplete: complete !== undefined,
+      lastSent: complete?.lastSent ?? 0,
+    })),
   });
 }
 
 /** Throws Malformed. */
 export function decodeFacts(encoded: Uint8Array): DeliveryFact[] {
-  return FactsBody.decode(encoded).facts;
+  return FactsBody.decode(encoded).facts.map(({ isComplete, lastSent, ...fact }) =>
+    isComplete ? { ...fact, complete: { lastSent } } : fact
+  );
 }
 
 function bodyLength(operation: Operation): number {

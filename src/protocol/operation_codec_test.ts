@@ -110,6 +110,13 @@ Deno.test("decodeOperations() refuses every proper prefix that cuts an operation
 });
 
 Deno.test("decodeFacts() gives back what encodeFacts() was given", () => {
-  const facts = [{ channel: "foo", incarnation: 4, subscriptionId: 9, sent: [1, 2, 2 ** 40], acknowledged: [] }];
+  const facts = [{ channel: "foo", incarnation: 4, subscriptionId: 9, sent: [1, 2, 2 ** 40], acknowledged: [] }, {
+    channel: "foo",
+    incarnation: 4,
+    subscriptionId: 9,
+    sent: [],
+    acknowledged: [],
+    complete: { lastSent: 0 },
+  }];
   assert.deepEqual(decodeFacts(encodeFacts(facts)), facts);
 });

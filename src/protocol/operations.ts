@@ -144,4 +144,9 @@ export interface DeliveryFact {
   /** Delivered, ascending; raises lastSent. Applied before `acknowledged`. */
   readonly sent: readonly Sequence[];
   readonly acknowledged: readonly Sequence[];
+  /**
+   * Set where a new leader states all it knows: `sent` is everything pending and this is where delivery stands. What a
+   * replica believed otherwise, such as the leader before who never reported it, is wrong.
+   */
+  readonly complete?: { readonly lastSent: Sequence };
 }

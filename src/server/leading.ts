@@ -55,12 +55,13 @@ export class Leading implements ReplicaListener, Performers {
   }
 
   async lead(): Promise<void> {
-    const { machine, outbound, bus, clock, log, requests, expiring, settings } = this.#parts;
+    const { machine, journal, outbound, bus, clock, log, requests, expiring, settings } = this.#parts;
     const reign = ++this.#reign;
     if (settings.clustered) log.notice("server became leader, performing leader promotion actions");
     this.#parts.publishing.clientsChanged();
     outbound.speak();
     if (settings.clustered) this.#agreeOnLimits();
+    journal.restate(machine.statement());
     machine.lead(clock.now(), clock.wall(), (channel, sequence) => this.#timestampOf(channel, sequence));
     outbound.perform(machine.takeEffects());
     await bus.flush().catch(() =>

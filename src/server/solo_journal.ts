@@ -45,6 +45,8 @@ export class SoloJournal implements Journal {
 
   report(): void {}
 
+  restate(): void {}
+
   flushReports(): void {}
 
   async stop(): Promise<void> {
