@@ -46,6 +46,7 @@ function embeddedOptions({ nats }: Options, system: System): EmbeddedNatsOptions
     port: portOf(nats.port),
     ...(nats.serverName === "" ? {} : { serverName: nats.serverName }),
     ...(nats.clientAdvertise === "" ? {} : { clientAdvertise: nats.clientAdvertise }),
+    localAddresses: system.network.addresses(),
     maxPayload: nats.maxPayload,
     maxControlLine: nats.maxControlLine,
     maxPending: nats.maxPending,

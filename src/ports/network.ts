@@ -75,6 +75,8 @@ export interface ListenOptions extends Address {
 }
 
 export interface Network {
+  /** This machine's addresses that other machines can reach: neither loopback nor of one link only. */
+  addresses(): readonly string[];
   /** Rejects with NetworkFailed, e.g. `EADDRINUSE`. */
   listen(options: ListenOptions): Promise<Listener>;
   /** `timeout` in milliseconds. `upgradable` as in {@link ListenOptions}. */

@@ -13,7 +13,14 @@ import { secureAsClient, secureAsServer } from "./tls.ts";
 
 /** The sockets that a running server uses. Every connection can be upgraded to TLS, whatever was asked for. */
 export function systemNetwork(): Network {
-  return { listen, dial, secureServer: secureAsServer, secureClient: secureAsClient };
+  return { addresses, listen, dial, secureServer: secureAsServer, secureClient: secureAsClient };
+}
+
+function addresses(): readonly string[] {
+  return Deno.networkInterfaces().map(({ address }) => address).filter((address) => {
+    const local = /^(127\.|169\.254\.|::1$|fe[89ab])/i;
+    return !local.test(address) && address !== "0.0.0.0" && address !== "::";
+  });
 }
 
 async function listen(options: ListenOptions): Promise<Listener> {

@@ -84,3 +84,10 @@ Deno.test("a write to a peer that reset the connection fails in the end", async 
   server.close();
   listener.close();
 });
+
+Deno.test("addresses() are those that other machines can reach", () => {
+  for (const address of network.addresses()) {
+    assert.match(address, /^[0-9a-f.:]+$/i);
+    assert.doesNotMatch(address, /^(127\.|169\.254\.|::1$|fe80)/);
+  }
+});

@@ -78,7 +78,8 @@ export function ownUrls(options: EmbeddedNatsOptions, port: number): string[] {
   const advertised = advertisedAddress(options, port);
   if (advertised !== undefined) return [hostPort(advertised.host, advertised.port)];
   const any = options.host === "0.0.0.0" || options.host === "::" || options.host === "";
-  const hosts = any ? options.localAddresses ?? [] : [options.host];
+  const reached = (address: string) => options.host !== "0.0.0.0" || !address.includes(":");
+  const hosts = any ? (options.localAddresses ?? []).filter(reached) : [options.host];
   return (hosts.length === 0 ? [options.host] : hosts).map((host) => hostPort(host, port));
 }
 

@@ -95,6 +95,20 @@ Deno.test("clients hear of peers that come, turn lame, and go", async () => {
   });
 });
 
+Deno.test("a server that listens everywhere tells the addresses at which it is reached", async () => {
+  const localAddresses = ["192.0.2.7", "2001:db8::7"];
+  await withCluster({}, async (server, port) => {
+    const { peer } = await joinMesh(port);
+    assert.deepEqual(peer.info["connect_urls"], [`192.0.2.7:${server.address.port}`]);
+    await peer.close();
+  }, { host: "0.0.0.0", localAddresses });
+  await withCluster({ noAdvertise: true }, async (_server, port) => {
+    const { peer } = await joinMesh(port);
+    assert.equal(peer.info["connect_urls"], undefined);
+    await peer.close();
+  }, { host: "0.0.0.0", localAddresses });
+});
+
 Deno.test("a lame duck tells its routes and keeps its own URLs there", async () => {
   await withCluster({}, async (server, port) => {
     const { peer } = await joinMesh(port);
