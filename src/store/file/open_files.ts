@@ -159,7 +159,7 @@ export class OpenFiles {
 export function checkVersion(file: OpenFile): void {
   const bytes = new Uint8Array(VERSION_SIZE);
   const problem = versionProblem(bytes, file.readAt(bytes, 0));
-  if (problem !== undefined) throw new StoreFailed("corrupt", problem, { cause: `file "${file.path}"` });
+  if (problem !== undefined) throw new StoreFailed("corrupt", problem, { cause: `file "${file.path}", offset 0` });
 }
 
 /**

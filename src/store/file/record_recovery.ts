@@ -25,7 +25,7 @@ export function replayRecords(file: OpenFile, typed: boolean, context: FileConte
     const found = scanner.next();
     switch (found) {
       case "record":
-        takeRecord(scanner, take);
+        takeRecord(file, scanner, take);
         continue;
       case "end":
         return scanner.at;
@@ -35,7 +35,7 @@ export function replayRecords(file: OpenFile, typed: boolean, context: FileConte
       case "torn": {
         const cut = options.truncateUnexpectedEof || context.unclean;
         reportTorn(log, file.path, options.directory, typed, scanner, cut);
-        if (!cut) throw new Unreadable("unexpected EOF", { cause: `file "${file.path}", offset ${scanner.at}` });
+        if (!cut) throw new Unreadable("unexpected EOF", { cause: place(file, scanner) });
         return cutAt(file, scanner.at, context);
       }
       default:
@@ -45,13 +45,18 @@ export function replayRecords(file: OpenFile, typed: boolean, context: FileConte
   }
 }
 
-function takeRecord(scanner: RecordScanner, take: TakeRecord): void {
+function takeRecord(file: OpenFile, scanner: RecordScanner, take: TakeRecord): void {
   try {
     take(scanner.type, scanner.bytes, scanner.start, scanner.start + scanner.size, scanner.at);
   } catch (error) {
-    if (!(error instanceof Malformed)) throw error;
-    throw new Unreadable(`proto: ${error.message}`, { cause: `record at offset ${scanner.at}` });
+    if (!(error instanceof Error)) throw error;
+    const problem = error instanceof Malformed ? `proto: ${error.message}` : error.message;
+    throw new Unreadable(problem, { cause: place(file, scanner) });
   }
+}
+
+function place(file: OpenFile, scanner: RecordScanner): string {
+  return `file "${file.path}", offset ${scanner.at}`;
 }
 
 function cutAt(file: OpenFile, at: Offset, context: FileContext): Offset {
@@ -69,7 +74,7 @@ function refuse(
 ): Unreadable {
   const problem = found === "crc" ? crcProblem(scanner.crc, scanner.computed) : oversizedProblem(scanner.size);
   reportCorrupt(context.ports.log, file.path, typed, scanner, problem);
-  return new Unreadable(problem, { cause: `file "${file.path}", offset ${scanner.at}` });
+  return new Unreadable(problem, { cause: place(file, scanner) });
 }
 
 /**

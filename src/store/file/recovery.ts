@@ -39,6 +39,7 @@ export function recoverServerInfo(handle: FileHandle, context: FileContext): Ser
       throw new StoreFailed(
         "corrupt",
         `unable to recover server file "${handle.path}": incorrect file size, expected ${expected} bytes, got ${file.size()} bytes`,
+        { cause: `file "${handle.path}", offset ${expected}` },
       );
     }
     return ServerInfo.decode(scanner.bytes, scanner.start, scanner.start + scanner.size);
@@ -46,7 +47,10 @@ export function recoverServerInfo(handle: FileHandle, context: FileContext): Ser
     if (!(error instanceof Malformed)) throw error;
     log.error(`Server file "${handle.path}" corrupted: ${error.reason}`);
     log.error("Follow instructions in documentation in order to recover from this");
-    throw failed(`unable to recover server file "${handle.path}"`, new Error(error.reason, { cause: error }));
+    throw failed(
+      `unable to recover server file "${handle.path}"`,
+      new Error(error.reason, { cause: `file "${handle.path}", offset ${VERSION_SIZE}` }),
+    );
   }
 }
 
@@ -170,7 +174,7 @@ function recoverSubscriptions(subscriptions: FileSubscriptionsLog, context: File
   }
 }
 
-/** The StoreFailed of a failed recovery: `corrupt` for what is stored, `io` for the disk. */
+/** The StoreFailed of a failed recovery: `corrupt` for what is stored, `io` for the disk. Its causes name file and offset. */
 function failed(prefix: string | ((problem: string) => string), error: unknown): StoreFailed {
   const problem = error instanceof Error ? error.message : String(error);
   const text = typeof prefix === "string" ? `${prefix}: ${problem}` : prefix(problem);
