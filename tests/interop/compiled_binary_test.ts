@@ -1,5 +1,7 @@
 /** The compiled binary alone: in an empty directory, with an empty environment, it serves a client. Skipped when there is none. */
 import assert from "node:assert/strict";
+import { Cluster } from "../support/cluster.ts";
+import { eventually } from "../support/deadline.ts";
 import { scenario } from "../support/scenario.ts";
 
 const built = decodeURIComponent(new URL("../../dist/nats-streaming-server", import.meta.url).pathname);
@@ -26,6 +28,18 @@ scenario("the compiled binary serves a client with each store and keeps what it 
   const third = await world.client(memory.url, "me");
   await third.publish("foo", "x");
   await third.close();
+}, { ignore });
+
+scenario("three nodes of the compiled binary survive the loss of their leader", async (world) => {
+  const cluster = await Cluster.ofThree(world, "embedded", { command: [built], clearEnv: true });
+  const client = await world.client(cluster.url, "me", { ackTimeout: 2_000 });
+  await client.publishMany("foo", 20);
+  await (await cluster.leader()).process.kill();
+  await cluster.leader();
+  await eventually(() => client.publish("foo", "21").catch(() => undefined), "a publish after the kill");
+  const reader = await world.client(cluster.url, "reader");
+  const messages = await (await reader.subscribe("foo", { start: "first" })).take(21);
+  assert.deepEqual(messages.map(({ text }) => text), Array.from({ length: 21 }, (_, i) => String(i + 1)));
 }, { ignore });
 
 scenario("the compiled binary tells its version and help", async (world) => {

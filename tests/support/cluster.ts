@@ -2,7 +2,7 @@
 import { eventually } from "./deadline.ts";
 import { natsServerPath, startNatsServer } from "./nats_server.ts";
 import type { Scenario } from "./scenario.ts";
-import { freePorts, type ServerProcess } from "./server_process.ts";
+import { freePorts, type LaunchOptions, type ServerProcess } from "./server_process.ts";
 
 /** Which NATS server carries the cluster: this project's embedded one run alone, or the real one. */
 export type Carrier = "embedded" | "real";
@@ -23,22 +23,24 @@ export class Cluster {
   readonly url: string;
   readonly nodes = new Map<string, ClusterNode>();
   readonly #world: Scenario;
+  readonly #launch: LaunchOptions;
 
-  private constructor(world: Scenario, url: string) {
+  private constructor(world: Scenario, url: string, launch: LaunchOptions) {
     this.#world = world;
     this.url = url;
+    this.#launch = launch;
   }
 
   /** Starts the NATS server; nodes come with {@link start}. */
-  static async over(world: Scenario, carrier: Carrier): Promise<Cluster> {
+  static async over(world: Scenario, carrier: Carrier, launch: LaunchOptions = {}): Promise<Cluster> {
     if (carrier === "real") {
       const nats = await startNatsServer();
       world.finally(() => nats.stop());
-      return new Cluster(world, `nats://127.0.0.1:${nats.port}`);
+      return new Cluster(world, `nats://127.0.0.1:${nats.port}`, launch);
     }
     // A streaming server of another cluster id brings a NATS server along that any cluster may use.
-    const { url } = await world.server(["-cid", "carrier"]);
-    return new Cluster(world, url);
+    const { url } = await world.server(["-cid", "carrier"], launch);
+    return new Cluster(world, url, launch);
   }
 
   /** Starts a node with the documented command line, or starts it again with the same one. */
@@ -50,15 +52,15 @@ export class Cluster {
       ...["-store", "file", "-dir", `store-${id}`, "-clustered", "-nats_server", this.url],
       ...["-cluster_log_path", `log-${id}`, "-a", "127.0.0.1", "-m", String(monitorPort)],
       ...own,
-    ]);
+    ], this.#launch);
     const node = new ClusterNode(id, process, `http://127.0.0.1:${monitorPort}`, own);
     this.nodes.set(id, node);
     return node;
   }
 
   /** Three nodes that know each other by name. */
-  static async ofThree(world: Scenario, carrier: Carrier): Promise<Cluster> {
-    const cluster = await Cluster.over(world, carrier);
+  static async ofThree(world: Scenario, carrier: Carrier, launch: LaunchOptions = {}): Promise<Cluster> {
+    const cluster = await Cluster.over(world, carrier, launch);
     for (const id of ["a", "b", "c"]) {
       const peers = ["a", "b", "c"].filter((other) => other !== id).join(",");
       cluster.start(id, "-cluster_node_id", id, "-cluster_peers", peers);
