@@ -47,7 +47,7 @@ function writeMessage(session: ClientSession, subscription: Subscription, messag
   const withHeader = message.headerSize > 0 && session.headers;
   const whole = message.tailStart >= 0 && (withHeader || message.headerSize === 0);
   const tail = whole ? message.tailEnd - message.tailStart : message.replyEnd - message.replyStart + message.size;
-  const prefix = subscription.prefix;
+  const prefix = subscription.literal ? subscription.prefix : undefined;
   const outbox = session.outbox;
   outbox.reserve(
     tail + SLACK +

@@ -76,7 +76,7 @@ export class Permissions {
   /** Whether a message that a wide subscription matches may reach its holder. */
   mayReceive(subscription: Subscription, message: Message): boolean {
     // A literal subscription on a denied subject was refused in the first place.
-    if (subscription.prefix !== undefined || this.#subscribeDeny.length === 0) return true;
+    if (subscription.literal || this.#subscribeDeny.length === 0) return true;
     const subject = message.subjectText;
     return !this.#subscribeDeny.some((entry) => entry.queue === undefined && matches(entry.subject, subject));
   }

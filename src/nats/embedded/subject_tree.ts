@@ -7,12 +7,15 @@
  */
 import type { Interest, RemoteInterest } from "./interest.ts";
 
+/** Stands for every empty list: most lists of most patterns stay empty. Never written to. */
+const nobody: Interest[] = [];
+
 /** The interests in one pattern and one queue group (or none). */
 class Lists {
   readonly node: Node;
   readonly queue: string | undefined;
-  readonly locals: Interest[] = [];
-  readonly remotes: Interest[] = [];
+  locals: Interest[] = nobody;
+  remotes: Interest[] = nobody;
 
   constructor(node: Node, queue: string | undefined) {
     this.node = node;
@@ -26,6 +29,8 @@ export type Place = Lists;
 class Node {
   readonly parent: Node | undefined;
   readonly token: string;
+  /** The only child with a literal token, as long as there was never a second: a map costs more than all the rest. */
+  only: Node | undefined = undefined;
   children: Map<string, Node> | undefined = undefined;
   /** The child for `*`. */
   star: Node | undefined = undefined;
@@ -33,6 +38,8 @@ class Node {
   rest: Node | undefined = undefined;
   plain: Lists | undefined = undefined;
   groups: Map<string, Lists> | undefined = undefined;
+  /** Whether it waits to be pruned. */
+  idle = false;
 
   constructor(parent: Node | undefined, token: string) {
     this.parent = parent;
@@ -40,8 +47,8 @@ class Node {
   }
 
   get empty(): boolean {
-    return this.plain === undefined && this.groups === undefined && this.children === undefined &&
-      this.star === undefined && this.rest === undefined;
+    return this.plain === undefined && this.groups === undefined && this.only === undefined &&
+      this.children === undefined && this.star === undefined && this.rest === undefined;
   }
 }
 
@@ -69,11 +76,18 @@ interface MatchInProgress<Local, Remote> {
 
 /** Version counters by the first token, so that churn of inboxes leaves results for other subjects valid. */
 const SLOTS = 256;
+/**
+ * Empty nodes that are kept for a while. A subject that comes and goes finds its node again; deleting and adding the same
+ * key of a large map over and over is slow.
+ */
+const IDLE_NODES = 256;
 
 export class SubjectTree<Local extends Interest, Route> {
   readonly #root = new Node(undefined, "");
   readonly #versions = new Int32Array(SLOTS);
   #wildVersion = 0;
+  readonly #idle: Node[] = [];
+  #nextIdle = 0;
   #locals = 0;
   #remotes = 0;
   #inserts = 0;
@@ -152,7 +166,17 @@ export class SubjectTree<Local extends Interest, Route> {
     const node = lists.node;
     if (lists.queue === undefined) node.plain = undefined;
     else if (node.groups!.delete(lists.queue) && node.groups!.size === 0) node.groups = undefined;
-    prune(node);
+    if (node.empty && !node.idle) this.#pruneLater(node);
+  }
+
+  #pruneLater(node: Node): void {
+    const oldest = this.#idle[this.#nextIdle];
+    this.#idle[this.#nextIdle] = node;
+    this.#nextIdle = (this.#nextIdle + 1) % IDLE_NODES;
+    node.idle = true;
+    if (oldest === undefined) return;
+    oldest.idle = false;
+    prune(oldest);
   }
 
   /** How many local interests share exactly this subject and group: what routes announce. */
@@ -191,6 +215,7 @@ export class SubjectTree<Local extends Interest, Route> {
     for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
       if (node.plain !== undefined) visit(node.plain);
       if (node.groups !== undefined) { for (const lists of node.groups.values()) visit(lists); }
+      if (node.only !== undefined) pending.push(node.only);
       if (node.children !== undefined) { for (const child of node.children.values()) pending.push(child); }
       if (node.star !== undefined) pending.push(node.star);
       if (node.rest !== undefined) pending.push(node.rest);
@@ -203,7 +228,9 @@ export class SubjectTree<Local extends Interest, Route> {
     const list = interest.remote ? lists.remotes : lists.locals;
     interest.place = lists;
     interest.index = list.length;
-    list.push(interest);
+    if (list !== nobody) list.push(interest);
+    else if (interest.remote) lists.remotes = [interest];
+    else lists.locals = [interest];
     this.#inserts++;
     this.#changed(interest.subject);
   }
@@ -219,7 +246,7 @@ export class SubjectTree<Local extends Interest, Route> {
     let node: Node | undefined = this.#root;
     for (const token of subject.split(".")) {
       if (node === undefined) return undefined;
-      node = token === "*" ? node.star : token === ">" ? node.rest : node.children?.get(token);
+      node = token === "*" ? node.star : token === ">" ? node.rest : childOf(node, token);
     }
     return node;
   }
@@ -229,12 +256,7 @@ export class SubjectTree<Local extends Interest, Route> {
     for (const token of subject.split(".")) {
       if (token === "*") node = node.star ??= new Node(node, token);
       else if (token === ">") node = node.rest ??= new Node(node, token);
-      else {
-        const children: Map<string, Node> = node.children ??= new Map();
-        let child = children.get(token);
-        if (child === undefined) children.set(token, child = new Node(node, token));
-        node = child;
-      }
+      else node = childOf(node, token) ?? addChild(node, token);
     }
     return node;
   }
@@ -251,11 +273,29 @@ function groupOf(node: Node, queue: string): Lists {
   return lists;
 }
 
+function childOf(node: Node, token: string): Node | undefined {
+  const only = node.only;
+  if (only !== undefined) return only.token === token ? only : undefined;
+  return node.children?.get(token);
+}
+
+function addChild(parent: Node, token: string): Node {
+  const child = new Node(parent, token);
+  if (parent.children !== undefined) parent.children.set(token, child);
+  else if (parent.only === undefined) parent.only = child;
+  else {
+    parent.children = new Map([[parent.only.token, parent.only], [token, child]]);
+    parent.only = undefined;
+  }
+  return child;
+}
+
 function prune(from: Node): void {
   let node = from;
   while (node.parent !== undefined && node.empty) {
     const parent: Node = node.parent;
     if (parent.star === node) parent.star = undefined;
+    else if (parent.only === node) parent.only = undefined;
     else if (parent.rest === node) parent.rest = undefined;
     else if (parent.children!.delete(node.token) && parent.children!.size === 0) parent.children = undefined;
     node = parent;
@@ -272,8 +312,8 @@ function walk<Local, Route>(node: Node, subject: string, at: number, found: Foun
     if (last) gather(node.star, found);
     else walk(node.star, subject, dot + 1, found);
   }
-  if (node.children === undefined) return;
-  const child = node.children.get(last ? subject.slice(at) : subject.slice(at, dot));
+  if (node.children === undefined && node.only === undefined) return;
+  const child = childOf(node, last ? subject.slice(at) : subject.slice(at, dot));
   if (child === undefined) return;
   if (last) gather(child, found);
   else walk(child, subject, dot + 1, found);

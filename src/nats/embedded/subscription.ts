@@ -14,19 +14,30 @@ export class Subscription extends Interest {
   readonly target: Target;
   /** The client's name for it, one character a byte. */
   readonly sid: string;
-  readonly sidBytes: Uint8Array;
-  /** `HMSG <subject> <sid> ` when every message has the same subject; `undefined` for patterns. */
-  readonly prefix: Uint8Array | undefined;
+  /** Whether every message has the same subject: the subscription's is no pattern. */
+  readonly literal: boolean;
   /** Messages after which it ends, counted from its beginning; 0: never. */
   max = 0;
   /** Messages delivered so far, "no responders" statuses aside. */
   delivered = 0;
 
+  #sidBytes: Uint8Array | undefined = undefined;
+  #prefix: Uint8Array | undefined = undefined;
+
   constructor(target: Target, subject: string, queue: string | undefined, sid: string) {
     super(subject, queue, false);
     this.target = target;
     this.sid = sid;
-    this.sidBytes = latin1Bytes(sid);
-    this.prefix = hasWildcard(subject) ? undefined : messagePrefix(subject, sid);
+    this.literal = !hasWildcard(subject);
+  }
+
+  /** The sid's bytes; made when first needed, as many subscriptions never get a message. */
+  get sidBytes(): Uint8Array {
+    return this.#sidBytes ??= latin1Bytes(this.sid);
+  }
+
+  /** `HMSG <subject> <sid> `, for a literal subscription. */
+  get prefix(): Uint8Array {
+    return this.#prefix ??= messagePrefix(this.subject, this.sid);
   }
 }
