@@ -88,6 +88,7 @@ export function publish(context: Context, operation: Publish, now: Millis): Outc
   channel.last += count;
   channel.lastTimestamp = publishTime(channel, operation.time);
   channel.lastActivity = now;
+  context.recentPublishes.add(operation.messages, now);
   return { kind: "published", first, count, skipped: NO_REPETITIONS };
 }
 

@@ -1,6 +1,7 @@
 /** What the parts of the machine work with: the state, whether this server leads, and where effects go. */
 import type { Sequence } from "../protocol/units.ts";
 import type { Effect } from "./effects.ts";
+import { RecentPublishes } from "./recent_publishes.ts";
 import type { Channel, State, Subscription } from "./state.ts";
 
 /** What a machine needs to know besides its state. Times in milliseconds. */
@@ -14,6 +15,8 @@ export interface MachineSettings {
    * began to lead goes out flagged as possibly redelivered (spec clustering, section 5.4). False when absent.
    */
   readonly flagUncertain?: boolean;
+  /** How long published messages are remembered, to acknowledge them again when this server begins to lead. 0 when absent. */
+  readonly acknowledgeAgain?: number;
 }
 
 /** Messages that one call hands to one subscription or group at most. */
@@ -25,6 +28,7 @@ export class Context {
   leading = false;
   /** Channels that may be created, by lower-cased name, and were not yet. */
   readonly planned = new Map<string, string>();
+  readonly recentPublishes: RecentPublishes;
   #effects: Effect[] = [];
   /** The last effect if it is an "acked" one that may still grow. */
   #acked: Sequence[] | undefined;
@@ -33,6 +37,7 @@ export class Context {
   constructor(state: State, settings: MachineSettings) {
     this.state = state;
     this.settings = settings;
+    this.recentPublishes = new RecentPublishes(settings.acknowledgeAgain ?? 0);
   }
 
   emit(effect: Effect): void {

@@ -3,6 +3,7 @@
  * remembered comes before what is said). The outbound performs them while this server speaks, and drops those that speak
  * while it is passive.
  */
+import type { PackedMessages } from "../protocol/operations.ts";
 import type { Millis, Sequence } from "../protocol/units.ts";
 import type { SubscriptionState } from "../protocol/stored_records.ts";
 import type { Client, Subscription } from "./state.ts";
@@ -43,6 +44,11 @@ export type Effect =
    * out than one call does. Asked once until then.
    */
   | { readonly kind: "more"; readonly channel: string }
+  /**
+   * Acknowledge these publishes, perhaps again: an earlier leader may not have come to it. Their fields are left out; the
+   * bytes are valid until the next operation is applied.
+   */
+  | { readonly kind: "acknowledge"; readonly messages: PackedMessages }
   /** Call {@link Machine.wake} with `key` at `at` (monotonic); replaces an earlier wake-up under the same key. `Infinity` cancels. */
   | { readonly kind: "wake"; readonly key: WakeKey; readonly at: Millis }
   /** Ask the client for a heartbeat on its inbox; tell {@link Machine.heartbeat} what came of it. */

@@ -23,6 +23,7 @@ export function lead(context: Context, now: Millis, wall: Nanos, timestampOf: Ti
     prepareChannel(context, channel, now);
     for (const subscription of channel.byAckInbox.values()) context.emit({ kind: "listen", subscription });
   }
+  for (const messages of context.recentPublishes.all(now)) context.emit({ kind: "acknowledge", messages });
   for (const client of state.clients.values()) {
     client.missedHeartbeats = 0;
     client.awaitingHeartbeat = false;

@@ -66,6 +66,7 @@ export class MachineDriver {
   now = 0;
   readonly deliveries: Delivery[] = [];
   readonly logs: string[] = [];
+  acknowledgedAgain = 0;
   readonly facts: DeliveryFact[] = [];
   readonly heartbeats: string[] = [];
   readonly evictions: string[] = [];
@@ -363,6 +364,9 @@ export class MachineDriver {
         break;
       case "evict client":
         this.evictions.push(effect.clientId);
+        break;
+      case "acknowledge":
+        this.acknowledgedAgain += effect.messages.count;
         break;
       case "delete channel":
         this.deletions.push({ channel: effect.channel, incarnation: effect.incarnation, last: effect.last });

@@ -1,0 +1,78 @@
+/**
+ * Whom to acknowledge again after a fail-over: the publishes applied in the last seconds, whose acks may have died with
+ * an earlier leader (spec clustering, section 5.6, F1). Clients ignore acks that they do not wait for.
+ *
+ * Kept by each node for itself, in slabs that are filled one after the other and reused: nothing is made per message.
+ */
+import { MARKS, type PackedMessages } from "../protocol/operations.ts";
+import { copyBytes } from "../protocol/publish_request.ts";
+import type { Millis } from "../protocol/units.ts";
+
+const SLAB_BYTES = 256 * 1024;
+const SLAB_MESSAGES = 4096;
+/** With more than these the oldest are forgotten: 8 MiB. */
+const SLABS_MAX = 32;
+
+interface Slab {
+  readonly bytes: Uint8Array;
+  readonly bounds: Int32Array;
+  count: number;
+  used: number;
+  /** When the newest message in it was applied. */
+  newest: Millis;
+}
+
+export class RecentPublishes {
+  readonly #span: Millis;
+  readonly #slabs: Slab[] = [];
+
+  /** `span`: how long publishes are remembered; 0 remembers none. */
+  constructor(span: Millis) {
+    this.#span = span;
+  }
+
+  /** Notes guid, reply subject and client of each message. */
+  add({ count, bytes, bounds }: PackedMessages, now: Millis): void {
+    if (this.#span <= 0) return;
+    let slab = this.#slabs[this.#slabs.length - 1];
+    for (let i = 0; i < count; i++) {
+      const from = i * MARKS;
+      const start = bounds[from + 1]!;
+      const size = bounds[from + 4]! - start;
+      if (size > SLAB_BYTES || bounds[from + 2] === bounds[from + 3]) continue;
+      if (slab === undefined || slab.count === SLAB_MESSAGES || slab.used + size > SLAB_BYTES) {
+        slab = this.#nextSlab(now);
+      }
+      const to = slab.count++ * MARKS;
+      slab.bounds[to] = slab.used;
+      for (let mark = 1; mark < MARKS; mark++) slab.bounds[to + mark] = slab.used + bounds[from + mark]! - start;
+      slab.used = copyBytes(bytes, start, start + size, slab.bytes, slab.used);
+      slab.newest = now;
+    }
+  }
+
+  /** What is still remembered; the messages' fields are left out. Views: valid until the next {@link add}. */
+  all(now: Millis): PackedMessages[] {
+    return this.#slabs.filter((slab) => slab.count > 0 && slab.newest >= now - this.#span).map((slab) => ({
+      count: slab.count,
+      bytes: slab.bytes.subarray(0, slab.used),
+      bounds: slab.bounds.subarray(0, slab.count * MARKS),
+    }));
+  }
+
+  /** An empty slab: one that is out of date, else a new one. */
+  #nextSlab(now: Millis): Slab {
+    const oldest = this.#slabs[0];
+    let slab: Slab;
+    if (oldest !== undefined && (oldest.newest < now - this.#span || this.#slabs.length === SLABS_MAX)) {
+      slab = this.#slabs.shift()!;
+      slab.count = 0;
+      slab.used = 0;
+    } else {
+      const bounds = new Int32Array(SLAB_MESSAGES * MARKS);
+      slab = { bytes: new Uint8Array(SLAB_BYTES), bounds, count: 0, used: 0, newest: now };
+    }
+    this.#slabs.push(slab);
+    return slab;
+  }
+}
