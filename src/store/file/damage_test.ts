@@ -4,7 +4,7 @@ import { StoreFailed } from "../../ports/store.ts";
 import { MemoryFiles } from "../../../tests/support/memory_files.ts";
 import { SeededRandom } from "../../../tests/support/seeded_random.ts";
 import { contents, copyOfFixture, fixtureNames, writeFile } from "../../../tests/support/store_fixtures.ts";
-import { messagesOf, put, start } from "../../../tests/support/store_messages.ts";
+import { type messagesOf, put, start } from "../../../tests/support/store_messages.ts";
 import { Place } from "../../../tests/support/store_place.ts";
 import {
   type Damage,
