@@ -1,6 +1,7 @@
 /** What makes a start fail is known before anything is opened (spec cli-config-monitoring, sections 1.3, 2.4 and 7). */
 import assert from "node:assert/strict";
 import { isValidChannelPattern } from "./channel_names.ts";
+import { checkFiles } from "./check_files.ts";
 import { checkBeforeLogging, checkStart } from "./check_start.ts";
 import { defaultOptions } from "./defaults.ts";
 import { effectiveOptions } from "./effective.ts";
@@ -154,4 +155,48 @@ Deno.test("our own connections must be able to log in", () => {
   assert.equal(login({ users }, { natsServer: "nats://a:1" }), undefined, "external servers have their own users");
   assert.equal(login({ user: "a", password: BCRYPT }), violation);
   assert.equal(login({ user: "a", password: "plain" }), undefined);
+});
+
+Deno.test("files of our own connections: seed, authorities, certificate and key, in this order", () => {
+  const files = new Map([
+    ["plain", "x"],
+    ["cert", "-----BEGIN CERTIFICATE-----"],
+    ["key", "-----BEGIN EC PRIVATE KEY-----"],
+    ["seed", "-----BEGIN USER NKEY SEED-----\nSUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY\n"],
+  ]);
+  const read = (path: string) => {
+    const text = files.get(path);
+    if (text === undefined) throw Object.assign(new Error("not there"), { code: "ENOENT" });
+    return text;
+  };
+  const reason = (streaming: { nkeySeedFile?: string }, tls: Partial<Options["streaming"]["tls"]> = {}) => {
+    const checked = options((all) => {
+      Object.assign(all.streaming, streaming);
+      Object.assign(all.streaming.tls, tls);
+    });
+    return checkFiles(checked, read)?.line;
+  };
+  assert.equal(reason({}), undefined);
+  assert.equal(reason({ nkeySeedFile: "seed" }, { clientCa: "cert", clientCert: "cert", clientKey: "key" }), undefined);
+  assert.equal(
+    reason({ nkeySeedFile: "none" }, { clientCa: "none" }),
+    failed("nats: open none: no such file or directory"),
+  );
+  assert.equal(reason({ nkeySeedFile: "plain" }), failed("nkeys: no nkey seed found"));
+  assert.equal(
+    reason({}, { clientCa: "none", clientCert: "none" }),
+    failed("nats: error loading or parsing rootCA file: open none: no such file or directory"),
+  );
+  assert.equal(reason({}, { clientCa: "plain" }), failed('nats: failed to parse root certificate from "plain"'));
+  const pair = "nats: error loading client certificate: ";
+  assert.equal(reason({}, { clientCert: "none" }), failed(`${pair}open none: no such file or directory`));
+  assert.equal(
+    reason({}, { clientCert: "key" }),
+    failed(`${pair}tls: failed to find any PEM data in certificate input`),
+  );
+  assert.equal(
+    reason({}, { clientCert: "cert", clientKey: "cert" }),
+    failed(`${pair}tls: failed to find any PEM data in key input`),
+  );
+  assert.equal(reason({}, { clientKey: "none" }), undefined, "without a certificate the key is not used");
 });

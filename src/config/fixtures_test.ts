@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { fixtureView } from "../../tests/support/config_view.ts";
+import { checkFiles } from "./check_files.ts";
 import { checkStart } from "./check_start.ts";
 import { gatherOptions, parseCommandLine } from "./command_line.ts";
 import { defaultOptions } from "./defaults.ts";
@@ -41,8 +42,6 @@ const clearerErrors = new Map<string, string>([
 
 /** Starts that the reference refuses for reasons outside of the options, or that need not fail here. */
 const laterErrors = new Map<string, string>([
-  ["nats-token-and-nkey", "the seed file is read when connecting"],
-  ["streaming-tls", "the files are read when connecting"],
   ["sql-options", "the database is dialled"],
   ["nats-cluster-implies-clustering", "a NATS cluster block does not switch clustering on"],
 ]);
@@ -86,7 +85,7 @@ function checkRun(name: string, run: Run): void {
   }
   assert.equal(result.kind, "run");
   if (result.kind !== "run") return;
-  const line = checkStart(result.options)?.line;
+  const line = (checkStart(result.options) ?? checkFiles(result.options, ioOf(run).read))?.line;
   const fatal = run.outcome === "start_error" && !laterErrors.has(name) ? run.log?.at(-1) : undefined;
   assert.equal(line === undefined ? undefined : `[FTL] ${line}`, fatal);
 }

@@ -5,6 +5,7 @@
  */
 export { parseCommandLine } from "./command_line.ts";
 export type { CommandLineResult, ExitRequest, RunRequest } from "./command_line.ts";
+export { checkFiles } from "./check_files.ts";
 export { checkStart } from "./check_start.ts";
 export type { StartRefusal } from "./check_start.ts";
 export { defaultOptions } from "./defaults.ts";

@@ -18,9 +18,16 @@ export function announceNats(server: NatsIdentity, options: NatsOptions, log: Lo
   log.notice("  Git:      [not set]");
   log.notice(`  Name:     ${server.serverName}`);
   log.notice(`  ID:       ${server.serverId}`);
+  if (hasPlainPasswords(options)) log.warn("Plaintext passwords detected, use nkeys or bcrypt");
   if (options.configFile !== "") log.notice(`Using configuration file: ${options.configFile}`);
   const { host, port } = server.address;
   log.notice(`Listening for client connections on ${host.includes(":") ? `[${host}]` : host}:${port}`);
   if (options.tls !== undefined) log.notice("TLS required for client connections");
   log.notice("Server is ready");
+}
+
+/** Whether some user's password stands in the configuration as it is. */
+function hasPlainPasswords({ password, users }: NatsOptions): boolean {
+  const isPlain = (text: string) => text !== "" && !/^\$2[abxy]\$\d\d\$/.test(text);
+  return isPlain(password) || users.some((user) => isPlain(user.password));
 }

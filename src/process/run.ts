@@ -1,5 +1,5 @@
 /** One server as one process: its log, its signals, its exit code (spec cli-config-monitoring, sections 3 and 4). */
-import { checkStart, type Options, type ReloadResult, type StartRefusal } from "../config/mod.ts";
+import { checkFiles, checkStart, type Options, type ReloadResult, type StartRefusal } from "../config/mod.ts";
 import type { System } from "../registry.ts";
 import { openServerLog } from "./logging.ts";
 import { startMonitor } from "./monitor.ts";
@@ -14,6 +14,7 @@ import {
   onSignals,
   openFiles,
   printError,
+  readText,
   runtimeVersion,
   type ServerLog,
   systemClock,
@@ -41,7 +42,7 @@ export async function runProcess({ options, warnings, reread }: ProcessRequest):
   const log = await openServerLog(options).catch((error: unknown) => logUnavailable(error));
   if (log === undefined) return ExitCode.failed;
   for (const warning of warnings) log.streaming.warn(warning);
-  const refusal = checkStart(options);
+  const refusal = checkStart(options) ?? checkFiles(options, readText);
   if (refusal !== undefined) return await refuse(refusal, log);
   const ended = Promise.withResolvers<number>();
   const reloading = new Reloading(options, reread, log);

@@ -8,6 +8,8 @@ import {
   widerPatterns,
 } from "../streaming/mod.ts";
 
+/** The line that ends the table, as wide as its titles. */
+const LAST = "-".repeat(34);
 /** Columns of a value. */
 const VALUE_WIDTH = 13;
 const TITLE = " List of Channels ";
@@ -71,7 +73,7 @@ function friendlyBytes(bytes: number): string {
 
 /** The channels with limits of their own, each below those it inherits from. */
 function channelLines({ names, resolved, ...global }: BannerLimits): string[] {
-  if (names.length === 0) return [];
+  if (names.length === 0) return [LAST];
   const deepest = Math.max(...names.map((name) => name.split(".").length));
   const lines: string[] = [];
   for (const name of [...names].sort(byTokens)) {
@@ -86,7 +88,7 @@ function channelLines({ names, resolved, ...global }: BannerLimits): string[] {
       lines.push(`${indent} |-> ${field.padEnd(13)} ${padding}${text(own).padStart(VALUE_WIDTH)}`);
     }
   }
-  const width = Math.max(TITLE.length, ...lines.map((line) => line.length));
+  const width = Math.max(LAST.length, ...lines.map((line) => line.length));
   const left = Math.floor((width - TITLE.length) / 2);
   return [(("-".repeat(left)) + TITLE).padEnd(width, "-"), ...lines, "-".repeat(width)];
 }

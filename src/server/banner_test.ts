@@ -23,6 +23,7 @@ Deno.test("limitsTable() lists the global limits, and marks defaults", () => {
     "  Bytes        :      10.00 MB",
     "  Age          :        1h0m0s",
     "  Inactivity   :     unlimited *",
+    "----------------------------------",
   ]);
 });
 
