@@ -8,12 +8,13 @@ import type { Log } from "../ports/log.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import { type Store, StoreFailed } from "../ports/store.ts";
 import { MsgProto } from "../protocol/client_messages.ts";
-import type { SetLimits } from "../protocol/operations.ts";
+import type { PackedMessages, SetLimits } from "../protocol/operations.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import { type Awaitable, isLater, type Nanos, type Sequence } from "../protocol/units.ts";
 import type { Effect, Machine, Subscription } from "../streaming/mod.ts";
 import type { Delivering } from "./delivering.ts";
 import type { Expiring } from "./expiring.ts";
+import type { Holding } from "./holding.ts";
 import type { Outbound, Performers } from "./outbound.ts";
 import type { Partitions } from "./partitions.ts";
 import type { Publishing } from "./publishing.ts";
@@ -37,6 +38,8 @@ export interface LeadingParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly partitions: Partitions | undefined;
+  /** Set in a cluster: who takes in publish requests. */
+  readonly holding: Holding | undefined;
   readonly info: () => ServerInfo;
   readonly settings: { readonly clustered: boolean; readonly limits: Pick<SetLimits, "maxChannels" | "channels"> };
 }
@@ -54,8 +57,13 @@ export class Leading implements ReplicaListener, Performers {
     this.#parts.delivering.channels(channels);
   }
 
+  restored(): void {
+    this.#parts.publishing.clientsChanged();
+    this.#parts.holding?.forget();
+  }
+
   async lead(): Promise<void> {
-    const { machine, journal, outbound, bus, clock, log, requests, expiring, settings } = this.#parts;
+    const { machine, journal, outbound, bus, clock, log, requests, expiring, holding, settings } = this.#parts;
     const reign = ++this.#reign;
     if (settings.clustered) log.notice("server became leader, performing leader promotion actions");
     this.#parts.publishing.clientsChanged();
@@ -68,7 +76,8 @@ export class Leading implements ReplicaListener, Performers {
       log.warn("NATS did not confirm the acknowledgement inboxes: it will when it is back")
     );
     if (reign !== this.#reign) return;
-    await requests.open(this.#parts.info(), this.#parts.partitions?.channels).catch(() =>
+    holding?.lead();
+    await requests.open(this.#parts.info(), this.#publishPatterns()).catch(() =>
       log.warn("NATS did not confirm the request subjects yet")
     );
     if (reign !== this.#reign) return requests.close();
@@ -83,6 +92,7 @@ export class Leading implements ReplicaListener, Performers {
     this.#reign++;
     if (wasLeading && settings.clustered) log.notice("server lost leadership, performing leader stepdown actions");
     requests.close();
+    this.#parts.holding?.follow();
     expiring.stop();
     outbound.mute();
     machine.follow();
@@ -100,6 +110,10 @@ export class Leading implements ReplicaListener, Performers {
 
   acknowledged(subscription: Subscription, buffer: Uint8Array, start: number, end: number): void {
     this.#parts.delivering.acknowledged(subscription, buffer, start, end);
+  }
+
+  acknowledge(messages: PackedMessages): void {
+    this.#parts.publishing.acknowledgeAgain(messages);
   }
 
   heartbeat(clientId: string): void {
@@ -156,6 +170,12 @@ export class Leading implements ReplicaListener, Performers {
     } catch (error) {
       failed(error);
     }
+  }
+
+  /** The channels whose publish requests are subscribed to while leading. */
+  #publishPatterns(): readonly string[] {
+    if (this.#parts.holding !== undefined) return [];
+    return this.#parts.partitions?.channels ?? [">"];
   }
 
   /** The limits this server was given, if the cluster has others so far: from now on they are everybody's. */

@@ -6,6 +6,7 @@ import type { Journal } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import type { MessageBus, Subscription as Listening } from "../ports/message_bus.ts";
 import { StoreFailed } from "../ports/store.ts";
+import type { PackedMessages } from "../protocol/operations.ts";
 import type { Effect, Subscription } from "../streaming/mod.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Timers } from "./timers.ts";
@@ -18,6 +19,8 @@ export interface Performers {
   more(channel: string): void;
   /** An ack arrived on a subscription's ack inbox: `buffer[start, end)`. */
   acknowledged(subscription: Subscription, buffer: Uint8Array, start: number, end: number): void;
+  /** Acknowledges publishes to their publishers. */
+  acknowledge(messages: PackedMessages): void;
   heartbeat(clientId: string): void;
   evictClient(clientId: string): void;
   deleteChannel(effect: Extract<Effect, { kind: "delete channel" }>): void;
@@ -171,6 +174,9 @@ export class Outbound {
         break;
       case "heartbeat":
         performers.heartbeat(effect.clientId);
+        break;
+      case "acknowledge":
+        performers.acknowledge(effect.messages);
         break;
       case "evict client":
         performers.evictClient(effect.clientId);

@@ -8,13 +8,14 @@ import type { Log } from "../ports/log.ts";
 import type { Inbound, MessageBus } from "../ports/message_bus.ts";
 import { CtrlMsg, PubAck } from "../protocol/client_messages.ts";
 import { Text, tooLargeToDeliver } from "../protocol/errors.ts";
-import { MARKS } from "../protocol/operations.ts";
+import { MARKS, type PackedMessages } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { FIELD_OVERHEAD, PubMsgOffsets, sameBytes, writeField } from "../protocol/publish_request.ts";
 import { isChannelName } from "../protocol/subjects.ts";
 import { isLater } from "../protocol/units.ts";
 import type { Machine } from "../streaming/mod.ts";
 import { ByteTable } from "./byte_table.ts";
+import type { CommittedWindow } from "./committed_window.ts";
 import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import { PublishBatch } from "./publish_batch.ts";
 
@@ -46,6 +47,7 @@ export class Publishing {
   readonly #spare: PublishBatch[] = [];
   readonly #limit: number;
   readonly #latecomers: Latecomers | undefined;
+  readonly #othersHold: boolean;
   /** Publish requests taken in since the start, and the bytes of their envelopes. */
   inMessages = 0;
   inBytes = 0;
@@ -66,8 +68,11 @@ export class Publishing {
       log: Log;
       batchMessages: number;
       latecomers: Latecomers | undefined;
+      /** Whether other nodes hear the same requests and take in what this one cannot. */
+      othersHold: boolean;
     },
   ) {
+    this.#othersHold = parts.othersHold;
     this.#latecomers = parts.latecomers;
     this.#machine = parts.machine;
     this.#journal = parts.journal;
@@ -99,6 +104,25 @@ export class Publishing {
     this.inBytes += message.payloadEnd - message.payloadStart;
     this.#batch.add(channel, buffer, offsets, message.replyStart, message.replyEnd, client.id);
     if (this.#batch.count >= this.#limit || this.#batch.size >= BATCH_BYTES) this.flush();
+  }
+
+  /** Takes in a request that was held back: one that was stored meanwhile is only acknowledged. */
+  handleLate(message: Inbound, committed: CommittedWindow): void {
+    const { buffer, payloadStart, payloadEnd } = message;
+    const offsets = this.#offsets;
+    const isStored = offsets.decode(buffer, payloadStart, payloadEnd) && offsets.guidEnd > offsets.guidStart &&
+      committed.has(buffer, offsets.guidStart, offsets.guidEnd);
+    if (!isStored) return this.handle(message);
+    if (message.replyEnd === message.replyStart) return;
+    const end = writeField(
+      this.#room(offsets.guidEnd - offsets.guidStart),
+      0,
+      1,
+      buffer,
+      offsets.guidStart,
+      offsets.guidEnd,
+    );
+    this.#bus.publish(buffer.slice(message.replyStart, message.replyEnd), this.#ack, 0, end);
   }
 
   /** Commits what was gathered, unless enough is under way already: then it goes on gathering. */
@@ -141,10 +165,19 @@ export class Publishing {
   #settled(batch: PublishBatch, outcomes: readonly Outcome[]): void {
     const results = batch.channels.map((_, place) => batch.outcomeAt(place, outcomes));
     if (results.some(isRefusal)) this.#acknowledgeRefused(batch, (place) => results[place]!);
-    const { count, bytes, bounds } = batch.packed();
+    this.#acknowledge(batch.packed(), (i) => isRefusal(results[batch.placeOf(i)]!));
+    this.#release(batch);
+  }
+
+  /** Acknowledges messages whose publishers may have waited in vain: whose leader is gone. */
+  acknowledgeAgain(messages: PackedMessages): void {
+    this.#acknowledge(messages, () => false);
+  }
+
+  #acknowledge({ count, bytes, bounds }: PackedMessages, isRefused: (i: number) => boolean): void {
     for (let i = 0; i < count; i++) {
       const mark = i * MARKS;
-      if (bounds[mark + 3] === bounds[mark + 2] || isRefusal(results[batch.placeOf(i)]!)) continue;
+      if (bounds[mark + 3] === bounds[mark + 2] || isRefused(i)) continue;
       const end = writeField(
         this.#room(bounds[mark + 2]! - bounds[mark + 1]!),
         0,
@@ -155,12 +188,15 @@ export class Publishing {
       );
       this.#bus.publish(this.#subjectAt(bytes, bounds[mark + 2]!, bounds[mark + 3]!), this.#ack, 0, end);
     }
-    this.#release(batch);
   }
 
   #failed(batch: PublishBatch, error: unknown): void {
     if (!(error instanceof NotAgreed)) throw error;
-    this.#acknowledgeRefused(batch, () => ({ kind: "refused", text: error.message }));
+    const mayYetBeStored = error.code === "not-leader" || error.code === "unknown";
+    // Others hold these requests too: whoever leads next takes them in and acknowledges them.
+    if (!mayYetBeStored || !this.#othersHold) {
+      this.#acknowledgeRefused(batch, () => ({ kind: "refused", text: error.message }));
+    }
     this.#release(batch);
   }
 

@@ -15,6 +15,7 @@ import type { Millis, Nanos } from "../protocol/units.ts";
 import { Machine, type MachineSettings } from "../streaming/mod.ts";
 import { assemble } from "./assembly.ts";
 import type { Delivering } from "./delivering.ts";
+import type { Holding } from "./holding.ts";
 import type { Leading } from "./leading.ts";
 import type { Partitions } from "./partitions.ts";
 import type { Publishing } from "./publishing.ts";
@@ -51,6 +52,8 @@ export interface ServerParts {
 
 /** How often stores may do their housekeeping. */
 const MAINTENANCE: Millis = 1000;
+/** What was published in this time before a fail-over is acknowledged again after it. */
+const ACKNOWLEDGE_AGAIN: Millis = 5000;
 /** How long notes of deliveries and acks may wait for the disk: what a kill makes be delivered once more. */
 const SUBSCRIPTIONS_FLUSH: Millis = 50;
 
@@ -67,6 +70,7 @@ export class StreamingServer {
   readonly #housekeeping: Timers;
   readonly #leading: Leading;
   readonly #replica: Replica;
+  readonly #holding: Holding | undefined;
   readonly #info: ServerInfo;
   #stopped: Promise<void> | undefined;
 
@@ -104,7 +108,12 @@ export class StreamingServer {
     this.#timers = new Timers(clock);
     this.#housekeeping = new Timers(clock);
     this.recorder = new Recorder(store, () => this.#flushSubscriptionsLater());
-    const machineSettings = { ...settings, flagUncertain: settings.clustered };
+    const { clustered } = settings;
+    const machineSettings = {
+      ...settings,
+      flagUncertain: clustered,
+      acknowledgeAgain: clustered ? ACKNOWLEDGE_AGAIN : 0,
+    };
     this.machine = new Machine(machineSettings, adopt(found.recovered, this.recorder, settings, log));
     const { machine, recorder } = this;
     const assembled = assemble(parts, {
@@ -119,12 +128,14 @@ export class StreamingServer {
     this.delivering = assembled.delivering;
     this.#leading = assembled.leading;
     this.#replica = assembled.replica;
+    this.#holding = assembled.holding;
     bus.onBatchEnd(() => this.#batchEnded());
   }
 
   /** Joins the others, where there are any, and serves. Resolves when this server follows or leads. */
   async start(): Promise<void> {
     this.#maintainLater();
+    this.#holding?.listen(this.#info);
     await this.journal.start(this.#replica);
   }
 
@@ -152,6 +163,7 @@ export class StreamingServer {
   async #stop(): Promise<void> {
     this.publishing.flush();
     await this.journal.stop();
+    this.#holding?.stop();
     this.#leading.follow();
     this.#housekeeping.clear();
     await this.#parts.store.close();
