@@ -108,22 +108,21 @@ export const MUTANTS: readonly Mutant[] = [
     favourites: ["deposeByHint", "healNetwork"],
   },
   {
-    rule: "M7: a wiped node does not vote",
+    rule: "M7: a wiped node is not the voter that it was",
     changes: [{
       file: "elections.ts",
       find: 'return isMemberAsked(state, message) ? undefined : "blank";',
       replace: "return undefined;",
+    }, {
+      file: "raft.ts",
+      find: 'if (message.expected !== "" && message.expected !== state.incarnation) return;',
+      replace: "",
+    }, {
+      file: "candidate.ts",
+      find: 'if (member.incarnation !== "" && member.incarnation !== message.incarnation) return;',
+      replace: "",
     }],
     favourites: ["wipe", "crash", "isolateLeader", "healNetwork"],
-  },
-  {
-    rule: "S4: a snapshot that is older than the commit is ignored",
-    changes: [{
-      file: "applying.ts",
-      find: "if (snapshot.index <= state.log.commit || state.installing?.index !== snapshot.index) {",
-      replace: "if (state.installing?.index !== snapshot.index) {",
-    }],
-    favourites: ["takeSnapshot", "isolateLeader", "transfer", "healNetwork"],
   },
   {
     rule: "S5: what is cut away is covered by a snapshot",

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { MUTANTS, mutate } from "./raft_mutants.ts";
+import { raftInvariants } from "./raft_invariants.ts";
+import { raftSimulation, RaftWorld } from "./raft_world.ts";
+import type { SimulationResult } from "./simulation.ts";
+
+const SEEDS = 1_000;
+/** A planted bug has to show within so many worlds. */
+const MUTANT_SEEDS = 150;
+
+function explain({ seed, failure }: SimulationResult): string {
+  return `seed ${seed}: ${failure?.stack ?? "sound"}; replay with: deno task sim --world raft --seed ${seed}`;
+}
+
+Deno.test(`TS98: ${SEEDS} worlds of Raft nodes keep every invariant under faults, and recover`, async () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const result = await raftSimulation.run(seed, { trace: false });
+    assert(result.failure === undefined, explain(result));
+  }
+});
+
+Deno.test("I20: a world lives through the same events again", async () => {
+  for (const seed of [7, 77, 777]) {
+    const first = await raftSimulation.run(seed, { trace: true });
+    const second = await raftSimulation.run(seed, { trace: true });
+    assert.equal(first.digest, second.digest);
+    assert.deepEqual(first.trace, second.trace);
+    const untraced = await raftSimulation.run(seed, { trace: false });
+    assert.equal(untraced.digest, first.digest);
+    assert(first.trace.length > 100);
+  }
+});
+
+/** The first world in which something is wrong. */
+function firstFailure(makeWorld: (seed: number) => RaftWorld): SimulationResult | undefined {
+  for (let seed = 1; seed <= MUTANT_SEEDS; seed++) {
+    const result = makeWorld(seed).run();
+    if (result.failure !== undefined) return result;
+  }
+  return undefined;
+}
+
+for (const mutant of MUTANTS) {
+  Deno.test(`a core that breaks ${mutant.rule} is caught`, async () => {
+    const cores = await mutate(mutant);
+    try {
+      const { makeCore } = cores;
+      const found = firstFailure((seed) => new RaftWorld({ seed, makeCore, favourites: mutant.favourites ?? [] }));
+      assert(found !== undefined, `not caught in ${MUTANT_SEEDS} worlds`);
+    } finally {
+      await cores.remove();
+    }
+  });
+}
+
+Deno.test("a driver that sends before it has stored is caught", () => {
+  const found = firstFailure((seed) => new RaftWorld({ seed, bugs: { sendsBeforeStored: true } }));
+  assert.match(found?.failure?.message ?? "", /^I8 /);
+});
+
+Deno.test("a driver that forgets votes is caught, also by what comes of it", () => {
+  const found = firstFailure((seed) => new RaftWorld({ seed, bugs: { forgetsVotes: true } }));
+  assert.match(found?.failure?.message ?? "", /^I8 /);
+  const later = firstFailure((seed) => {
+    const invariants = raftInvariants().filter((invariant) => !invariant.name.startsWith("I8"));
+    return new RaftWorld({ seed, bugs: { forgetsVotes: true }, invariants });
+  });
+  assert(later !== undefined);
+});
