@@ -5,6 +5,7 @@
  */
 import type { Options } from "./config/mod.ts";
 import type { Clock } from "./ports/clock.ts";
+import type { Commands } from "./ports/commands.ts";
 import type { Files } from "./ports/files.ts";
 import type { Journal } from "./ports/journal.ts";
 import type { Log } from "./ports/log.ts";
@@ -23,6 +24,7 @@ export interface System {
   readonly random: Random;
   readonly files: Files;
   readonly network: Network;
+  readonly commands: Commands;
   readonly passwords: PasswordHasher;
   /** Lines of the streaming part. */
   readonly log: Log;

@@ -8,7 +8,7 @@ export const memoryStore: StorePlugin = {
 };
 
 export const fileStore: StorePlugin = {
-  open(options, { files, clock, random, log }) {
+  open(options, { files, clock, random, log, commands }) {
     const { file, dir, cluster } = options.streaming;
     const limits = storeLimits(options);
     return openFileStore({
@@ -31,7 +31,7 @@ export const fileStore: StorePlugin = {
       truncateUnexpectedEof: file.truncateUnexpectedEof,
       readBufferSize: file.readBufferSize,
       autoSync: file.autoSync,
-    }, { files, clock, random, log });
+    }, { files, clock, random, log, commands });
   },
 };
 
