@@ -93,6 +93,7 @@ export class RaftNode {
         this.schedule();
       },
       disk: (state) => this.setDisk("log", state),
+      slow: (took) => parts.log.warn(`cluster log: the disk took ${Math.round(took)} ms to sync`),
       failed: (error) => parts.events.failed(error),
     });
     this.raft = new Raft({

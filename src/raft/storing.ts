@@ -15,6 +15,8 @@ export interface StoringEvents {
   /** Everything up to this ticket is durable. */
   stored(ticket: Ticket): void;
   disk(state: DiskState): void;
+  /** One sync took so long that the cluster may have had to wait for it (P7). */
+  slow(took: Millis): void;
   /** The disk failed; nothing more can be promised (P5). */
   failed(error: unknown): void;
 }
@@ -151,6 +153,7 @@ export class Storing {
   #note(begun: Millis): void {
     const took = this.#clock.now() - begun;
     this.#average += (took - this.#average) / 8;
+    if (took > SLOW) this.#events.slow(took);
     if (this.#disk !== "full") this.#become(took > SLOW ? "slow" : "ok");
   }
 
