@@ -1,10 +1,12 @@
 /** Puts the parts of a server together: each gets only what it works with. */
+import { CommittedWindow } from "./committed_window.ts";
 import { Delivering } from "./delivering.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Nuid } from "../protocol/nuid.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import type { Machine } from "../streaming/mod.ts";
 import { Expiring } from "./expiring.ts";
+import { Holding } from "./holding.ts";
 import { Latecomers } from "./latecomers.ts";
 import { Leading } from "./leading.ts";
 import { Outbound } from "./outbound.ts";
@@ -32,15 +34,20 @@ export interface Assembled {
   readonly delivering: Delivering;
   readonly leading: Leading;
   readonly replica: Replica;
+  /** Only in a cluster. */
+  readonly holding: Holding | undefined;
 }
 
 export function assemble(parts: ServerParts, core: Core): Assembled {
   const { store, bus, clock, log, settings, partitions } = parts;
+  const { clustered } = settings;
   const { machine, recorder, journal, timers, info, nuid } = core;
   const latecomers = partitions === undefined ? undefined : new Latecomers(clock);
   const outbound = new Outbound({ bus, journal, recorder, timers, log });
   const common = { machine, recorder, journal, outbound, bus, clock, log, latecomers };
-  const publishing = new Publishing({ ...common, batchMessages: settings.batchMessages });
+  const publishing = new Publishing({ ...common, batchMessages: settings.batchMessages, othersHold: clustered });
+  const committed = clustered ? new CommittedWindow(clock) : undefined;
+  const holding = committed === undefined ? undefined : new Holding({ bus, clock, publishing, committed });
   const delivering = new Delivering(common);
   const sessions = new Sessions({ ...common, publishing, info, heartbeatTimeout: settings.heartbeatTimeout });
   const subscribing = new Subscribing({ ...common, publishing, partitions, nuid, ...settings });
@@ -55,10 +62,11 @@ export function assemble(parts: ServerParts, core: Core): Assembled {
     requests,
     expiring,
     partitions,
+    holding,
     info,
     settings,
   });
   outbound.connect(leading);
-  const replica = new Replica({ machine, recorder, outbound, clock, listener: leading });
-  return { publishing, delivering, leading, replica };
+  const replica = new Replica({ machine, recorder, outbound, clock, listener: leading, committed });
+  return { publishing, delivering, leading, replica, holding };
 }

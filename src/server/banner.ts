@@ -1,4 +1,4 @@
-/** The limits table that a server logs when it starts (spec cli-config-monitoring, section 3.3). */
+/** The lines about cluster and limits that a server logs when it starts (spec cli-config-monitoring, section 3.3). */
 import type { Nanos } from "../protocol/units.ts";
 import {
   type ChannelLimits,
@@ -13,6 +13,21 @@ const LAST = "-".repeat(34);
 /** Columns of a value. */
 const VALUE_WIDTH = 13;
 const TITLE = " List of Channels ";
+
+/** What a clustered server says of itself before the table. `peers` without the own node. */
+export function clusterLines(
+  clusterId: string,
+  nodeId: string,
+  { logPath, peers }: { readonly logPath: string; readonly peers: readonly string[] | null },
+): string[] {
+  const known = peers ?? [];
+  return [
+    `Cluster Node ID : ${nodeId}`,
+    `Cluster Log Path: ${logPath === "" ? `${clusterId}/${nodeId}` : logPath}`,
+    ...(known.length === 0 ? [] : ["Cluster known peers:"]),
+    ...known.map((peer, index) => `peer ${index + 1}: ${JSON.stringify(peer)}`),
+  ];
+}
 
 /** The limits as configured: the global ones, and those of channels and patterns with inheritance settled. */
 export interface BannerLimits extends ChannelLimits {

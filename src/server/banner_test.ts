@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { resolveLimits } from "../streaming/mod.ts";
-import { limitsTable } from "./banner.ts";
+import { clusterLines, limitsTable } from "./banner.ts";
 
 const HOUR = 3_600_000_000_000n;
 
@@ -63,5 +63,19 @@ Deno.test("limitsTable() lists channels below what they inherit from, with the l
     "temp.>",
     " |-> Inactivity              1h0m0s",
     "-----------------------------------",
+  ]);
+});
+
+Deno.test("clusterLines() names node, log and the other nodes", () => {
+  assert.deepEqual(clusterLines("mycluster", "a", { logPath: "", peers: ["b", "c"] }), [
+    "Cluster Node ID : a",
+    "Cluster Log Path: mycluster/a",
+    "Cluster known peers:",
+    'peer 1: "b"',
+    'peer 2: "c"',
+  ]);
+  assert.deepEqual(clusterLines("mycluster", "a", { logPath: "raft", peers: null }), [
+    "Cluster Node ID : a",
+    "Cluster Log Path: raft",
   ]);
 });

@@ -9,6 +9,7 @@ import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
 import { type ChannelSnapshot, decodeSnapshot, type Machine } from "../streaming/mod.ts";
+import type { CommittedWindow } from "./committed_window.ts";
 import type { Outbound, RefusedRecord } from "./outbound.ts";
 import type { Recorder } from "./recorder.ts";
 import { restoreMessages } from "./restoring.ts";
@@ -17,6 +18,8 @@ import { restoreMessages } from "./restoring.ts";
 export interface ReplicaListener {
   /** Messages were stored on these channels; in order of the operations. */
   published(channels: ReadonlySet<string>): void;
+  /** The state was replaced by a snapshot's: what was applied on the way is not known. */
+  restored(): void;
   /** This server begins to lead: open the doors. Answers when clients are being served. */
   lead(): Awaitable<void>;
   /** It does not lead any more: close the doors now. */
@@ -29,10 +32,19 @@ export class Replica implements ReplicaPort {
   readonly #outbound: Outbound;
   readonly #clock: Clock;
   readonly #listener: ReplicaListener;
+  readonly #committed: CommittedWindow | undefined;
 
   constructor(
-    parts: { machine: Machine; recorder: Recorder; outbound: Outbound; clock: Clock; listener: ReplicaListener },
+    parts: {
+      machine: Machine;
+      recorder: Recorder;
+      outbound: Outbound;
+      clock: Clock;
+      listener: ReplicaListener;
+      committed: CommittedWindow | undefined;
+    },
   ) {
+    this.#committed = parts.committed;
     this.#machine = parts.machine;
     this.#recorder = parts.recorder;
     this.#outbound = parts.outbound;
@@ -72,6 +84,7 @@ export class Replica implements ReplicaPort {
     const { channels } = decodeSnapshot(snapshot);
     await restoreMessages(channels, (name) => this.#isOutdated(name, channels), source, this.#recorder);
     this.#machine.restore(snapshot);
+    this.#listener.restored();
     this.#outbound.perform(this.#machine.takeEffects());
   }
 
@@ -148,7 +161,9 @@ export class Replica implements ReplicaPort {
     const channels = new Set<string>();
     for (const operation of run) {
       outcomes.push(this.#machine.apply(operation, index, now));
-      if (operation.kind === "publish") channels.add(operation.channel);
+      if (operation.kind !== "publish") continue;
+      channels.add(operation.channel);
+      this.#committed?.add(operation);
     }
     this.#outbound.perform(this.#machine.takeEffects());
     if (channels.size > 0) this.#listener.published(channels);

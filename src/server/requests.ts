@@ -24,10 +24,10 @@ export class Requests {
   }
 
   /**
-   * Listens to what clients ask. `channels`: with partitioning, the patterns of the channels that are this server's;
-   * otherwise all. Resolves when NATS knows.
+   * Listens to what clients ask; to publish requests for `channels`, names or patterns, none where somebody else listens
+   * to them. Resolves when NATS knows.
    */
-  async open(info: ServerInfo, channels: readonly string[] = [">"]): Promise<void> {
+  async open(info: ServerInfo, channels: readonly string[]): Promise<void> {
     const { sessions, publishing, subscribing } = this.#handlers;
     const publishSubjects = channels.map((pattern) => `${info.publish}.${pattern}`);
     const handlers: [string, (message: Inbound) => void][] = [

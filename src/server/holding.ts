@@ -1,0 +1,128 @@
+/**
+ * Publish requests of a cluster. Every node hears them: the leader takes them in, the others keep those of the last few
+ * seconds, so that whoever leads next can take in what fell into the gap and acknowledge what was stored but not
+ * acknowledged (spec clustering, section 5.6: F1 to F3).
+ */
+import type { Clock } from "../ports/clock.ts";
+import type { Inbound, MessageBus, Subscription } from "../ports/message_bus.ts";
+import type { ServerInfo } from "../protocol/stored_records.ts";
+import type { Millis } from "../protocol/units.ts";
+import type { CommittedWindow } from "./committed_window.ts";
+import type { Publishing } from "./publishing.ts";
+
+/** How old a request may be when it is taken in late. Clients wait longer for their acknowledgement. */
+const HELD: Millis = 5_000;
+const HELD_BYTES_MAX = 64 * 1024 * 1024;
+const SLAB = 256 * 1024;
+
+/** Requests one after the other: reply subject, then payload. */
+interface Slab {
+  readonly bytes: Uint8Array;
+  /** Three numbers each: where the reply begins, where the payload begins, where it ends. */
+  readonly marks: number[];
+  used: number;
+  newest: Millis;
+}
+
+export class Holding {
+  readonly #bus: MessageBus;
+  readonly #clock: Clock;
+  readonly #publishing: Publishing;
+  readonly #committed: CommittedWindow;
+  #slabs: Slab[] = [];
+  #bytes = 0;
+  #leading = false;
+  #subscription: Subscription | undefined;
+
+  constructor(parts: { bus: MessageBus; clock: Clock; publishing: Publishing; committed: CommittedWindow }) {
+    this.#bus = parts.bus;
+    this.#clock = parts.clock;
+    this.#publishing = parts.publishing;
+    this.#committed = parts.committed;
+  }
+
+  /** Listens from now on, whoever leads. */
+  listen(info: ServerInfo): void {
+    this.#subscription ??= this.#bus.subscribe(`${info.publish}.>`, (message) => {
+      if (this.#leading) this.#publishing.handle(message);
+      else this.#keep(message);
+    });
+  }
+
+  stop(): void {
+    this.#subscription?.unsubscribe();
+    this.#forget();
+  }
+
+  /** Takes in what was held back, in the order of its arrival, and from now on everything. */
+  lead(): void {
+    this.#leading = true;
+    const oldest = this.#clock.now() - HELD;
+    const slabs = this.#slabs;
+    this.#forget();
+    for (const slab of slabs) if (slab.newest >= oldest) this.#takeIn(slab);
+    this.#publishing.flush();
+  }
+
+  follow(): void {
+    this.#leading = false;
+    this.#forget();
+  }
+
+  /** What was applied no longer says which requests were stored: nothing held back may be taken in. */
+  forget(): void {
+    this.#forget();
+  }
+
+  #takeIn({ bytes, marks }: Slab): void {
+    for (let i = 0; i < marks.length; i += 3) {
+      const message: Inbound = {
+        buffer: bytes,
+        subjectStart: 0,
+        subjectEnd: 0,
+        replyStart: marks[i]!,
+        replyEnd: marks[i + 1]!,
+        payloadStart: marks[i + 1]!,
+        payloadEnd: marks[i + 2]!,
+        noResponders: false,
+      };
+      this.#publishing.handleLate(message, this.#committed);
+    }
+  }
+
+  #keep(message: Inbound): void {
+    const { buffer, replyStart, replyEnd, payloadStart, payloadEnd } = message;
+    const slab = this.#room(replyEnd - replyStart + payloadEnd - payloadStart);
+    const start = slab.used;
+    slab.bytes.set(buffer.subarray(replyStart, replyEnd), start);
+    const middle = start + replyEnd - replyStart;
+    slab.bytes.set(buffer.subarray(payloadStart, payloadEnd), middle);
+    slab.used = middle + payloadEnd - payloadStart;
+    slab.marks.push(start, middle, slab.used);
+  }
+
+  /** The slab to write to. Old ones are dropped when a new one begins. */
+  #room(length: number): Slab {
+    const now = this.#clock.now();
+    let slab = this.#slabs[this.#slabs.length - 1];
+    if (slab === undefined || slab.used + length > slab.bytes.length) {
+      slab = { bytes: new Uint8Array(Math.max(SLAB, length)), marks: [], used: 0, newest: now };
+      this.#slabs.push(slab);
+      this.#bytes += slab.bytes.length;
+      while (this.#slabs.length > 1 && this.#isSurplus(this.#slabs[0]!, now)) {
+        this.#bytes -= this.#slabs.shift()!.bytes.length;
+      }
+    }
+    slab.newest = now;
+    return slab;
+  }
+
+  #isSurplus(slab: Slab, now: Millis): boolean {
+    return slab.newest < now - HELD || this.#bytes > HELD_BYTES_MAX;
+  }
+
+  #forget(): void {
+    this.#slabs = [];
+    this.#bytes = 0;
+  }
+}
