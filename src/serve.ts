@@ -11,6 +11,7 @@ import type { Nanos } from "./protocol/units.ts";
 import { builtIns } from "./plugins.ts";
 import type { JournalPlugin, Nats, Registry, System } from "./registry.ts";
 import {
+  clusterLines,
   detectOther,
   FaultTolerance,
   limitsTable,
@@ -170,9 +171,11 @@ class Serving implements RunningServer {
   }
 
   #banner(store: Store): string[] {
-    const { dir, limits } = this.#options.streaming;
+    const { dir, limits, cluster, clusterId } = this.#options.streaming;
     const names = limits.channels.map(({ name }) => name);
+    const nodeId = this.#server?.journal.nodeId ?? "";
     return [
+      ...(cluster.clustered ? clusterLines(clusterId, nodeId, cluster) : []),
       `Message store is ${store.name}`,
       ...(dir === "" ? [] : [`Store location: ${dir}`]),
       ...limitsTable({ ...limits, names, resolved: machineLimits(this.#options) }),
