@@ -25,6 +25,9 @@ Deno.test("55. two servers with routes to each other, started at once: one route
       startMember("b", [ports[0]!], { port: ports[1]! }),
     ]);
     await meshed(a, b);
+    // The second of two connections that have crossed may come a moment later.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await meshed(a, b);
     const ids = () => [...a.routes.list(), ...b.routes.list()].map((route) => route.id).join();
     const before = ids();
     await everybodyHearsEverybody(a, b);
@@ -52,6 +55,22 @@ Deno.test("56. three servers with one seed: a full mesh", async () => {
   await meshed(again, b, c);
   await everybodyHearsEverybody(again, b, c);
   await closeAll(again, b, c);
+});
+
+Deno.test("two servers that know each other by gossip only find each other again", async () => {
+  const seed = await startMember("seed", []);
+  const b = await startMember("b", [routePort(seed)]);
+  const c = await startMember("c", [routePort(seed)]);
+  await meshed(seed, b, c);
+  // The connection between them breaks; nobody tells them of each other again.
+  const between = b.routes.list().find((route) => route.remoteName === "c") as unknown as {
+    close(reason: string): void;
+  };
+  between.close("Read Error");
+  assert.equal(b.routes.list().length, 1);
+  await meshed(seed, b, c);
+  await everybodyHearsEverybody(seed, b, c);
+  await closeAll(seed, b, c);
 });
 
 Deno.test("57. a peer that restarts again and again leaves nothing behind", async () => {

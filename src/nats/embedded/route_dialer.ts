@@ -1,4 +1,8 @@
-/** Dials other servers: configured ones for ever, those heard of a limited number of times (spec nats-server, section 3.5). */
+/**
+ * Dials other servers: configured ones for ever, those heard of a limited number of times (spec nats-server, section 3.5).
+ * One that was reached before and lost is tried for longer than the reference does: two servers that nobody told of each
+ * other twice would else stay apart, and messages take one hop only.
+ */
 import type { Cancel } from "../../ports/clock.ts";
 import type { Connection } from "../../ports/network.ts";
 import type { ClusterOptions } from "./options.ts";
@@ -10,6 +14,9 @@ const DIAL_TIMEOUT: Millis = 1_000;
 const RETRY: Millis = 1_000;
 /** A random wait beside the fixed one: it parts two servers that dial each other in step. */
 const SPREAD: Millis = 100;
+/** Attempts for a server that was reached before; the waits between them double up to the longest, a few minutes in all. */
+const ATTEMPTS_WHEN_LOST = 12;
+const LONGEST_WAIT: Millis = 30_000;
 /** Failed attempts of one route between two log lines, the first aside. */
 const REPORT_EVERY = 3_600;
 /** Servers heard of that are dialed at the same time; more wait for the next time they are heard of. */
@@ -22,22 +29,28 @@ export class RouteDialer {
   /** The configured routes. */
   readonly urls: readonly RouteUrl[];
   readonly #connected: (connection: Connection, url: RouteUrl) => Promise<boolean>;
+  readonly #isPresent: (serverId: string) => boolean;
   /** Timers of dials to come. */
   readonly #timers = new Set<Cancel>();
   /** Servers heard of, by id, while they are being dialed. */
   readonly #dialing = new Set<string>();
   #closed = false;
 
-  /** `connected` answers whether the connection came to serve; from then on it says itself when to dial {@link again}. */
+  /**
+   * `connected` answers whether the connection came to serve; from then on it says itself when to dial {@link again}.
+   * `isPresent` tells whether there is a route to a server.
+   */
   constructor(
     options: ClusterOptions,
     host: RouteHost,
     connected: (connection: Connection, url: RouteUrl) => Promise<boolean>,
+    isPresent: (serverId: string) => boolean,
   ) {
     this.#host = host;
     this.#upgradable = options.tls !== undefined;
     this.#connectRetries = options.connectRetries ?? 0;
     this.#connected = connected;
+    this.#isPresent = isPresent;
     const urls = new Map<string, RouteUrl>();
     for (const url of (options.routes ?? []).map(parseRouteUrl)) urls.set(nameOf(url), url);
     this.urls = [...urls.values()];
@@ -45,12 +58,12 @@ export class RouteDialer {
 
   /** Dials the configured routes now, and each until it is reached. */
   start(): void {
-    for (const url of this.urls) void this.#dial(url, Infinity);
+    for (const url of this.urls) void this.#dial(url, Infinity, RETRY);
   }
 
   /** A configured route was lost. */
   again(url: RouteUrl): void {
-    this.#later(RETRY + this.#host.random.below(SPREAD), () => void this.#dial(url, Infinity));
+    this.#later(RETRY + this.#host.random.below(SPREAD), () => void this.#dial(url, Infinity, RETRY));
   }
 
   /** Another server was heard of, or a route to it `lost`. Configured ones are dialed anyway. */
@@ -60,7 +73,8 @@ export class RouteDialer {
     this.#dialing.add(serverId);
     const dial = async () => {
       try {
-        await this.#dial(url, 1 + this.#connectRetries);
+        if (lost) await this.#dial(url, ATTEMPTS_WHEN_LOST, LONGEST_WAIT, serverId);
+        else await this.#dial(url, 1 + this.#connectRetries, RETRY, serverId);
       } finally {
         this.#dialing.delete(serverId);
       }
@@ -75,10 +89,15 @@ export class RouteDialer {
     this.#timers.clear();
   }
 
-  async #dial(url: RouteUrl, attempts: number): Promise<void> {
+  /** The wait after a failed attempt is a second at first, then doubled up to `longestWait`. */
+  async #dial(url: RouteUrl, attempts: number, longestWait: Millis, serverId?: string): Promise<void> {
+    let wait = RETRY;
     for (let attempt = 1; attempt <= attempts && !this.#closed; attempt++) {
+      if (serverId !== undefined && this.#isPresent(serverId)) return;
       if (await this.#try(url, attempt)) return;
-      if (attempt < attempts) await new Promise<void>((resolve) => this.#later(RETRY, resolve));
+      if (attempt === attempts) return;
+      await new Promise<void>((resolve) => this.#later(wait, resolve));
+      wait = Math.min(2 * wait, longestWait);
     }
   }
 

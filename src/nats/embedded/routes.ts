@@ -92,7 +92,8 @@ export class Routes implements RouteMesh, RouteTable {
     host.log.notice(`Cluster name is ${this.#name}`);
     if (this.#dynamic) host.log.warn("Cluster name was dynamically generated, consider setting one");
     host.log.notice(`Listening for route connections on ${hostPort(this.address.host, this.address.port)}`);
-    this.#dialer = new RouteDialer(options, host, (connection, url) => this.#solicited(connection, url));
+    const solicited = (connection: Connection, url: RouteUrl) => this.#solicited(connection, url);
+    this.#dialer = new RouteDialer(options, host, solicited, (serverId) => this.#byServer.has(serverId));
     void this.#accept();
     this.#sweep();
   }
