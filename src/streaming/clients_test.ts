@@ -226,6 +226,24 @@ Deno.test("an eviction does not hit the client that took the evicted one's place
   assert.equal(evict(heartbeatInbox), "done");
 });
 
+Deno.test("scenario 77: subscriptions of a client that misses heartbeats can be closed at any moment", () => {
+  for (let moment = 0; moment < 400; moment += 7) {
+    const driver = new MachineDriver({ ...FAST, heartbeatFailCount: 1000 });
+    driver.connect();
+    const wishes = [{}, { durable: "dur" }, { group: "g" }, { group: "g" }, { group: "g", durable: "d" }];
+    const subscriptions = wishes.map((wish) => driver.sub({ ...wish, ackWait: 20 }));
+    driver.publish(10);
+    for (const [i, each] of subscriptions.entries()) {
+      for (const until = driver.now + moment / (i + 1); driver.now < until; driver.advance(1)) {
+        for (const client of driver.heartbeats.splice(0)) driver.heartbeat(client, driver.now % 3 === 0);
+      }
+      driver.unsubscribe(each);
+    }
+    assert.equal(driver.channel().subscriptions.size, 0);
+    assert.deepEqual(driver.wakeUps.filter((key) => key.startsWith("ack/")), []);
+  }
+});
+
 Deno.test("scenario 55: a plain subscription leaves no record when its connection closes", () => {
   const driver = new MachineDriver();
   driver.connect();

@@ -77,10 +77,10 @@ function recoverChannel(work: Work, stored: StoredChannel): void {
 /** A plain subscription needs its client; a durable is offline without it. */
 function recoverSingle(work: Work, channel: Channel, stored: Stored): void {
   const hasClient = work.state.clients.has(stored.state.clientId);
-  const isDurable = stored.state.isDurable && stored.state.durableName !== "";
+  const isDurable = stored.state.durableName !== "";
   if (!hasClient && !isDurable) return forget(work, channel, stored.state.id);
   const isClosed = stored.state.isClosed || !hasClient;
-  const subscription = subscriptionOf(channel, undefined, { ...stored.state, isClosed });
+  const subscription = subscriptionOf(channel, undefined, { ...stored.state, isDurable, isClosed });
   keepPending(work, subscription, stored);
   attachRestored(work.state, channel, subscription);
 }
