@@ -1,6 +1,7 @@
 /** Options → agreement: alone, or with the other nodes of a cluster. */
 import type { Options } from "../config/mod.ts";
-import { checkOptions, openRaftJournal, type RaftOptions } from "../raft/mod.ts";
+import { checkOptions, openRaftJournal, RaftJournal, type RaftOptions } from "../raft/mod.ts";
+import type { Journal } from "../ports/journal.ts";
 import type { JournalPlugin } from "../registry.ts";
 import { SoloJournal } from "../server/solo_journal.ts";
 import { messagesOnly } from "../store/mod.ts";
@@ -11,6 +12,7 @@ export const soloJournal: JournalPlugin = {
   open({ onFatal }) {
     return new SoloJournal({ firstIndex: 1, onFatal: (failure) => onFatal(failure.message, 1) });
   },
+  describe: () => [],
 };
 
 export const raftJournal: JournalPlugin = {
@@ -26,7 +28,20 @@ export const raftJournal: JournalPlugin = {
       { openBus: (role) => nats.connect(role), files, clock, random, log, onFatal },
     );
   },
+  describe({ streaming }, journal) {
+    const peers = streaming.cluster.peers ?? [];
+    return [
+      `Cluster Node ID : ${journal.nodeId}`,
+      `Cluster Log Path: ${directoryOf(journal)}`,
+      ...(peers.length === 0 ? [] : ["Cluster known peers:", ...peers.map((peer, i) => `peer ${i + 1}: "${peer}"`)]),
+    ];
+  },
 };
+
+/** The journal's directory, where it has one. */
+function directoryOf(journal: Journal): string {
+  return journal instanceof RaftJournal ? journal.logPath : "";
+}
 
 /** What is assumed before the store is read. */
 const NEW_STORE: RaftOptions["store"] = { recovered: false, nodeId: "" };
