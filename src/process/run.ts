@@ -1,5 +1,5 @@
 /** One server as one process: its log, its signals, its exit code (spec cli-config-monitoring, sections 3 and 4). */
-import { checkFiles, checkStart, type Options, type ReloadResult, type StartRefusal } from "../config/mod.ts";
+import { checkFiles, checkStart, type Options, type ReloadResult, type StartRefusal, VERSION } from "../config/mod.ts";
 import type { System } from "../registry.ts";
 import { openServerLog } from "./logging.ts";
 import { startMonitor } from "./monitor.ts";
@@ -44,7 +44,7 @@ export async function runProcess({ options, warnings, reread }: ProcessRequest):
   if (log === undefined) return ExitCode.failed;
   for (const warning of warnings) log.streaming.warn(warning);
   const refusal = checkStart(options) ?? checkFiles(options, readText);
-  if (refusal !== undefined) return await refuse(refusal, log);
+  if (refusal !== undefined) return await refuse(refusal, options, log);
   const ended = Promise.withResolvers<number>();
   const reloading = new Reloading(options, reread, log);
   const files = new ProcessFiles(options, log.nats);
@@ -71,7 +71,8 @@ export async function runProcess({ options, warnings, reread }: ProcessRequest):
 }
 
 /** The line names its own part of the server already. */
-async function refuse({ line, hint }: StartRefusal, log: ServerLog): Promise<number> {
+async function refuse({ line, hint }: StartRefusal, options: Options, log: ServerLog): Promise<number> {
+  log.streaming.notice(`Starting nats-streaming-server[${options.streaming.clusterId}] version ${VERSION}`);
   if (hint !== undefined) log.streaming.warn(hint);
   log.nats.fatal(line);
   await log.close();
