@@ -30,7 +30,8 @@ export type Role = "Leader" | "Follower" | "Candidate" | "Shutdown";
 /** What a journal is plugged into: the state that follows the agreed operations. */
 export interface Replica {
   /**
-   * Records and applies operations that were agreed upon at `index`, in order; one outcome each. Called again only after
+   * Records and applies operations that were agreed upon at `index`, in order; one outcome each. Several agreements that
+   * hold nothing but publishes may come in one call, under the index of the last. Called again only after
    * it has answered. Rejects with StoreFailed: nothing of these operations took effect, and the journal decides (alone:
    * refuse the clients; in a cluster: stop the node).
    */

@@ -3,21 +3,31 @@ import type { Clock } from "../ports/clock.ts";
 import type { Replica } from "../ports/journal.ts";
 import { StoreFailed } from "../ports/store.ts";
 import { decodeFacts, decodeOperations } from "../protocol/operation_codec.ts";
+import type { Operation } from "../protocol/operations.ts";
 import type { Outcome } from "../protocol/outcomes.ts";
 import { isLater, type Millis } from "../protocol/units.ts";
-import type { Entry, MembershipAt } from "./core/mod.ts";
+import { type Entry, entryBytes, type MembershipAt } from "./core/mod.ts";
 import type { Proposals } from "./proposals.ts";
 
 export interface ApplyingEvents {
-  /** Everything up to this entry is applied. */
-  applied(entry: Entry): void;
+  /** Everything up to this entry is applied: `count` more entries, which hold `bytes`. */
+  applied(entry: Entry, count: number, bytes: number): void;
   /** The store has no room (`true`), or has it again. */
   full(full: boolean): void;
   /** An entry cannot be applied: this node's state cannot be trusted any more. */
   failed(error: unknown): void;
 }
 
+/** An entry and the operations in it. */
+interface Applied {
+  readonly entry: Entry;
+  readonly operations: readonly Operation[];
+}
+
 const RETRY: Millis = 500;
+/** So much is applied with one flush of the store at most. */
+const RUN_ENTRIES = 256;
+const RUN_BYTES = 1024 * 1024;
 
 export class Applying {
   readonly #replica: Replica;
@@ -89,16 +99,16 @@ export class Applying {
   async #loop(): Promise<void> {
     try {
       while (this.#next < this.#queue.length && !this.#held && !this.#stopped) {
-        const entry = this.#queue[this.#next]!;
-        const later = this.#apply(entry);
+        const run = this.#nextRun();
+        const later = this.#apply(run);
         if (later !== undefined && !await later) continue;
         if (this.#stopped) return;
-        this.#next++;
+        this.#next += run.length;
         if (this.#next === this.#queue.length || this.#next >= 1024) {
           this.#queue = this.#queue.slice(this.#next);
           this.#next = 0;
         }
-        this.#done(entry);
+        this.#done(run);
       }
     } catch (error) {
       if (!this.#stopped) this.#events.failed(error);
@@ -109,20 +119,40 @@ export class Applying {
     }
   }
 
-  #done(entry: Entry): void {
-    this.#applied = entry.index;
-    this.#events.applied(entry);
+  #done(run: readonly Applied[]): void {
+    const last = run[run.length - 1]!.entry;
+    this.#applied = last.index;
+    this.#events.applied(last, run.length, run.reduce((sum, { entry }) => sum + entryBytes(entry), 0));
     if (this.#awaiting.length === 0) return;
     const awaiting = this.#awaiting;
-    this.#awaiting = awaiting.filter(({ index }) => index > entry.index);
-    for (const { index, resolve } of awaiting) if (index <= entry.index) resolve();
+    this.#awaiting = awaiting.filter(({ index }) => index > last.index);
+    for (const { index, resolve } of awaiting) if (index <= last.index) resolve();
   }
 
-  /** A promise when it takes time; it answers whether the entry is done, or has to be tried again. */
-  #apply(entry: Entry): Promise<boolean> | undefined {
+  /** The next entry, or several that hold nothing but messages: these are stored with one flush. */
+  #nextRun(): Applied[] {
+    const run: Applied[] = [];
+    let bytes = 0;
+    for (let at = this.#next; at < this.#queue.length && run.length < RUN_ENTRIES && bytes < RUN_BYTES; at++) {
+      const entry = this.#queue[at]!;
+      const operations = entry.kind === "operations"
+        ? this.#proposals.operations(entry.index, entry.term) ?? decodeOperations(entry.payload)
+        : [];
+      const onlyMessages = operations.length > 0 && operations.every((operation) => operation.kind === "publish");
+      if (run.length > 0 && !onlyMessages) break;
+      run.push({ entry, operations });
+      bytes += entryBytes(entry);
+      if (!onlyMessages) break;
+    }
+    return run;
+  }
+
+  /** A promise when it takes time; it answers whether the run is done, or has to be tried again. */
+  #apply(run: readonly Applied[]): Promise<boolean> | undefined {
+    const { entry } = run[0]!;
     switch (entry.kind) {
       case "operations":
-        return this.#applyOperations(entry.index, entry.term, entry.payload);
+        return this.#applyOperations(run);
       case "facts":
         if (!this.#proposals.isOwnReport(entry.index, entry.term)) this.#replica.learn(decodeFacts(entry.payload));
         break;
@@ -136,24 +166,33 @@ export class Applying {
     return undefined;
   }
 
-  #applyOperations(index: number, term: number, payload: Uint8Array): Promise<boolean> | undefined {
-    const operations = this.#proposals.operations(index, term) ?? decodeOperations(payload);
+  #applyOperations(run: readonly Applied[]): Promise<boolean> | undefined {
+    const operations = run.length === 1 ? run[0]!.operations : run.flatMap((each) => each.operations);
     try {
-      const outcomes = this.#replica.apply(operations, index);
-      if (isLater(outcomes)) return this.#await(outcomes, index, term);
-      this.#proposals.applied(index, term, outcomes);
+      const outcomes = this.#replica.apply(operations, run[run.length - 1]!.entry.index);
+      if (isLater(outcomes)) return this.#await(outcomes, run);
+      this.#answer(run, outcomes);
       return undefined;
     } catch (error) {
       return this.#waitForSpace(error);
     }
   }
 
-  async #await(outcomes: Promise<readonly Outcome[]>, index: number, term: number): Promise<boolean> {
+  async #await(outcomes: Promise<readonly Outcome[]>, run: readonly Applied[]): Promise<boolean> {
     try {
-      this.#proposals.applied(index, term, await outcomes);
+      this.#answer(run, await outcomes);
       return true;
     } catch (error) {
       return await this.#waitForSpace(error);
+    }
+  }
+
+  #answer(run: readonly Applied[], outcomes: readonly Outcome[]): void {
+    let at = 0;
+    for (const { entry, operations } of run) {
+      const own = run.length === 1 ? outcomes : outcomes.slice(at, at + operations.length);
+      at += operations.length;
+      this.#proposals.applied(entry.index, entry.term, own);
     }
   }
 

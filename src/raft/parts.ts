@@ -72,9 +72,9 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
   const identity = () => directory.member.identity;
   const node = makeNode(context, summary, (from, mark) => snapshotting.install(from, mark));
   const applying = new Applying(replica, context.proposals, clock, firstMembership(summary, member.founders), {
-    applied(entry) {
+    applied(entry, count, bytes) {
       node.applied(entry);
-      snapshotting.applied(entry);
+      snapshotting.applied(entry, count, bytes);
     },
     full: (full) => node.setDisk("store", full ? "full" : "ok"),
     failed,

@@ -68,10 +68,10 @@ export class Snapshotting {
     applying.release();
   }
 
-  /** An entry was applied: takes a snapshot when enough came together. */
-  applied(entry: Entry): void {
-    this.#entries++;
-    if (entry.kind === "operations" || entry.kind === "facts") this.#bytes += entry.payload.length;
+  /** Entries up to this one were applied: takes a snapshot when enough came together. */
+  applied(entry: Entry, count: number, bytes: number): void {
+    this.#entries += count;
+    this.#bytes += bytes;
     if (this.#busy || (this.#entries < this.#entriesLimit && this.#bytes < this.#bytesLimit)) return;
     void this.take(entry.index);
   }
