@@ -37,7 +37,7 @@ export interface RealNatsServer {
   readonly pid: number;
   /** The monitoring port, where the configuration asks for one; 0 otherwise. */
   readonly monitorPort: number;
-  /** Waits for the process to end. */
+  /** Ends the process and waits for that. Idempotent. */
   stop(signal?: Deno.Signal): Promise<void>;
 }
 
@@ -64,12 +64,14 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const output = new Response(process.stderr).text();
   let ended = false;
   process.status.then(() => ended = true);
-  const stop = async (signal: Deno.Signal = "SIGKILL") => {
+  let stopped: Promise<void> | undefined;
+  const end = async (signal: Deno.Signal) => {
     if (!ended) process.kill(signal);
     await process.status;
     await output;
     await Deno.remove(folder, { recursive: true });
   };
+  const stop = (signal: Deno.Signal = "SIGKILL") => stopped ??= end(signal);
   const file = `${folder}/nats-server_${process.pid}.ports`;
   for (let tries = 0; tries < 500; tries++) {
     const ports = await portsIn(file);
