@@ -1,7 +1,6 @@
 /** Options → agreement: alone, or with the other nodes of a cluster. */
 import type { Options } from "../config/mod.ts";
-import { checkOptions, openRaftJournal, RaftJournal, type RaftOptions } from "../raft/mod.ts";
-import type { Journal } from "../ports/journal.ts";
+import { checkOptions, openRaftJournal, type RaftOptions } from "../raft/mod.ts";
 import type { JournalPlugin } from "../registry.ts";
 import { SoloJournal } from "../server/solo_journal.ts";
 import { messagesOnly } from "../store/mod.ts";
@@ -32,16 +31,11 @@ export const raftJournal: JournalPlugin = {
     const peers = streaming.cluster.peers ?? [];
     return [
       `Cluster Node ID : ${journal.nodeId}`,
-      `Cluster Log Path: ${directoryOf(journal)}`,
+      `Cluster Log Path: ${streaming.cluster.logPath || `${streaming.clusterId}/${journal.nodeId}`}`,
       ...(peers.length === 0 ? [] : ["Cluster known peers:", ...peers.map((peer, i) => `peer ${i + 1}: "${peer}"`)]),
     ];
   },
 };
-
-/** The journal's directory, where it has one. */
-function directoryOf(journal: Journal): string {
-  return journal instanceof RaftJournal ? journal.logPath : "";
-}
 
 /** What is assumed before the store is read. */
 const NEW_STORE: RaftOptions["store"] = { recovered: false, nodeId: "" };
