@@ -92,7 +92,7 @@ export interface VoteReply extends VoteAnswer {
 /** Entries that follow `prevIndex`, which holds an entry of `prevTerm` (L1). May be empty. */
 export interface Append extends Header {
   readonly kind: "append";
-  /** Counts the appends from this leader to this member. */
+  /** Counts the appends of this leader. */
   readonly sequence: number;
   readonly prevIndex: number;
   readonly prevTerm: number;

@@ -39,6 +39,8 @@ export class NodeState {
   /** A leader of whom this node has reason to think that it is gone (E7). */
   goneLeader: NodeId = "";
 
+  /** Of the last append sent, to whomever: a member that left and came back must not take an old answer for a new one. */
+  lastSequence = 0;
   electable = true;
   distrustLog: boolean;
   /** This node said goodbye. */

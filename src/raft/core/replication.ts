@@ -45,7 +45,7 @@ function sendOne(state: NodeState, peer: Progress): boolean {
 
 function sendAppend(state: NodeState, peer: Progress, prevTerm: number, entries: Append["entries"]): void {
   const { commit } = state.log;
-  const sequence = ++peer.sequence;
+  const sequence = peer.sequence = ++state.lastSequence;
   state.tell(peer.id, { kind: "append", sequence, prevIndex: peer.next - 1, prevTerm, commit, entries });
   peer.sent(entries, commit);
 }
