@@ -8,14 +8,14 @@ import {
   type Store,
   StoreFailed,
 } from "../../ports/store.ts";
-import type { Millis } from "../../protocol/units.ts";
+import { isLater, type Millis } from "../../protocol/units.ts";
 import { type ClientInfo, ServerInfo } from "../../protocol/stored_records.ts";
 import { defaultLimits, type ResolvedLimits, resolveLimits, type StoreLimits } from "../limits.ts";
 import { Checksum } from "./checksum.ts";
 import { ClientsLog } from "./clients_log.ts";
 import { type FileContext, type FileStorePorts, join } from "./context.ts";
 import { FileMessageLog } from "./message_log.ts";
-import { createFile, type FileHandle, OpenFiles } from "./open_files.ts";
+import { type FileHandle, OpenFiles } from "./open_files.ts";
 import { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./options.ts";
 import { ReadCaches } from "./read_cache.ts";
 import { encodeRecord } from "./record.ts";
@@ -105,6 +105,7 @@ class FileStore implements Store {
   #lock: FileLock | undefined;
   #marked = false;
   #closing: Promise<void> | undefined;
+  #maintaining: Promise<void> | undefined;
   #syncedAt: Millis | undefined;
 
   constructor(context: FileContext, limits: ResolvedLimits) {
@@ -136,7 +137,7 @@ class FileStore implements Store {
   async recover(): Promise<RecoveredState | undefined> {
     this.#needLock();
     const { ports: { files }, options } = this.#context;
-    this.#context.unclean ||= files.exists(this.#path(OPEN_MARK));
+    if (!this.#marked) this.#context.unclean = files.exists(this.#path(OPEN_MARK));
     const info = this.#guard(() => recoverServerInfo(this.#serverFile, this.#context));
     this.#guard(() => openClients(this.#clients, this.#context));
     const names = this.#guard(() =>
@@ -203,10 +204,10 @@ class FileStore implements Store {
   init(info: ServerInfo): void {
     this.#needLock();
     this.#guard(() => {
-      const { ports: { files }, options: { directory, sync }, checksum } = this.#context;
+      const { ports: { files }, options: { directory, sync }, checksum, openFiles } = this.#context;
       this.#serverFile.close();
-      createFile(files, this.#serverFile.path, sync, encodeRecord(0, ServerInfo.encode(info), checksum));
-      if (!files.exists(this.#clients.handle.path)) createFile(files, this.#clients.handle.path, sync);
+      openFiles.create(this.#serverFile.path, sync, encodeRecord(0, ServerInfo.encode(info), checksum));
+      if (!files.exists(this.#clients.handle.path)) openFiles.create(this.#clients.handle.path, sync);
       if (sync) files.syncDirectory(directory);
     });
     this.#mark();
@@ -231,10 +232,10 @@ class FileStore implements Store {
   }
 
   #makeChannelDirectory(directory: string, subscriptions: string): void {
-    const { ports: { files }, options } = this.#context;
+    const { ports: { files }, options, openFiles } = this.#context;
     try {
       files.makeDirectory(directory);
-      createFile(files, subscriptions, options.sync);
+      openFiles.create(subscriptions, options.sync);
       if (!options.sync) return;
       files.syncDirectory(directory);
       files.syncDirectory(options.directory);
@@ -247,6 +248,7 @@ class FileStore implements Store {
   async deleteChannel(name: string): Promise<void> {
     const channel = this.#channels.get(name);
     if (channel === undefined) throw new StoreFailed("refused", "not found");
+    await this.#maintaining?.catch(() => {});
     await channel.messages.settle();
     await channel.subscriptions.settle();
     this.#guard(() => {
@@ -267,12 +269,17 @@ class FileStore implements Store {
     this.#clients.remove(id);
   }
 
-  async maintain(now: Millis): Promise<void> {
-    if (this.#closing !== undefined) return;
+  maintain(now: Millis): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
+    return this.#maintaining ??= this.#maintain(now).finally(() => this.#maintaining = undefined);
+  }
+
+  async #maintain(now: Millis): Promise<void> {
     this.#context.tick = this.#context.ports.clock.wall();
-    for (const { messages, subscriptions } of this.#channels.values()) {
+    for (const { messages, subscriptions } of [...this.#channels.values()]) {
       messages.maintain(now);
-      await subscriptions.maintain(now);
+      const compacting = subscriptions.compactIfDue(now);
+      if (isLater(compacting)) await compacting;
     }
     this.#clients.compactIfDue(now);
     const { autoSync } = this.#context.options;
@@ -303,6 +310,7 @@ class FileStore implements Store {
 
   async #close(): Promise<void> {
     const failures: unknown[] = [];
+    await this.#maintaining?.catch((error) => failures.push(error));
     try {
       if (this.#context.syncing.failure === undefined) {
         await this.#syncAll();

@@ -315,11 +315,9 @@ export class FileMessageLog implements MessageLog, Flushable {
       if (isFile && /^msgs\..*\./.test(name)) files.remove(join(this.directory, name));
     }
     if (this.context.options.sync) files.syncDirectory(this.directory);
-    this.#slices = [];
     this.#numbered = restartAt > 0 ? restartAt - 1 : 0;
     this.#floor = 0;
     this.#recount(0);
-    this.#setDirty();
   }
 
   /** Leaves the files as the reference would: without room for more. Throws FileFailed. */
@@ -330,9 +328,11 @@ export class FileMessageLog implements MessageLog, Flushable {
   /** Closes files and forgets what is in memory, flushed or not. */
   release(): void {
     for (const slice of [...this.#slices, ...this.#doomed]) slice.close();
+    this.#slices = [];
     this.#doomed = [];
     this.#tail.clear();
     this.#cache.clear();
+    this.#setDirty();
   }
 
   /** Frees what has not been used lately. */

@@ -118,12 +118,25 @@ export class OpenFiles {
   }
 
   #openFile(path: string): OpenFile {
+    return this.#withRoom(() => this.#files.open(path, { mode: "existing" }));
+  }
+
+  /** Tries again with fewer open files if there are too many. */
+  #withRoom<T>(open: () => T): T {
     try {
-      return this.#files.open(path, { mode: "existing" });
+      return open();
     } catch (error) {
       if (!(error instanceof FileFailed && error.code === "too-many-open") || !this.#closeOldest(ROOM)) throw error;
-      return this.#files.open(path, { mode: "existing" });
+      return open();
     }
+  }
+
+  /**
+   * Makes a file that holds its version and `content`, replacing any, in one step: it is never seen half written. With `sync` its
+   * bytes are on the disk; syncing the directory is left to the caller.
+   */
+  create(path: string, sync: boolean, content?: Uint8Array): void {
+    this.#withRoom(() => createFile(this.#files, path, sync, content));
   }
 
   /** Closes up to `count` of those that were used longest ago; `false` if none could be. */
@@ -162,11 +175,7 @@ export function checkVersion(file: OpenFile): void {
   if (problem !== undefined) throw new StoreFailed("corrupt", problem, { cause: `file "${file.path}", offset 0` });
 }
 
-/**
- * Makes a file that holds its version and `content`, replacing any, in one step: it is never seen half written. With
- * `sync` its bytes are on the disk; syncing the directory is left to the caller.
- */
-export function createFile(files: Files, path: string, sync: boolean, content?: Uint8Array): void {
+function createFile(files: Files, path: string, sync: boolean, content?: Uint8Array): void {
   const temporary = `${path}.new`;
   try {
     const file = files.open(temporary, { mode: "empty" });

@@ -6,7 +6,7 @@ import { ServerInfo } from "../../protocol/stored_records.ts";
 import { ClientReplay, type ClientsLog } from "./clients_log.ts";
 import { type FileContext, join } from "./context.ts";
 import { FileMessageLog } from "./message_log.ts";
-import { createFile, type FileHandle } from "./open_files.ts";
+import type { FileHandle } from "./open_files.ts";
 import { crcProblem, HEADER_SIZE, RecordScanner, VERSION_SIZE } from "./record.ts";
 import { replayRecords } from "./record_recovery.ts";
 import { Slice } from "./slice.ts";
@@ -79,7 +79,7 @@ export function recoverClients(clients: ClientsLog, context: FileContext): Clien
 /** Opens a file, made with its version if it is missing. `describe` makes the error's text. */
 function openOrCreate(handle: FileHandle, context: FileContext, describe: (problem: string) => string): void {
   try {
-    if (!context.ports.files.exists(handle.path)) createFile(context.ports.files, handle.path, context.options.sync);
+    if (!context.ports.files.exists(handle.path)) context.openFiles.create(handle.path, context.options.sync);
     void handle.file;
   } catch (error) {
     throw failed(describe, error);
@@ -122,7 +122,7 @@ function recoverMessages(messages: FileMessageLog, slices: Slice[], context: Fil
       };
       void opening(slice.data).file;
       const hadIndex = names.has(`msgs.${slice.number}.idx`);
-      if (!hadIndex) createFile(files, slice.index.path, context.options.sync);
+      if (!hadIndex) context.openFiles.create(slice.index.path, context.options.sync);
       void opening(slice.index).file;
       recoverSlice(slice, hadIndex, context);
       slice.close();

@@ -3,7 +3,7 @@ import type { Nanos, Offset, Sequence } from "../../protocol/units.ts";
 import { MessageBlock, WORDS } from "../message_block.ts";
 import { type FileContext, join } from "./context.ts";
 import { ENTRY_SIZE, entryBytes } from "./message_index.ts";
-import { createFile, type FileHandle } from "./open_files.ts";
+import type { FileHandle } from "./open_files.ts";
 import { HEADER_SIZE, VERSION_SIZE } from "./record.ts";
 
 /** Accounting: bytes that a message takes beyond its payload. */
@@ -139,10 +139,10 @@ export class Slice implements Extent {
 
   /** Makes both files, replacing what a broken slice left under their names. */
   create(): void {
-    const { ports: { files }, options: { sync } } = this.#context;
-    createFile(files, this.index.path, sync);
+    const { ports: { files }, options: { sync }, openFiles } = this.#context;
+    openFiles.create(this.index.path, sync);
     try {
-      createFile(files, this.data.path, sync);
+      openFiles.create(this.data.path, sync);
     } catch (error) {
       files.remove(this.index.path);
       throw error;

@@ -214,10 +214,6 @@ export class FileSubscriptionsLog implements SubscriptionLog, Flushable {
     if (file.size() > this.#end) file.truncate(this.#end);
   }
 
-  maintain(now: Millis): Awaitable<void> {
-    return this.compactIfDue(now);
-  }
-
   /** Where the records in the file end. */
   get end(): Offset {
     return this.#end;

@@ -82,9 +82,9 @@ export class Syncing {
     this.#average += (took - this.#average) * WEIGHT;
   }
 
-  /** A write failed: `full` leaves the store usable, all else ends it. */
+  /** A write failed: for lack of room or of descriptors it may go better later; all else ends the store. */
   writeFailed(error: unknown): unknown {
-    if (error instanceof FileFailed && error.code === "full") {
+    if (error instanceof FileFailed && (error.code === "full" || error.code === "too-many-open")) {
       return new StoreFailed("full", error.message, { cause: error });
     }
     if (error instanceof FileFailed) return this.#end(error);
