@@ -22,7 +22,6 @@ export class Reloading {
     if (streaming.natsServer !== "" && !isMonitored) return this.#log.nats.warn(RELOAD_EXTERNAL);
     const result = this.#reread(this.#inUse);
     if (result.kind === "refused") return this.#log.nats.error(result.line);
-    this.#inUse = result.options;
     this.#apply(result, server).catch((error: unknown) => {
       this.#log.streaming.error(`Reload: ${error instanceof Error ? error.message : error}`);
     });
@@ -30,6 +29,7 @@ export class Reloading {
 
   async #apply({ options, changed, warnings, lines }: ReloadApplied, server: RunningServer): Promise<void> {
     if (changed.includes("logging")) this.#log.change(await logSettings(options));
+    this.#inUse = options;
     for (const warning of warnings) this.#log.streaming.warn(warning);
     await server.reload(options);
     for (const line of [...lines, RELOADED]) this.#log.nats.notice(line);
