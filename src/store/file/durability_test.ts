@@ -144,7 +144,7 @@ Deno.test("a full disk refuses what is new, keeps what is old, and resumes when 
   await foo.messages.flush();
   for (let attempt = 0; attempt < 3; attempt++) {
     leaveRoom(place, attempt * 30);
-    put(foo.messages, "foo", 11, new Uint8Array(500));
+    put(foo.messages, "foo", 11, new Uint8Array(50_000));
     put(foo.messages, "foo", 12, new Uint8Array(500));
     await assert.rejects(async () => await foo.messages.flush(), failedWith("full"));
     assert.deepEqual([foo.messages.first, foo.messages.last, foo.messages.count], [1, 10, 10]);

@@ -31,6 +31,8 @@ export class FileMessageLog implements MessageLog, Flushable {
   #slices: Slice[] = [];
   /** Slices all of whose messages are evicted; their files go when what pushed them out is safe. */
   #doomed: Slice[] = [];
+  /** Slices that were closed since the last flush. */
+  readonly #full: Slice[] = [];
   readonly #tail: Tail;
   readonly #cache: ReadCache;
   /** MsgProto field 2 of this channel: all that a message which fills a gap holds. */
@@ -120,7 +122,10 @@ export class FileMessageLog implements MessageLog, Flushable {
     if (newest !== undefined && !this.#sliceLimits.reached(newest, this.context.tick)) return newest;
     const slice = new Slice((newest?.number ?? 0) + 1, this.directory, this.context);
     slice.closeWhenIdle = false;
-    if (newest !== undefined) newest.closeWhenIdle = true;
+    if (newest !== undefined) {
+      newest.closeWhenIdle = true;
+      this.#full.push(newest);
+    }
     this.#slices.push(slice);
     if (this.#slices.length > 1 && this.#slices[0]!.liveCount === 0) this.#doomed.push(this.#slices.shift()!);
     return slice;
@@ -190,8 +195,8 @@ export class FileMessageLog implements MessageLog, Flushable {
       if (this.#doomed.includes(slice)) continue;
       yield* this.#sliceSteps(slice, extent);
       slice.flushed = extent;
-      if (slice !== this.#slices.at(-1)) slice.trimIndex();
     }
+    for (const slice of this.#full.splice(0)) slice.trim();
   }
 
   /** An entry never reaches the disk before its message does. */
@@ -322,7 +327,7 @@ export class FileMessageLog implements MessageLog, Flushable {
 
   /** Leaves the files as the reference would: without room for more. Throws FileFailed. */
   finish(): void {
-    for (const slice of this.#slices) slice.trimIndex();
+    for (const slice of this.#slices) slice.trim();
   }
 
   /** Closes files and forgets what is in memory, flushed or not. */

@@ -39,7 +39,7 @@ export function replayRecords(file: OpenFile, typed: boolean, context: FileConte
         return cutAt(file, scanner.at, context);
       }
       default:
-        if (context.unclean && endsInZeros(file, scanner)) return cutAt(file, scanner.at, context);
+        if (context.unclean && wasNeverSynced(file, scanner)) return cutAt(file, scanner.at, context);
         throw refuse(file, typed, context, scanner, found);
     }
   }
@@ -78,11 +78,12 @@ function refuse(
 }
 
 /**
- * After a power loss a write may be there in part, with zeros where the rest belongs, even if later writes are there. A record of
- * such a write ends in zeros, within what it claims to be; one that was damaged otherwise hardly ever does.
+ * After a power loss a write may be there in part, with zeros, or what a data file was filled with, where the rest belongs, even if
+ * later writes are there. A record of such a write ends in them, within what it claims to be; one that was damaged otherwise hardly
+ * ever does.
  */
-function endsInZeros(file: OpenFile, scanner: RecordScanner): boolean {
+function wasNeverSynced(file: OpenFile, scanner: RecordScanner): boolean {
   const last = new Uint8Array(1);
   file.readAt(last, Math.min(file.size(), scanner.at + HEADER_SIZE + scanner.size) - 1);
-  return last[0] === 0;
+  return last[0] === 0 || last[0] === 0xff;
 }

@@ -1,4 +1,5 @@
 /** One slice of a channel's messages: a data file and its index (spec stores, sections 3.6 and 3.7). */
+import { FileFailed, type OpenFile } from "../../ports/files.ts";
 import type { Nanos, Offset, Sequence } from "../../protocol/units.ts";
 import { MessageBlock, WORDS } from "../message_block.ts";
 import { type FileContext, join } from "./context.ts";
@@ -21,8 +22,11 @@ export interface Extent {
   readonly ordered: boolean;
 }
 
-/** How many bytes an index file grows ahead of its entries. */
+/** How many bytes an index file grows ahead of its entries; a data file at least as many as it has, up to the filling. */
 const MIN_AHEAD = 4096, MAX_AHEAD = 64 * 1024;
+/** Larger writes are not worth growing a data file ahead. */
+const SMALL_WRITE = 32 * 1024;
+const FILLING = new Uint8Array(256 * 1024).fill(0xff);
 
 const NOTHING: Extent = { last: 0, records: 0, bytes: 0, end: VERSION_SIZE, latest: 0n, lastTime: 0n, ordered: true };
 
@@ -71,8 +75,9 @@ export class Slice implements Extent {
   /** Length of the data file where that is beyond {@link end}: the rest is dead and is cut before the first append. */
   physicalEnd: Offset = VERSION_SIZE;
 
-  /** Length of the index file where that is beyond its entries. */
+  /** Length of the index file where that is beyond its entries, and of the data file where it was filled. */
   #allocated: Offset = 0;
+  #dataAhead: Offset = 0;
   readonly #context: FileContext;
 
   constructor(readonly number: number, readonly directory: string, context: FileContext) {
@@ -156,11 +161,26 @@ export class Slice implements Extent {
     const until = Math.min(block.end, end - block.base);
     if (until <= block.writtenData) return;
     if (!this.created) this.create();
-    if (this.physicalEnd > block.base + block.writtenData) this.data.file.truncate(block.base + block.writtenData);
+    const at = block.base + block.writtenData;
+    if (this.physicalEnd > at && this.physicalEnd !== this.#dataAhead) {
+      this.data.file.truncate(at);
+      this.physicalEnd = at;
+    }
     this.data.unsynced = true;
-    this.data.file.writeAt(block.data.subarray(block.writtenData, until), block.base + block.writtenData);
+    this.data.file.writeAt(block.data.subarray(block.writtenData, until), at);
+    this.physicalEnd = Math.max(this.physicalEnd, block.base + until);
+    if (this.#context.options.sync && until - block.writtenData <= SMALL_WRITE) this.#growData(block.base + until);
     block.writtenData = until;
-    this.physicalEnd = block.base + until;
+  }
+
+  /**
+   * Fills the data file beyond `end`, where messages come in small batches: syncing it is cheaper while it does not grow. The
+   * filling reads as a record that is cut short.
+   */
+  #growData(end: Offset): void {
+    if (end < this.#dataAhead) return;
+    const ahead = Math.min(Math.max(end, MIN_AHEAD), FILLING.length);
+    if (fill(this.data.file, FILLING.subarray(0, ahead), end)) this.physicalEnd = this.#dataAhead = end + ahead;
   }
 
   /** Writes the entries of `block` up to sequence `last` that are not in the index file yet. */
@@ -183,16 +203,17 @@ export class Slice implements Extent {
     const ahead = Math.min(Math.max(end, MIN_AHEAD), MAX_AHEAD) / ENTRY_SIZE | 0;
     // What stands before `at` are entries: of a recovered slice they were not allocated here.
     const from = Math.max(this.#allocated, at);
-    this.#allocated = end + ahead * ENTRY_SIZE;
-    this.index.file.writeAt(new Uint8Array(this.#allocated - from), from);
+    const until = end + ahead * ENTRY_SIZE;
+    if (fill(this.index.file, new Uint8Array(until - from), from)) this.#allocated = until;
   }
 
-  /** Cuts the zeros beyond the entries off again: nothing more is going to be appended. Throws FileFailed. */
-  trimIndex(): void {
-    const end = VERSION_SIZE + this.flushed.records * ENTRY_SIZE;
-    if (this.#allocated <= end || !this.created || this.dirty) return;
-    this.index.file.truncate(end);
-    this.#allocated = 0;
+  /** Cuts off what was filled beyond messages and entries: nothing more is going to be appended. Throws FileFailed. */
+  trim(): void {
+    if (!this.created || this.dirty) return;
+    const end = VERSION_SIZE + this.records * ENTRY_SIZE;
+    if (this.#allocated > end) this.index.file.truncate(end);
+    if (this.#dataAhead > this.end) this.data.file.truncate(this.physicalEnd = this.end);
+    this.#allocated = this.#dataAhead = 0;
   }
 
   /** Goes back to what was flushed: the files are cut there. Throws FileFailed. */
@@ -205,7 +226,7 @@ export class Slice implements Extent {
     this.physicalEnd = end;
     const entriesEnd = VERSION_SIZE + records * ENTRY_SIZE;
     if (this.index.file.size() > entriesEnd) this.index.file.truncate(entriesEnd);
-    this.#allocated = 0;
+    this.#allocated = this.#dataAhead = 0;
   }
 
   /** Closes the files and removes them, or hands them to the archive script. */
@@ -245,5 +266,17 @@ export class Slice implements Extent {
   close(): void {
     this.data.close();
     this.index.close();
+  }
+}
+
+/** Lets a file grow; `false` if the disk has no room for what is only to make syncing cheaper. Throws FileFailed for other reasons. */
+function fill(file: OpenFile, bytes: Uint8Array, at: Offset): boolean {
+  try {
+    file.writeAt(bytes, at);
+    return true;
+  } catch (error) {
+    if (!(error instanceof FileFailed && error.code === "full")) throw error;
+    file.truncate(at);
+    return false;
   }
 }
