@@ -1,19 +1,24 @@
 /** An existing NATS server: options → client connections. */
-import type { Options, StreamingOptions } from "../config/mod.ts";
+import type { Options } from "../config/mod.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import { type ClientBusOptions, connectBus, serverUrls } from "../nats/client/mod.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import type { BusPlugin, Nats, System } from "../registry.ts";
 import { optionalTextFile } from "./texts.ts";
 
+const UNVERIFIED = "TLS certificate chain and hostname will not be verified. DO NOT USE IN PRODUCTION!";
+
 export const externalNats: BusPlugin = {
   async start(options, system): Promise<Nats> {
     const { streaming } = options;
-    const base = clientOptions(streaming, system);
+    const base = clientOptions(options, system);
+    let warned = !streaming.tls.insecure;
     const buses: MessageBus[] = [];
     const connect = async (role: string) => {
       const bus = await open({ ...base, name: `_NSS-${streaming.clusterId}-${role}` }, system);
       buses.push(bus);
+      if (!warned) system.log.warn(UNVERIFIED);
+      warned = true;
       return bus;
     };
     return {
@@ -36,15 +41,17 @@ async function open(options: ClientBusOptions, { network, clock, random, log }: 
   }
 }
 
-function clientOptions(streaming: StreamingOptions, { files }: System): Omit<ClientBusOptions, "name"> {
+function clientOptions({ nats, streaming }: Options, { files }: System): Omit<ClientBusOptions, "name"> {
   const { tls } = streaming;
+  // `-user` and its like come first (spec cli-config-monitoring, section 7).
+  const { user, password } = nats.user === "" ? { user: streaming.username, password: streaming.password } : nats;
   const secured = streaming.secure || tls.clientCert !== "" || tls.clientCa !== "" || tls.insecure ||
     tls.serverName !== "";
   return {
     servers: serverUrls(streaming.natsServer),
-    user: streaming.username || undefined,
-    password: streaming.password || undefined,
-    token: streaming.token || undefined,
+    user: user || undefined,
+    password: password || undefined,
+    token: nats.token || streaming.token || undefined,
     credentials: optionalTextFile(files, streaming.credentials, "credentials"),
     nkeySeed: optionalTextFile(files, streaming.nkeySeedFile, "nkey seed"),
     ...(secured

@@ -42,6 +42,9 @@ scenario("users, a token, an nkey and credentials are what the server says they 
     launch(world, "by-creds", `${to(operator.port)} credentials: "${world.folder}/user.creds"`),
   ];
   for (const server of servers) await server.line(ready);
+  // What the flags say comes before the file.
+  const flags = ["-nats_server", `nats://127.0.0.1:${users.port}`, "-cid", "by-flags", "-user", "me", "-pass", "pw"];
+  await world.launch(flags).line(ready);
   const refused = launch(world, "refused", `${to(users.port)} username: me, password: wrong`);
   await refused.line(/\[FTL\] STREAM: Failed to start: nats: Authorization Violation$/);
   assert.equal(await refused.exit(), 1);
@@ -54,6 +57,15 @@ scenario("mutual TLS; without the authority the start fails and says why", async
   const [clientCert, clientKey] = [certificatePath("client.pem"), certificatePath("client.key")];
   const tls = `tls { client_ca: "${ca}", client_cert: "${clientCert}", client_key: "${clientKey}" }`;
   await launch(world, "trusting", url + tls).line(ready);
+  const careless = launch(
+    world,
+    "careless",
+    `${url} tls { client_cert: "${clientCert}", client_key: "${clientKey}", insecure: true }`,
+  );
+  await careless.line(
+    /\[WRN\] STREAM: TLS certificate chain and hostname will not be verified. DO NOT USE IN PRODUCTION!$/,
+  );
+  await careless.line(ready);
   const strict = launch(world, "strict", `${url} secure: true`);
   await strict.line(/\[FTL\] STREAM: Failed to start: x509: certificate signed by unknown authority$/);
   assert.equal(await strict.exit(), 1);
