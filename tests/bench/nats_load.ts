@@ -22,11 +22,11 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 
-/** Reads until the server has answered the last PING. */
+/** Reads until the server has answered a PING; its own pings may come before or after. */
 async function untilPong(connection: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(65_536);
   let tail = "";
-  while (!tail.endsWith("PONG\r\n")) {
+  while (!tail.includes("PONG\r\n")) {
     const n = await connection.read(buffer);
     if (n === null) throw new Error("the server hung up");
     tail = (tail + new TextDecoder().decode(buffer.subarray(Math.max(0, n - 64), n))).slice(-64);

@@ -64,7 +64,7 @@ const shared = [
   rule("ping", Verb.Ping, Shape.Ignored),
   rule("pong", Verb.Pong, Shape.Ignored),
   rule("connect", Verb.Connect, Shape.Text, 0, 1, true),
-  rule("info", Verb.Info, Shape.Text, 0, 1),
+  rule("info", Verb.Info, Shape.Text, 0, 1, true),
   rule("+ok", Verb.Ok, Shape.Ignored),
   rule("-err", Verb.Error, Shape.Text, 0, 1),
   rule("pub", Verb.Publish, Shape.Payload, 2, 3),

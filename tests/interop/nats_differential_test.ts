@@ -1,0 +1,115 @@
+/** Random sessions on one connection, held at once with the embedded server and the real one: both must answer alike. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { natsServerPath, startNatsServer } from "../support/nats_server.ts";
+import { RawNatsClient } from "../support/raw_nats_client.ts";
+import { startEmbedded } from "../support/embedded_nats.ts";
+
+const subject = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom("a", "a.b", "a.*", "a.>", "*", ">", "a.b.c", "*.b", "inbox.1", "A") },
+  { weight: 2, arbitrary: fc.constantFrom("a..b", ".a", "a.", "a.>.b", "a*", "**", ">.a", "a.>b", "$SYS.a", "é") },
+);
+const reply = fc.constantFrom("", "", "inbox.1", "r", "a..b", "_R_.x", "$JS.ACK.x", "_GR_.x");
+const blank = fc.constantFrom(" ", " ", " ", "  ", "\t", " \t ");
+const end = fc.constantFrom("\r\n", "\r\n", "\r\n", "\n", " \r\n");
+const sid = fc.constantFrom("1", "2", "3", "x", "abc");
+const payload = fc.constantFrom("", "x", "hello", "PIN\r\n", "\r\n", "MSG a 1 1");
+
+function line(...parts: fc.Arbitrary<string>[]): fc.Arbitrary<string> {
+  return fc.tuple(blank, end, ...parts).map(([gap, last, ...words]) => words.filter((w) => w !== "").join(gap) + last);
+}
+
+const publish = fc.tuple(line(fc.constantFrom("PUB", "pub", "Pub"), subject, reply, fc.constant("#")), payload)
+  .map(([start, body]) => `${start.replace("#", String(body.length))}${body}\r\n`);
+const publishWithHeader = fc.tuple(
+  line(fc.constantFrom("HPUB", "hpub"), subject, reply, fc.constant("12"), fc.constant("#")),
+  payload,
+)
+  .map(([start, body]) => `${start.replace("#", String(12 + body.length))}NATS/1.0\r\n\r\n${body}\r\n`);
+const subscribe = line(fc.constantFrom("SUB", "sub"), subject, sid);
+const unsubscribe = line(
+  fc.constantFrom("UNSUB", "unsub"),
+  sid,
+  fc.constantFrom("", "", "1", "2", "5", "0", "x", "-1"),
+);
+const connect = fc.record({
+  verbose: fc.boolean(),
+  pedantic: fc.boolean(),
+  echo: fc.boolean(),
+  headers: fc.boolean(),
+  no_responders: fc.boolean(),
+  protocol: fc.constantFrom(0, 1),
+}, { requiredKeys: [] }).map((options) => `CONNECT ${JSON.stringify(options)}\r\n`);
+const odd = fc.constantFrom(
+  "PUB a\r\n",
+  "PUB a 1\r\nxy\r\n",
+  "SUB a\r\n",
+  "UNSUB\r\n",
+  "HPUB a 5 2\r\nxx\r\n",
+  "+OK\r\n",
+  "-ERR x\r\n",
+  "INFO {}\r\n",
+  "INFO x\r\n",
+  "ping\r\n",
+  "PONG\r\n",
+  "CONNECT x\r\n",
+  "CONNECT\t{}\r\n",
+  "\r\n",
+  "X\r\n",
+  "PUB a 00001\r\nx\r\n",
+  "SUB a q q\r\n",
+  "PUB a b c d\r\n",
+  "SUB  \r\n",
+  "-ERR\r\n",
+  "INFO\r\n",
+  "PUB\r\n",
+);
+const session = fc.tuple(
+  fc.oneof({ weight: 5, arbitrary: connect }, { weight: 1, arbitrary: fc.constant("") }),
+  fc.array(
+    fc.oneof(
+      { weight: 6, arbitrary: publish },
+      { weight: 3, arbitrary: publishWithHeader },
+      { weight: 6, arbitrary: subscribe },
+      { weight: 3, arbitrary: unsubscribe },
+      { weight: 1, arbitrary: connect },
+      { weight: 1, arbitrary: odd },
+    ),
+    { maxLength: 15 },
+  ),
+).map(([start, commands]) => start + commands.join(""));
+
+async function answer(port: number, script: string): Promise<string> {
+  const client = await RawNatsClient.connect(port);
+  const text = await client.ask(script);
+  const { closed } = client;
+  await client.close();
+  // Copies of one message for several subscriptions come in any order, and any of several inboxes hears that nobody listens.
+  const anySid = text.replace(/HMSG (\S+) \S+ 16 16/g, "HMSG $1 any 16 16");
+  const frames = anySid.split(/(?=MSG |HMSG |\+OK\r\n|-ERR |PONG\r\n)/);
+  return `${frames.sort().join("|")} ${closed ? "closed" : "open"}`;
+}
+
+Deno.test({
+  name: "the embedded server answers random sessions as the real nats-server does",
+  ignore: natsServerPath === undefined,
+  fn: async () => {
+    const real = await startNatsServer();
+    const ours = await startEmbedded();
+    try {
+      await fc.assert(
+        fc.asyncProperty(session, async (script) => {
+          const [expected, actual] = await Promise.all([
+            answer(real.port, script),
+            answer(ours.address.port, script),
+          ]);
+          assert.equal(actual, expected);
+        }),
+        { numRuns: 1_500 },
+      );
+    } finally {
+      await ours.close();
+      await real.stop();
+    }
+  },
+});
