@@ -1,0 +1,27 @@
+/**
+ * The reference itself stages the plays that this server is held against. Skipped where it is not installed.
+ * `UPDATE_GOLDEN=1` writes down what was seen.
+ */
+import assert from "node:assert/strict";
+import { scenario } from "../support/scenario.ts";
+import { freePorts } from "../support/server_process.ts";
+import { expectedPlays, goldenPath, stagePlays } from "../support/streaming_plays.ts";
+
+const reference = `${Deno.env.get("HOME") ?? ""}/go/bin/nats-streaming-server`;
+
+function installed(): boolean {
+  try {
+    return Deno.statSync(reference).isFile;
+  } catch {
+    console.warn(`SKIPPED: there is no reference server at ${reference}`);
+    return false;
+  }
+}
+
+scenario("the reference stages every play as it is written down", async (world) => {
+  const [port] = freePorts(1);
+  await world.launch(["-a", "127.0.0.1", "-p", `${port}`, "-store", "memory"], { command: [reference] }).ready();
+  const seen = await stagePlays(`nats://127.0.0.1:${port}`);
+  if (Deno.env.get("UPDATE_GOLDEN") === "1") Deno.writeTextFileSync(goldenPath, JSON.stringify(seen, null, 1) + "\n");
+  assert.deepEqual(seen, expectedPlays());
+}, { ignore: !installed() });

@@ -1,0 +1,161 @@
+/**
+ * STAN by hand over a NATS connection: every request and every field as the test wants it, and what comes back as it
+ * came. For what the client libraries would not send, or hide.
+ */
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import {
+  Ack,
+  CloseRequest,
+  CloseResponse,
+  ConnectRequest,
+  ConnectResponse,
+  MsgProto,
+  PubAck,
+  PubMsg,
+  StartPosition,
+  SubscriptionRequest,
+  SubscriptionResponse,
+  UnsubscribeRequest,
+} from "../../src/protocol/client_messages.ts";
+
+const CLUSTER = "test-cluster";
+
+export function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** A connection to NATS on which any number of STAN clients can be played. */
+export class RawStan {
+  readonly #nats: NatsConnection;
+  /** Heartbeat inboxes that do not answer at the moment. */
+  readonly deaf = new Set<string>();
+  #inboxes = 0;
+  readonly #prefix = `raw.${crypto.randomUUID().slice(0, 8)}`;
+
+  constructor(nats: NatsConnection) {
+    this.#nats = nats;
+  }
+
+  static async open(url: string): Promise<RawStan> {
+    return new RawStan(await connect({ servers: url, reconnect: false }));
+  }
+
+  async end(): Promise<void> {
+    await this.#nats.close();
+  }
+
+  inbox(): string {
+    return `${this.#prefix}.${++this.#inboxes}`;
+  }
+
+  /** The raw answer, or `undefined` when none comes. */
+  async request(subject: string, payload: Uint8Array, timeout = 1_000): Promise<Uint8Array | undefined> {
+    try {
+      return (await this.#nats.request(subject, payload, { timeout })).data;
+    } catch {
+      return undefined;
+    }
+  }
+
+  send(subject: string, payload: Uint8Array): void {
+    this.#nats.publish(subject, payload);
+  }
+
+  /** Registers a client with a heartbeat inbox that answers unless it is {@link deaf}. */
+  async connect(clientId: string, fields: Partial<ConnectRequest> = {}): Promise<ConnectResponse> {
+    const heartbeatInbox = fields.heartbeatInbox ?? this.inbox();
+    this.#nats.subscribe(heartbeatInbox, {
+      callback: (_error, message) => {
+        if (!this.deaf.has(heartbeatInbox)) message.respond();
+      },
+    });
+    const request = { clientId, heartbeatInbox, protocol: 1, connId: bytesOf(`conn-${clientId}`), ...fields };
+    const answer = await this.request(`_STAN.discover.${CLUSTER}`, ConnectRequest.encode(request), 5_000);
+    if (answer === undefined) throw new Error(`no answer to the connect request of ${clientId}`);
+    return ConnectResponse.decode(answer);
+  }
+
+  /** The error text; empty when stored. */
+  async publish(clientId: string, channel: string, text = "x", fields: Partial<PubMsg> = {}): Promise<string> {
+    const message = { clientId, guid: crypto.randomUUID(), subject: channel, data: bytesOf(text), ...fields };
+    const answer = await this.request(`_STAN.pub.${CLUSTER}.${channel}`, PubMsg.encode(message), 5_000);
+    if (answer === undefined) return "no answer";
+    return PubAck.decode(answer).error;
+  }
+
+  async publishMany(clientId: string, channel: string, count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await this.publish(clientId, channel, `${i}`);
+  }
+
+  /** A subscription, or the text of its refusal. */
+  async subscribe(
+    clientId: string,
+    channel: string,
+    fields: Partial<SubscriptionRequest> = {},
+  ): Promise<RawSubscription | string> {
+    const inbox = fields.inbox ?? this.inbox();
+    const subscription = new RawSubscription(this, clientId, channel, inbox);
+    this.#nats.subscribe(inbox, {
+      callback: (_error, message) => void subscription.messages.push(MsgProto.decode(message.data)),
+    });
+    const request = { clientId, subject: channel, inbox, maxInFlight: 1024, ackWaitInSecs: 30, ...fields };
+    const answer = await this.request(`_STAN.sub.${CLUSTER}`, SubscriptionRequest.encode(request), 5_000);
+    if (answer === undefined) return "no answer";
+    const { error, ackInbox } = SubscriptionResponse.decode(answer);
+    subscription.ackInbox = ackInbox;
+    return error === "" ? subscription : error;
+  }
+
+  /** As {@link subscribe} from the first message, where a refusal is not expected. */
+  async sub(
+    clientId: string,
+    channel: string,
+    fields: Partial<SubscriptionRequest> = {},
+  ): Promise<RawSubscription> {
+    const subscription = await this.subscribe(clientId, channel, { startPosition: StartPosition.first, ...fields });
+    if (typeof subscription === "string") throw new Error(subscription);
+    return subscription;
+  }
+
+  /** The error text of an unsubscribe, or of a sub close. */
+  async leave(how: "unsub" | "subclose", request: Partial<UnsubscribeRequest>): Promise<string> {
+    const answer = await this.request(`_STAN.${how}.${CLUSTER}`, UnsubscribeRequest.encode(request), 5_000);
+    return answer === undefined ? "no answer" : SubscriptionResponse.decode(answer).error;
+  }
+
+  async close(clientId: string): Promise<string> {
+    const answer = await this.request(`_STAN.close.${CLUSTER}`, CloseRequest.encode({ clientId }), 5_000);
+    return answer === undefined ? "no answer" : CloseResponse.decode(answer).error;
+  }
+}
+
+export class RawSubscription {
+  readonly messages: MsgProto[] = [];
+  ackInbox = "";
+
+  constructor(
+    readonly stan: RawStan,
+    readonly clientId: string,
+    readonly channel: string,
+    readonly inbox: string,
+  ) {}
+
+  ack(...sequences: number[]): void {
+    for (const sequence of sequences) this.stan.send(this.ackInbox, Ack.encode({ subject: this.channel, sequence }));
+  }
+
+  unsubscribe(): Promise<string> {
+    return this.stan.leave("unsub", { clientId: this.clientId, subject: this.channel, inbox: this.ackInbox });
+  }
+
+  close(): Promise<string> {
+    return this.stan.leave("subclose", { clientId: this.clientId, subject: this.channel, inbox: this.ackInbox });
+  }
+
+  /** What came since the last call: sequences, redeliveries with their count as `3#1`. */
+  take(): string {
+    return this.messages.splice(0).map(({ sequence, redelivered, redeliveryCount }) =>
+      redelivered ? `${sequence}#${redeliveryCount}` : `${sequence}`
+    ).join(" ");
+  }
+}
