@@ -79,8 +79,6 @@ export interface JournalPlugin {
   /** The store as this journal wants it. */
   wrap(store: Store): Store;
   open(context: JournalContext): Awaitable<Journal>;
-  /** Lines about an opened journal for the start-up log. */
-  describe(options: Options, journal: Journal): string[];
 }
 
 /** Seals what a store keeps. */

@@ -19,6 +19,7 @@ import {
   Partitions,
   streamingPage,
   StreamingServer,
+  subjectLines,
 } from "./server/mod.ts";
 import { limitsPage, machineLimits } from "./serve_limits.ts";
 
@@ -131,7 +132,9 @@ class Serving implements RunningServer {
     await this.#checkPartitions(bus);
     this.#server = await this.#openServer(bus, store, nats);
     if (this.#stopped !== undefined) return;
-    for (const line of this.#banner(store)) this.#host.system.log.notice(line);
+    const { log } = this.#host.system;
+    for (const line of subjectLines(this.#server.info)) log.debug(line);
+    for (const line of this.#banner(store)) log.notice(line);
     await this.#server.start();
   }
 
@@ -275,6 +278,7 @@ class Serving implements RunningServer {
     );
     if (!streaming.cluster.clustered && this.#ft === undefined && this.#partitions === undefined) {
       await detectOther(bus, server.info, this.#nuid);
+      system.log.debug("Did not detect another server instance");
     }
     return server;
   }

@@ -11,7 +11,6 @@ export const soloJournal: JournalPlugin = {
   open({ onFatal }) {
     return new SoloJournal({ firstIndex: 1, onFatal: (failure) => onFatal(failure.message, 1) });
   },
-  describe: () => [],
 };
 
 export const raftJournal: JournalPlugin = {
@@ -26,14 +25,6 @@ export const raftJournal: JournalPlugin = {
       raftOptions(options, store),
       { openBus: (role) => nats.connect(role), files, clock, random, log, onFatal },
     );
-  },
-  describe({ streaming }, journal) {
-    const peers = streaming.cluster.peers ?? [];
-    return [
-      `Cluster Node ID : ${journal.nodeId}`,
-      `Cluster Log Path: ${streaming.cluster.logPath || `${streaming.clusterId}/${journal.nodeId}`}`,
-      ...(peers.length === 0 ? [] : ["Cluster known peers:", ...peers.map((peer, i) => `peer ${i + 1}: "${peer}"`)]),
-    ];
   },
 };
 

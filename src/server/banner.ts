@@ -1,4 +1,5 @@
 /** The lines about cluster and limits that a server logs when it starts (spec cli-config-monitoring, section 3.3). */
+import type { ServerInfo } from "../protocol/stored_records.ts";
 import type { Nanos } from "../protocol/units.ts";
 import {
   type ChannelLimits,
@@ -51,6 +52,18 @@ export function limitsTable(limits: BannerLimits): string[] {
     "--------- Channels Limits --------",
     ...rows,
     ...channelLines(limits),
+  ];
+}
+
+/** The subjects that clients use, for the debug log. */
+export function subjectLines(info: ServerInfo): string[] {
+  return [
+    `Discover subject:           ${info.discovery}`,
+    `Publish subject:            ${info.publish}.>`,
+    `Subscribe subject:          ${info.subscribe}`,
+    `Subscription Close subject: ${info.subClose}`,
+    `Unsubscribe subject:        ${info.unsubscribe}`,
+    `Close subject:              ${info.close}`,
   ];
 }
 

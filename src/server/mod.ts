@@ -3,7 +3,7 @@
  * Knows the ports, the protocol and the streaming machine.
  * Must not know which store, journal or NATS is plugged in.
  */
-export { clusterLines, limitsTable } from "./banner.ts";
+export { clusterLines, limitsTable, subjectLines } from "./banner.ts";
 export { detectOther } from "./detecting.ts";
 export { FaultTolerance } from "./fault_tolerance.ts";
 export { errorPage, type Page } from "./json_page.ts";
