@@ -196,7 +196,7 @@ export class FileMessageLog implements MessageLog, Flushable {
       yield* this.#sliceSteps(slice, extent);
       slice.flushed = extent;
     }
-    for (const slice of this.#full.splice(0)) slice.trim();
+    for (const slice of this.#full.splice(0)) if (this.#slices.includes(slice)) slice.trim();
   }
 
   /** An entry never reaches the disk before its message does. */
@@ -335,6 +335,7 @@ export class FileMessageLog implements MessageLog, Flushable {
     for (const slice of [...this.#slices, ...this.#doomed]) slice.close();
     this.#slices = [];
     this.#doomed = [];
+    this.#full.length = 0;
     this.#tail.clear();
     this.#cache.clear();
     this.#setDirty();
