@@ -64,8 +64,9 @@ export class Follower implements Role {
         this.#state.hearLeader(message.from);
         return this.#announce(message);
       case "timeout now":
-        this.#state.hearLeader(message.from);
-        return this.#state.campaign("transfer");
+        // No contact to wait for: who sends this has given up its lease.
+        if (message.from === this.#state.leader) this.#state.campaign("transfer");
+        return;
       default:
         // Late answers to what this node asked in an earlier role.
     }

@@ -135,6 +135,12 @@ export class Leader implements Role {
     this.#heartbeatAt = this.#state.now;
   }
 
+  /** Tells everybody that this leader's lease is over (E7). */
+  goodbye(): void {
+    const guardTicks = Math.max(0, this.lease.quietUntil - this.#state.now);
+    for (const to of this.#state.peers()) this.#state.tell(to, { kind: "goodbye", guardTicks });
+  }
+
   step(message: Message): void {
     const peer = this.peers.get(message.from);
     if (peer === undefined || !this.#isMember(peer, message.incarnation)) return;
@@ -194,6 +200,7 @@ export class Leader implements Role {
     const round = this.lease.startRound(this.termCommitted);
     for (const peer of this.peers.values()) {
       const commit = Math.min(state.log.commit, peer.match);
+      peer.sentRound = round;
       state.tell(peer.id, { kind: "heartbeat", commit, round, sentAt: state.now });
     }
     this.lease.update();
@@ -247,7 +254,7 @@ export class Leader implements Role {
     const state = this.#state;
     this.lease.answered(peer, message.round, message.sentAt);
     this.lease.update();
-    if (peer.state === "probe") peer.probing = false;
+    peer.answered(message.round);
     const stuck = peer.match < state.log.lastIndex && peer.matchAtHeartbeat === peer.match;
     if (peer.state === "replicate" && stuck && !peer.fetching) sendEmpty(state, peer);
     peer.matchAtHeartbeat = peer.match;
@@ -297,6 +304,7 @@ export class Leader implements Role {
     for (const peer of this.peers.values()) {
       if (peer.state === "replicate") sendEmpty(state, peer);
     }
+    this.goodbye();
     this.#transfer.start(undefined);
     state.outbox.notice({ kind: "removed", index });
     state.transitions.follow(state.term, "");

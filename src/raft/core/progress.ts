@@ -27,8 +27,12 @@ export class Progress {
   match = 0;
   next: number;
   state: "probe" | "replicate" | "snapshot" = "probe";
-  /** An append is under way in state probe. */
+  /** An append is under way in state probe... */
   probing = false;
+  /** ...since this round of heartbeats. */
+  #probedIn = 0;
+  /** The last round of heartbeats that was sent to it. */
+  sentRound = 0;
   /** Entries for it were asked back from disk. */
   fetching = false;
   announced: SnapshotMark | undefined;
@@ -93,6 +97,7 @@ export class Progress {
     this.sentCommit = commit;
     if (this.state === "probe") {
       this.probing = true;
+      this.#probedIn = this.sentRound;
       return;
     }
     if (entries.length === 0) return;
@@ -119,6 +124,11 @@ export class Progress {
     else if (this.state === "snapshot" && match >= this.announced!.index) this.#replicate();
     this.next = Math.max(this.next, this.match + 1);
     return news;
+  }
+
+  /** It answered a heartbeat: an append that was sent before, and was not answered since, is lost (L5). */
+  answered(round: number): void {
+    if (this.state === "probe" && round > this.#probedIn) this.probing = false;
   }
 
   /** Goes on from `next`, carefully. */

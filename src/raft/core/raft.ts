@@ -116,8 +116,7 @@ export class Raft {
     state.left = true;
     const leader = this.#leader;
     if (leader === undefined) return;
-    const guardTicks = Math.max(0, leader.lease.quietUntil - state.now);
-    for (const to of state.peers()) state.tell(to, { kind: "goodbye", guardTicks });
+    leader.goodbye();
     this.#follow(state.term, "");
   }
 

@@ -13,7 +13,7 @@ import { RaftDisk } from "../../simulation/raft_disk.ts";
 import { SeededRandom } from "../../simulation/seeded_random.ts";
 import { parseMessage, tellEntries, tellMembership, tellMessage } from "./telling.ts";
 
-/** An election comes after 10 ticks of silence, a lease lasts 4, its guard 7; heartbeats every tick. */
+/** An election comes after 10 ticks of silence and more, a lease lasts 4, its guard 7; heartbeats every tick. */
 const TIMEOUTS: RaftTimeouts = {
   heartbeatTimeout: 10,
   electionTimeout: 10,
@@ -25,7 +25,7 @@ const TIMEOUTS: RaftTimeouts = {
 interface ScriptedNode {
   readonly id: string;
   disk: RaftDisk;
-  readonly founders: readonly string[];
+  founders: readonly string[];
   raft: Raft | undefined;
   /** Writes wait for `store` instead of being durable at once. */
   slowDisk: boolean;
@@ -33,6 +33,8 @@ interface ScriptedNode {
   written: number;
   held: { readonly message: Message; readonly after: number }[];
   now: number;
+  /** What every drawing of lots gives, where that is not too much: ticks of patience beyond the least. */
+  chance: number;
   commit: number;
   applied: { index: number; term: number };
   membership: { index: number; membership: Membership };
@@ -47,7 +49,6 @@ export class ScriptedCluster {
   readonly #kept = new Map<string, Message[]>();
   #showsMessages = false;
   #output: string[] = [];
-  #chance = 0;
   #incarnations = 0;
 
   takeOutput(): readonly string[] {
@@ -66,9 +67,17 @@ export class ScriptedCluster {
 
   readonly #commands: Record<string, (words: string[]) => void> = {
     nodes: (ids) => ids.forEach((id) => this.#start(this.#make(id, ids))),
+    form: (ids) => this.#form(ids),
+    run: ([count = "1"]) => {
+      for (let i = 0; i < Number(count); i++) {
+        this.#tick("all", 1);
+        this.#deliver(undefined, 100);
+      }
+    },
     joiner: ([id]) => this.#start(this.#make(id!, [])),
     messages: ([how]) => void (this.#showsMessages = how === "shown"),
-    chance: ([number]) => void (this.#chance = Number(number)),
+    patience: ([id, ticks]) => void (this.#node(id!).chance = Number(ticks)),
+    jump: ([id, ticks]) => this.#on(id!, (raft) => raft.tick(this.#node(id!).now += Number(ticks))),
     tick: ([id, count = "1"]) => this.#tick(id!, Number(count)),
     propose: ([id, count = "1"]) => this.#propose(id!, Number(count)),
     deliver: ([link]) => this.#deliver(link, 1),
@@ -88,10 +97,10 @@ export class ScriptedCluster {
     crash: ([id]) => this.#crash(id!),
     wipe: ([id]) => {
       this.#crash(id!);
-      this.#node(id!).disk = new RaftDisk(`${id}${++this.#incarnations}`);
+      Object.assign(this.#node(id!), { disk: new RaftDisk(`${id}${++this.#incarnations}`), founders: [] });
     },
     restart: ([id]) => this.#start(this.#node(id!)),
-    transfer: ([id, target]) => this.#on(id!, (raft) => this.#say(id!, JSON.stringify(raft.transfer(target)))),
+    transfer: ([id, target]) => this.#on(id!, (raft) => this.#say(id!, tellTransfer(raft.transfer(target)))),
     leave: ([id]) => this.#on(id!, (raft) => raft.leave()),
     read: ([id]) => this.#on(id!, (raft) => this.#say(id!, `asks read ${raft.read()}`)),
     gone: ([id, leader]) => this.#on(id!, (raft) => raft.leaderGone(leader!)),
@@ -104,7 +113,12 @@ export class ScriptedCluster {
         this.#say(id!, tellChange(raft.changeMembership(change)));
       }),
     snapshot: ([id]) => this.#snapshot(id!),
-    install: ([id]) => this.#install(id!),
+    install: ([id]) => {
+      this.#beginInstall(id!);
+      this.#finishInstall(id!);
+    },
+    begin: ([id]) => this.#beginInstall(id!),
+    finish: ([id]) => this.#finishInstall(id!),
     status: (ids) => ids.forEach((id) => this.#status(id)),
     log: (ids) => ids.forEach((id) => this.#say(id, `log ${tellEntries(this.#node(id).disk.written.entries)}`)),
   };
@@ -126,6 +140,7 @@ export class ScriptedCluster {
       written: 0,
       held: [],
       now: 0,
+      chance: 3 * this.#nodes.size,
       commit: 0,
       applied: { index: 0, term: 0 },
       membership: { index: 0, membership: { members: [] } },
@@ -133,6 +148,16 @@ export class ScriptedCluster {
     };
     this.#nodes.set(id, node);
     return node;
+  }
+
+  /** Nodes that have elected the first of them and committed its first entries. */
+  #form(ids: readonly string[]): void {
+    for (const id of ids) this.#start(this.#make(id, ids));
+    for (let i = 0; i < 3; i++) {
+      this.#tick(ids[0]!, 1);
+      this.#deliver(undefined, 100);
+    }
+    this.#output = [];
   }
 
   #start(node: ScriptedNode): void {
@@ -151,7 +176,7 @@ export class ScriptedCluster {
       log: node.disk.log.summary(mark),
       applied: node.applied.index,
       distrustLog: false,
-      random: { below: (bound) => Math.min(this.#chance, bound - 1) },
+      random: { below: (bound) => Math.min(node.chance, bound - 1) },
       now: 0,
     });
   }
@@ -289,15 +314,27 @@ export class ScriptedCluster {
     this.#on(id, (raft) => raft.snapshotTaken(mark));
   }
 
-  #install(id: string): void {
+  #beginInstall(id: string): void {
     const node = this.#node(id);
-    const mark = node.install!;
+    const mark = node.install;
+    if (mark === undefined) return this.#say(id, "has nothing to install");
     this.#on(id, (raft) => {
-      if (!raft.mayInstall(mark)) return this.#say(id, `does not need the snapshot of ${mark.index} any more`);
+      if (raft.mayInstall(mark)) return;
+      node.install = undefined;
+      this.#say(id, `does not need the snapshot of ${mark.index} any more`);
+    });
+  }
+
+  #finishInstall(id: string): void {
+    const node = this.#node(id);
+    const mark = node.install;
+    if (mark === undefined) return;
+    this.#on(id, (raft) => {
       node.disk.keep({ mark, digest: 0 });
       node.disk.identity ||= mark.identity;
       node.applied = { index: mark.index, term: mark.term };
       node.membership = mark.membership;
+      node.install = undefined;
       raft.snapshotInstalled(mark);
     });
   }
@@ -323,6 +360,10 @@ function isOn(message: Message, link: string | undefined): boolean {
   if (link === undefined) return true;
   const [from, to] = link.split(">");
   return (from === "*" || from === message.from) && (to === "*" || to === message.to);
+}
+
+function tellTransfer(result: ReturnType<Raft["transfer"]>): string {
+  return result.kind === "started" ? `hands over to ${result.target}` : `does not hand over: ${result.reason}`;
 }
 
 function tellChange(result: ReturnType<Raft["changeMembership"]>): string {

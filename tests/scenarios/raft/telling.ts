@@ -80,7 +80,7 @@ export function parseMessage(words: readonly string[], identityOf: (id: string) 
     else fields[field]!.push(word);
   }
   const number = (name: string) => Number(fields[name]?.[0] ?? 0);
-  const identity = identityOf(to);
+  const identity = identityOf(from) || identityOf(to);
   const header = { from, incarnation: `${from}0`, to, expected: "", term: number("term"), identity, founders: "" };
   const [prevIndex, prevTerm] = mark(fields["prev"]?.[0] ?? "0/0");
   switch (kind) {
@@ -93,6 +93,11 @@ export function parseMessage(words: readonly string[], identityOf: (id: string) 
     }
     case "heartbeat":
       return { kind, ...header, commit: number("commit"), round: 1, sentAt: 0 };
+    case "announce": {
+      const [index, term] = mark(fields["at"]?.[0] ?? "0/0");
+      const membership = { index: 0, membership: { members: [] } };
+      return { kind: "snapshot announce", ...header, snapshot: { index, term, membership, identity } };
+    }
     case "timeout-now":
       return { kind: "timeout now", ...header };
     case "vote": {
