@@ -35,7 +35,7 @@ interface Figures {
 
 const file = ["-store", "file", "-dir", "data"];
 const asynchronous = { window: 16_384, subscribers: 0, share: 1 };
-const synchronous = { window: 1, subscribers: 0, share: 0.02 };
+const synchronous = { window: 1, subscribers: 0, share: 0.1 };
 const cases: readonly Case[] = [
   { name: "MEMORY, async", nodes: 1, args: [], ...asynchronous },
   { name: "MEMORY, async, 1 subscriber", nodes: 1, args: [], ...asynchronous, subscribers: 1 },
