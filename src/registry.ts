@@ -13,6 +13,7 @@ import type { MessageBus } from "./ports/message_bus.ts";
 import type { Network } from "./ports/network.ts";
 import type { PasswordHasher } from "./ports/password_hasher.ts";
 import type { Random } from "./ports/random.ts";
+import type { Seal } from "./ports/seal.ts";
 import type { RecoveredState, Store } from "./ports/store.ts";
 import { StartFailed } from "./protocol/errors.ts";
 import type { Nuid } from "./protocol/nuid.ts";
@@ -69,6 +70,8 @@ export interface JournalContext {
   /** What the store remembers of this server; `undefined` when it is new. */
   readonly recovered: RecoveredState | undefined;
   readonly nuid: Nuid;
+  /** What is written to the disk goes through this, when encryption at rest is on. */
+  readonly seal: Seal | undefined;
   /** The journal cannot go on; `code` is the exit code. */
   readonly onFatal: (reason: string, code: number) => void;
 }
@@ -83,8 +86,10 @@ export interface JournalPlugin {
 
 /** Seals what a store keeps. */
 export interface EncryptionPlugin {
-  /** Throws StartFailed for a key or cipher that cannot be used. */
+  /** Throws StartFailed for a key or cipher that cannot be used; the key is gone from the options afterwards. */
   wrap(store: Store, options: Options, system: System): Store;
+  /** For what a journal keeps on the disk; to be asked for before {@link wrap}. */
+  logSeal(options: Options, system: System): Seal;
 }
 
 interface Kinds {

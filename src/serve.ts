@@ -4,6 +4,7 @@
  */
 import type { Options } from "./config/mod.ts";
 import type { MessageBus } from "./ports/message_bus.ts";
+import type { Seal } from "./ports/seal.ts";
 import type { Store } from "./ports/store.ts";
 import { StartFailed } from "./protocol/errors.ts";
 import { Nuid } from "./protocol/nuid.ts";
@@ -83,6 +84,8 @@ class Serving implements RunningServer {
   #monitor: Awaited<ReturnType<Host["monitor"]>>;
   #stopped: Promise<void> | undefined;
   #failed = false;
+  /** For what the journal writes, when encryption is on. */
+  #seal: Seal | undefined;
   #ft: FaultTolerance | undefined;
   #partitions: Partitions | undefined;
 
@@ -237,7 +240,10 @@ class Serving implements RunningServer {
     const { system } = this.#host;
     const plugin = this.#registry.get("store", streaming.store.toUpperCase());
     const store = this.#journal.wrap(await plugin.open(this.#options, system));
-    return streaming.encrypt ? this.#registry.get("encryption", "at rest").wrap(store, this.#options, system) : store;
+    if (!streaming.encrypt) return store;
+    const encryption = this.#registry.get("encryption", "at rest");
+    this.#seal = encryption.logSeal(this.#options, system);
+    return encryption.wrap(store, this.#options, system);
   }
 
   async #openServer(bus: MessageBus, store: Store, nats: Nats): Promise<StreamingServer> {
@@ -269,6 +275,7 @@ class Serving implements RunningServer {
             nats,
             recovered,
             nuid,
+            seal: this.#seal,
             onFatal: (reason, code) => this.#fail(reason, code),
           }),
         onFatal: (reason) => this.#fail(reason, 1),

@@ -18,11 +18,11 @@ export const raftJournal: JournalPlugin = {
     checkOptions(raftOptions(options, NEW_STORE));
   },
   wrap: messagesOnly,
-  open({ options, system, nats, recovered, onFatal }) {
+  open({ options, system, nats, recovered, seal, onFatal }) {
     const { files, clock, random, log } = system;
     const store = { recovered: recovered !== undefined, nodeId: recovered?.info.nodeId ?? "" };
     return openRaftJournal(
-      raftOptions(options, store),
+      { ...raftOptions(options, store), seal },
       { openBus: (role) => nats.connect(role), files, clock, random, log, onFatal },
     );
   },

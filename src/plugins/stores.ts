@@ -1,6 +1,13 @@
 /** Options → stores. */
 import type { Options } from "../config/mod.ts";
-import { type ConfiguredLimits, encrypted, openFileStore, openMemoryStore, type StoreLimits } from "../store/mod.ts";
+import {
+  type ConfiguredLimits,
+  encrypted,
+  logSeal,
+  openFileStore,
+  openMemoryStore,
+  type StoreLimits,
+} from "../store/mod.ts";
 import type { EncryptionPlugin, StorePlugin } from "../registry.ts";
 
 export const memoryStore: StorePlugin = {
@@ -40,6 +47,10 @@ export const encryption: EncryptionPlugin = {
     const key = new TextEncoder().encode(streaming.encryptionKey ?? "");
     streaming.encryptionKey = null;
     return encrypted(store, { key, cipher: streaming.encryptionCipher, random });
+  },
+  logSeal({ streaming }, { random }) {
+    const key = new TextEncoder().encode(streaming.encryptionKey ?? "");
+    return logSeal({ key, cipher: streaming.encryptionCipher, random });
   },
 };
 

@@ -5,4 +5,3 @@
  */
 export { openRaftJournal, RaftJournal, type RaftJournalStatus, type RaftPorts } from "./journal.ts";
 export { checkOptions, DEFAULT_TIMEOUTS, type RaftOptions } from "./options.ts";
-export type { Seal } from "./wal.ts";

@@ -2,9 +2,9 @@
  * What an operator can ask of the cluster, checked as a whole before anything touches the disk (spec clustering,
  * section 2: the texts are the reference's where it has one).
  */
+import type { Seal } from "../ports/seal.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import type { Millis } from "../protocol/units.ts";
-import type { Seal } from "./wal.ts";
 
 export interface RaftOptions {
   readonly clusterId: string;
@@ -33,7 +33,7 @@ export interface RaftOptions {
   readonly proceedOnRestoreFailure?: boolean;
   readonly raftLogging?: boolean;
   /** Encrypts the log and snapshots on this node's disk. */
-  readonly seal?: Seal;
+  readonly seal?: Seal | undefined;
   /** What changes when the machine restarts; absent: Linux' boot id, where there is one. Matters with `sync` off only. */
   readonly machineBoot?: string;
 }

@@ -12,7 +12,7 @@ import { HardStateFile } from "./hard_state.ts";
 import { type MemberRecord, readMember, writeMember } from "./member_file.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type Snapshot, Snapshots } from "./snapshots.ts";
-import { Wal } from "./wal.ts";
+import { Wal, type WalEntry } from "./wal.ts";
 import { entryFrom } from "./wire_format.ts";
 
 const MEMBERSHIP = 3;
@@ -213,8 +213,7 @@ function summarize(wal: Wal, snapshot: Snapshot | undefined): LogSummary {
     if (runs.length === 0 || runs[runs.length - 1]!.term !== term) runs.push({ from: index, term });
     const kind = wal.kind(index);
     if (kind !== MEMBERSHIP && kind !== IDENTITY) continue;
-    const stored = wal.read(index, index + 1, 0)[0];
-    if (stored === undefined) throw new FileFailed("other", wal.directory, `entry ${index} cannot be read`);
+    const stored = readEntry(wal, index);
     const entry = entryFrom(stored.kind, index, term, stored.payload);
     if (entry.kind === "membership") memberships.push({ index, membership: entry.membership });
     else if (entry.kind === "identity") {
@@ -233,4 +232,14 @@ function summarize(wal: Wal, snapshot: Snapshot | undefined): LogSummary {
     identityInLog,
     commit: Math.min(wal.commitHint, wal.lastIndex),
   };
+}
+
+function readEntry(wal: Wal, index: number): WalEntry {
+  try {
+    return wal.read(index, index + 1, 0)[0]!;
+  } catch (cause) {
+    if (cause instanceof FileFailed) throw cause;
+    const text = `cluster log ${wal.directory}: entry ${index} cannot be decrypted: ${(cause as Error).message}`;
+    throw new StartFailed(text, 1, { cause });
+  }
 }

@@ -7,12 +7,12 @@
  *           varint length of the state, u32 CRC-32C of the state, u8 1 when the state is sealed with this node's key
  */
 import { FileFailed, type Files } from "../ports/files.ts";
+import type { Seal } from "../ports/seal.ts";
 import { Malformed } from "../protocol/varint.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import type { SnapshotMark } from "./core/mod.ts";
 import { makeDurableDirectory } from "./durable_directory.ts";
 import { crc32c } from "./crc32c.ts";
-import type { Seal } from "./wal.ts";
 import { readMark, writeMark } from "./wire_format.ts";
 
 const MAGIC = new TextEncoder().encode("STANSNAP");
@@ -97,7 +97,7 @@ export class Snapshots {
     const { mark, state, sealed } = decodeSnapshot(this.#readAll(this.path(index, term)), this.options.clusterId);
     if (!sealed) return { mark, state };
     if (this.options.seal === undefined) throw new Malformed("snapshot is encrypted, and no key is given", HEAD);
-    return { mark, state: this.options.seal.open(state, mark.index) };
+    return { mark, state: this.options.seal.open(state) };
   }
 
   has(index: number, term: number): boolean {
@@ -108,7 +108,7 @@ export class Snapshots {
   write(snapshot: Snapshot, pinned?: { readonly index: number; readonly term: number }): void {
     const { mark } = snapshot;
     const seal = this.options.seal;
-    const stored = seal === undefined ? snapshot : { mark, state: seal.seal(snapshot.state, mark.index) };
+    const stored = seal === undefined ? snapshot : { mark, state: seal.seal(snapshot.state) };
     const path = this.path(mark.index, mark.term);
     const fresh = `${path}.new`;
     try {

@@ -142,3 +142,34 @@ Deno.test("TS68: a snapshot that cannot be written changes nothing, and a later 
   await cluster.clock.advance(500);
   assert.ok(leader.journal.status().snapshotIndex > 100);
 });
+
+Deno.test("TS58: nodes with different keys replicate, and no disk holds plaintext", async () => {
+  const cluster = new TestCluster(27);
+  const peers = ["a", "b", "c"];
+  const keyed = (key: number) => {
+    const mix = (bytes: Uint8Array) => bytes.map((byte, i) => byte ^ key ^ (i & 0x7f));
+    return { seal: { seal: mix, open: mix }, ...small };
+  };
+  peers.forEach((name, i) => cluster.add(name, { peers, ...keyed(0x81 + i) }));
+  const leader = await cluster.untilLeader();
+  await fill(cluster, leader, 200, "a secret that nobody may read ");
+  await cluster.clock.advance(500);
+  for (const node of cluster.alive) {
+    for (const folder of ["log", "snapshots"]) {
+      for (const { name } of node.files.list(`/raft/test/${folder}`)) {
+        const file = node.files.open(`/raft/test/${folder}/${name}`, { mode: "read" });
+        const bytes = new Uint8Array(file.size());
+        file.readAt(bytes, 0);
+        assert.ok(
+          !new TextDecoder("latin1").decode(bytes).includes("secret"),
+          `${folder}/${name} of node ${node.name}`,
+        );
+      }
+    }
+  }
+  const late = cluster.alive.find((node) => node !== leader)!;
+  late.kill();
+  cluster.restart(late, keyed(0x81 + peers.indexOf(late.name)));
+  cluster.add("d", keyed(0x99));
+  await cluster.untilEqual(10_000);
+});

@@ -3,6 +3,7 @@
  * was written before it (spec clustering, section 11.7). Reading an entry costs one positional read unless it is cached.
  */
 import { FileFailed, type Files, type OpenFile } from "../ports/files.ts";
+import type { Seal } from "../ports/seal.ts";
 import { checksumOf } from "./crc32c.ts";
 import { makeDurableDirectory } from "./durable_directory.ts";
 import {
@@ -21,13 +22,6 @@ import { recoverWal, segmentPath, type WalDamage } from "./wal_recovery.ts";
 
 export type { WalEntry } from "./wal_cache.ts";
 
-/** Turns payloads into what is stored and back, when the log is encrypted. */
-export interface Seal {
-  seal(payload: Uint8Array, index: number): Uint8Array;
-  /** Throws when the bytes were not sealed with this key. */
-  open(sealed: Uint8Array, index: number): Uint8Array;
-}
-
 export interface WalOptions {
   /** 16 bytes; zeros while the cluster has none. */
   readonly identity: Uint8Array;
@@ -35,6 +29,7 @@ export interface WalOptions {
   readonly segmentBytes?: number;
   /** How many of the newest entries stay in memory; 0: none. */
   readonly cacheEntries?: number;
+  /** Encrypts payloads. */
   readonly seal?: Seal | undefined;
 }
 
@@ -168,7 +163,7 @@ export class Wal {
     }
     const stored = this.options.seal === undefined
       ? entries.map((entry) => entry.payload)
-      : entries.map((entry) => this.options.seal!.seal(entry.payload, entry.index));
+      : entries.map((entry) => this.options.seal!.seal(entry.payload));
     const size = stored.reduce((sum, payload) => sum + recordSize(payload.length), 0);
     const segment = this.#segmentFor(size);
     const slab = this.#room(size);
@@ -387,7 +382,7 @@ export class Wal {
     if (segment.file.readAt(stored, this.#index.offset(index)) !== stored.length) {
       throw new FileFailed("other", segment.file.path, `entry ${index} ends early`);
     }
-    const payload = this.options.seal === undefined ? stored : this.options.seal.open(stored, index);
+    const payload = this.options.seal === undefined ? stored : this.options.seal.open(stored);
     return { index, term: this.#index.term(index)!, kind: this.#index.kind(index), payload };
   }
 }

@@ -37,14 +37,20 @@ export function chooseEncryptionKey(environment: string | undefined, option: Uin
 
 /** Wraps `inner`. Throws StoreFailed `refused` for a missing key or an unknown cipher. */
 export function encrypted(inner: Store, options: EncryptionOptions): Store {
-  if (options.key.length === 0) throw new StoreFailed("refused", "encryption key required");
+  requireKey(options);
   const cipher = cipherOf(options);
   const master = masterKey(options.key);
   options.key.fill(0);
   return new EncryptedStore(inner, master, cipher, options.random);
 }
 
-function cipherOf({ cipher, architecture = "x86_64" }: EncryptionOptions): Cipher {
+/** Throws StoreFailed `refused` when there is no key. */
+export function requireKey({ key }: EncryptionOptions): void {
+  if (key.length === 0) throw new StoreFailed("refused", "encryption key required");
+}
+
+/** The cipher that is asked for. Throws StoreFailed `refused` when there is none of that name. */
+export function cipherOf({ cipher, architecture = "x86_64" }: EncryptionOptions): Cipher {
   switch (cipher.toUpperCase()) {
     case "":
       return architecture === "x86_64" || architecture === "x64" ? AES : CHACHA;

@@ -14,6 +14,7 @@ export {
 } from "./limits.ts";
 export { type MemoryStoreOptions, openMemoryStore } from "./memory_store.ts";
 export { chooseEncryptionKey, encrypted, type EncryptionOptions } from "./encrypted_store.ts";
+export { logSeal } from "./log_seal.ts";
 export { messagesOnly } from "./messages_only_store.ts";
 export {
   checkFileStoreOptions,
