@@ -131,7 +131,7 @@ export class Follower implements Role {
   #heartbeat(message: Heartbeat): void {
     const state = this.#state;
     const { log, outbox } = state;
-    if (message.commit > log.lastIndex) {
+    if (message.commit > log.lastIndex && message.expected === state.incarnation) {
       // The leader commits no more than this node had acknowledged: the disk has lost it.
       state.distrustLog = true;
       const lost = { kind: "log lost", peer: state.id, last: log.lastIndex, acknowledged: message.commit } as const;
