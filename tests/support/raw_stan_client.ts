@@ -18,6 +18,8 @@ import {
   UnsubscribeRequest,
 } from "../../src/protocol/client_messages.ts";
 
+import { eventually } from "./deadline.ts";
+
 const CLUSTER = "test-cluster";
 
 export function bytesOf(text: string): Uint8Array {
@@ -51,7 +53,7 @@ export class RawStan {
   /** The raw answer, or `undefined` when none comes. */
   async request(subject: string, payload: Uint8Array, timeout = 1_000): Promise<Uint8Array | undefined> {
     try {
-      return (await this.#nats.request(subject, payload, { timeout })).data;
+      return Uint8Array.from((await this.#nats.request(subject, payload, { timeout })).data);
     } catch {
       return undefined;
     }
@@ -150,6 +152,17 @@ export class RawSubscription {
 
   close(): Promise<string> {
     return this.stan.leave("subclose", { clientId: this.clientId, subject: this.channel, inbox: this.ackInbox });
+  }
+
+  /** Waits until so many messages have come since the last take. */
+  async atLeast(count: number, limit = 20_000): Promise<void> {
+    await eventually(() => this.messages.length >= count || undefined, `message ${count} on ${this.channel}`, limit);
+  }
+
+  /** As {@link take}, once so many messages have come. */
+  async takeAtLeast(count: number): Promise<string> {
+    await this.atLeast(count);
+    return this.take();
   }
 
   /** What came since the last call: sequences, redeliveries with their count as `3#1`. */

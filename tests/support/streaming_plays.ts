@@ -13,6 +13,13 @@ function settle(millis = 250): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, millis));
 }
 
+/** Waits until each subscription has got so many messages, and for what should not come; then takes them. */
+async function takeAll(wanted: readonly (readonly [RawSubscription, number])[]): Promise<string[]> {
+  for (const [subscription, count] of wanted) await subscription.atLeast(count);
+  await settle();
+  return wanted.map(([subscription]) => subscription.take());
+}
+
 /** What the responses say without what is random in them. */
 function said(response: ConnectResponse): unknown {
   return { ...response, publicKey: undefined };
@@ -64,14 +71,13 @@ const plays: Readonly<Record<string, Play>> = {
     await stan.connect(name, { heartbeatInbox, connId: bytesOf(`old-${name}`) });
     const durable = await stan.sub(name, name, { durableName: "d" });
     await stan.publish(name, name, "x", { connId: bytesOf(`old-${name}`) });
-    await settle();
+    const seen = await takeAll([[durable, 1]]);
     const refused = (await stan.connect(name)).error;
     stan.deaf.add(heartbeatInbox);
     const accepted = (await stan.connect(name, { connId: bytesOf(`new-${name}`) })).error;
     const old = await stan.publish(name, name, "x", { connId: bytesOf(`old-${name}`) });
     const again = await stan.sub(name, name, { durableName: "d" });
-    await settle();
-    return [durable.take(), refused, accepted, old, again.take()];
+    return [...seen, refused, accepted, old, ...await takeAll([[again, 1]])];
   },
 
   "publish requests": async (stan, name) => {
@@ -88,7 +94,7 @@ const plays: Readonly<Record<string, Play>> = {
     answers.push(await stan.publish(name, name, "x", { guid: "" }));
     answers.push(await stan.publish(name, name, "x", { reply: "some reply" }));
     const all = await stan.sub(name, name);
-    await settle();
+    await all.atLeast(2);
     answers.push(
       all.messages.map(({ subject, reply, data }) => [subject === name, reply, new TextDecoder().decode(data)]),
     );
@@ -142,8 +148,8 @@ const plays: Readonly<Record<string, Play>> = {
       const subscriptions = [];
       for (const fields of all) subscriptions.push(await ask(channel, fields));
       await stan.publishMany(name, channel, 2);
-      await settle();
-      seen.push(subscriptions.map((each) => each.take()));
+      const counts = channel === name ? [2, 3, 7, 7, 5, 2, 7, 2, 2] : subscriptions.map(() => 2);
+      seen.push(await takeAll(subscriptions.map((each, i) => [each, counts[i]!])));
     }
     return seen;
   },
@@ -172,40 +178,34 @@ const plays: Readonly<Record<string, Play>> = {
     await stan.connect(name);
     const seen: string[] = [];
     let durable = await stan.sub(name, name, { durableName: "d", maxInFlight: 3 });
+    const see = async (count: number) => seen.push(...await takeAll([[durable, count]]));
     await stan.publishMany(name, name, 5);
-    await settle();
-    seen.push(durable.take());
+    await see(3);
     durable.ack(1);
-    await settle();
-    seen.push(durable.take(), await durable.close(), await durable.close());
+    await see(1);
+    seen.push(await durable.close(), await durable.close());
     const old = durable.ackInbox;
     durable = await stan.sub(name, name, { durableName: "d", maxInFlight: 2 });
-    await settle();
-    seen.push(durable.take(), `${old === durable.ackInbox}`);
+    await see(3);
+    seen.push(`${old === durable.ackInbox}`);
     durable.ack(2, 3);
-    await settle();
-    seen.push(durable.take());
+    await see(1);
     await durable.close();
     durable = await stan.sub(name, name, { durableName: "d" });
-    await settle();
-    seen.push(durable.take(), await durable.unsubscribe());
+    await see(2);
+    seen.push(await durable.unsubscribe());
     durable = await stan.sub(name, name, { durableName: "d" });
-    await settle();
-    seen.push(durable.take());
+    await see(5);
     return seen;
   },
 
   "redelivery keeps its rhythm and counts": async (stan, name) => {
     await stan.connect(name);
-    const subscription = await stan.sub(name, name, { ackWaitInSecs: 1, maxInFlight: 2 });
-    await stan.publishMany(name, name, 3);
-    await settle(3_500);
-    const seen = [subscription.take()];
+    const subscription = await stan.sub(name, name, { ackWaitInSecs: 1, maxInFlight: 1 });
+    await stan.publishMany(name, name, 2);
+    const seen = [await subscription.takeAtLeast(4)];
     subscription.ack(1, 99);
-    await settle();
-    seen.push(subscription.take());
-    await settle(1_000);
-    seen.push(subscription.take());
+    seen.push(await subscription.takeAtLeast(1), await subscription.takeAtLeast(2));
     return seen;
   },
 
@@ -223,16 +223,17 @@ const plays: Readonly<Record<string, Play>> = {
 
   "a group takes turns": async (stan, name) => {
     await stan.connect(name);
-    const members = [];
-    for (let i = 0; i < 3; i++) members.push(await stan.sub(name, name, { queueGroup: "g" }));
+    const [a, b, c] = [
+      await stan.sub(name, name, { queueGroup: "g" }),
+      await stan.sub(name, name, { queueGroup: "g" }),
+      await stan.sub(name, name, { queueGroup: "g" }),
+    ];
     await stan.publishMany(name, name, 9);
-    await settle();
-    const seen = members.map((each) => each.take());
-    members[1]!.ack(2, 5, 8);
-    await settle();
+    const seen = await takeAll([[a, 3], [b, 3], [c, 3]]);
+    b.ack(2, 5, 8);
+    await settle(500);
     await stan.publishMany(name, name, 4);
-    await settle();
-    return [...seen, ...members.map((each) => each.take())];
+    return [...seen, ...await takeAll([[a, 1], [b, 3], [c, 0]])];
   },
 
   "a group's full member is passed over": async (stan, name) => {
@@ -240,35 +241,26 @@ const plays: Readonly<Record<string, Play>> = {
     const small = await stan.sub(name, name, { queueGroup: "g", maxInFlight: 1 });
     const large = await stan.sub(name, name, { queueGroup: "g", maxInFlight: 4 });
     await stan.publishMany(name, name, 8);
-    await settle();
-    const seen = [small.take(), large.take()];
+    const seen = await takeAll([[small, 1], [large, 4]]);
     large.ack(2);
-    await settle();
-    seen.push(small.take(), large.take());
+    seen.push(...await takeAll([[small, 0], [large, 1]]));
     small.ack(1);
-    await settle();
-    return [...seen, small.take(), large.take()];
+    seen.push(...await takeAll([[small, 1], [large, 0]]));
+    return seen;
   },
 
   "a member leaves with messages": async (stan, name) => {
     await stan.connect(name);
-    const seen: unknown[] = [];
+    const seen: string[] = [];
     for (const how of ["close", "unsubscribe"] as const) {
       const channel = `${name}.${how}`;
       const leaver = await stan.sub(name, channel, { queueGroup: "g" });
       const stays = await stan.sub(name, channel, { queueGroup: "g" });
       await stan.publishMany(name, channel, 4);
-      await settle();
-      seen.push(leaver.take(), stays.take(), await leaver[how]());
-      await settle(400);
-      seen.push(stays.take());
-      leaver.ack(1);
-      stays.ack(2);
-      await settle();
-      seen.push(await stays.close());
+      seen.push(...await takeAll([[leaver, 2], [stays, 2]]), await leaver[how]());
+      seen.push(...await takeAll([[stays, 2]]), await stays.close());
       const again = await stan.sub(name, channel, { queueGroup: "g" });
-      await settle();
-      seen.push(again.take());
+      seen.push(...await takeAll([[again, 4]]));
     }
     return seen;
   },
@@ -278,13 +270,11 @@ const plays: Readonly<Record<string, Play>> = {
     const slow = await stan.sub(name, name, { queueGroup: "g", ackWaitInSecs: 1, maxInFlight: 1 });
     const other = await stan.sub(name, name, { queueGroup: "g", ackWaitInSecs: 30, maxInFlight: 5 });
     await stan.publishMany(name, name, 2);
-    await settle(1_400);
-    const seen = [slow.take(), other.take()];
+    const seen = await takeAll([[slow, 1], [other, 2]]);
     slow.ack(1);
+    await settle(500);
     await stan.publishMany(name, name, 1);
-    await settle();
-    seen.push(slow.take(), other.take());
-    return seen;
+    return [...seen, ...await takeAll([[slow, 1], [other, 0]])];
   },
 
   "a durable group empties and refills": async (stan, name) => {
@@ -294,21 +284,15 @@ const plays: Readonly<Record<string, Play>> = {
     const first = await stan.sub(name, name, wish);
     const second = await stan.sub(`${name}-2`, name, wish);
     await stan.publishMany(name, name, 4);
-    await settle();
-    const seen = [first.take(), second.take()];
+    const seen = await takeAll([[first, 2], [second, 2]]);
     first.ack(1);
     second.ack(4);
-    await settle();
-    seen.push(await first.close());
-    await settle(400);
-    seen.push(second.take(), await stan.close(`${name}-2`));
+    seen.push(await first.close(), ...await takeAll([[second, 1]]), await stan.close(`${name}-2`));
     await stan.publishMany(name, name, 2);
     const again = await stan.sub(name, name, wish);
-    await settle();
-    seen.push(again.take(), await again.unsubscribe());
+    seen.push(...await takeAll([[again, 4]]), await again.unsubscribe());
     const fresh = await stan.sub(name, name, wish);
-    await settle();
-    return [...seen, fresh.take()];
+    return [...seen, ...await takeAll([[fresh, 6]])];
   },
 
   "durability is the last member's": async (stan, name) => {
@@ -316,11 +300,10 @@ const plays: Readonly<Record<string, Play>> = {
     const durable = await stan.sub(name, name, { queueGroup: "q", durableName: "d" });
     const plain = await stan.sub(name, name, { queueGroup: "d:q" });
     await stan.publishMany(name, name, 2);
-    await settle();
-    const seen = [durable.take(), plain.take(), await durable.close(), await plain.close()];
+    const seen = await takeAll([[durable, 1], [plain, 1]]);
+    seen.push(await durable.close(), await plain.close());
     const again = await stan.sub(name, name, { queueGroup: "q", durableName: "d" });
-    await settle();
-    return [...seen, again.take()];
+    return [...seen, ...await takeAll([[again, 2]])];
   },
 
   "a connection is closed": async (stan, name) => {
@@ -331,14 +314,11 @@ const plays: Readonly<Record<string, Play>> = {
     await stan.sub(name, name, { queueGroup: "g" });
     const heir = await stan.sub(`${name}-2`, name, { queueGroup: "g" });
     await stan.publishMany(name, name, 2);
-    await settle();
-    const seen = [heir.take(), await stan.close(name), await stan.close(name)];
-    await settle(400);
-    seen.push(heir.take());
+    const seen = await takeAll([[heir, 1]]);
+    seen.push(await stan.close(name), await stan.close(name), ...await takeAll([[heir, 1]]));
     await stan.connect(name);
     const durable = await stan.sub(name, name, { durableName: "d" });
-    await settle();
-    return [...seen, durable.take()];
+    return [...seen, ...await takeAll([[durable, 2]])];
   },
 };
 
@@ -356,7 +336,7 @@ export async function stagePlays(url: string): Promise<Record<string, unknown>> 
 }
 
 function asJson(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? { bytes: [...value] } : value;
+  return value instanceof Uint8Array ? `bytes ${String.fromCharCode(...value)}` : value;
 }
 
 /** What the plays saw of the reference. */
