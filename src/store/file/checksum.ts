@@ -28,19 +28,16 @@ export class Checksum {
 
   /** The checksum of seven little-endian 32-bit words from `at`: what an index entry carries. */
   ofEntry(words: Uint32Array, at: number): number {
-    const t = this.#tables;
-    let crc = -1;
-    // Two words a step: the lookups of one step do not wait for one another.
-    for (let i = at; i < at + 6; i += 2) {
-      crc ^= words[i]!;
-      const next = words[i + 1]!;
-      crc = t[1792 + (crc & 0xff)]! ^ t[1536 + ((crc >>> 8) & 0xff)]! ^ t[1280 + ((crc >>> 16) & 0xff)]! ^
-        t[1024 + (crc >>> 24)]! ^ t[768 + (next & 0xff)]! ^ t[512 + ((next >>> 8) & 0xff)]! ^
-        t[256 + ((next >>> 16) & 0xff)]! ^ t[next >>> 24]!;
+    return entryChecksum(this.#tables, words, at);
+  }
+
+  /** The number of the first of `count` index entries whose last word is not its checksum; `count` if there is none. */
+  firstWrongEntry(words: Uint32Array, count: number): number {
+    const tables = this.#tables;
+    for (let i = 0, at = 0; i < count; i++, at += 8) {
+      if (entryChecksum(tables, words, at) !== words[at + 7]) return i;
     }
-    crc ^= words[at + 6]!;
-    crc = t[768 + (crc & 0xff)]! ^ t[512 + ((crc >>> 8) & 0xff)]! ^ t[256 + ((crc >>> 16) & 0xff)]! ^ t[crc >>> 24]!;
-    return ~crc >>> 0;
+    return count;
   }
 
   #byTables(bytes: Uint8Array, start: Offset, end: Offset): number {
@@ -56,6 +53,22 @@ export class Checksum {
     for (; at < end; at++) crc = t[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
     return ~crc >>> 0;
   }
+}
+
+function entryChecksum(t: Uint32Array, words: Uint32Array, at: number): number {
+  let crc = twoWords(t, words[at]! ^ -1, words[at + 1]!);
+  crc = twoWords(t, crc ^ words[at + 2]!, words[at + 3]!);
+  crc = twoWords(t, crc ^ words[at + 4]!, words[at + 5]!);
+  crc ^= words[at + 6]!;
+  crc = t[768 + (crc & 0xff)]! ^ t[512 + ((crc >>> 8) & 0xff)]! ^ t[256 + ((crc >>> 16) & 0xff)]! ^ t[crc >>> 24]!;
+  return ~crc >>> 0;
+}
+
+/** Two words a step: the eight lookups do not wait for one another. */
+function twoWords(t: Uint32Array, crc: number, next: number): number {
+  return t[1792 + (crc & 0xff)]! ^ t[1536 + ((crc >>> 8) & 0xff)]! ^ t[1280 + ((crc >>> 16) & 0xff)]! ^
+    t[1024 + (crc >>> 24)]! ^ t[768 + (next & 0xff)]! ^ t[512 + ((next >>> 8) & 0xff)]! ^
+    t[256 + ((next >>> 16) & 0xff)]! ^ t[next >>> 24]!;
 }
 
 function makeTables(polynomial: number): Uint32Array {

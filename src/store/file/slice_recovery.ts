@@ -9,6 +9,7 @@ import {
   ENTRY_SIZE,
   ENTRY_WORDS,
   entryBytes,
+  entryOffset,
   entrySequence,
   isZeroEntry,
   sealEntry,
@@ -58,18 +59,14 @@ function readIndex(slice: Slice, index: OpenFile, context: FileContext): string 
   for (let at = VERSION_SIZE; at < size;) {
     const read = index.readAt(bytes, at);
     const whole = Math.floor(read / ENTRY_SIZE);
-    for (let i = 0; i < whole; i++) {
-      const word = i * ENTRY_WORDS;
-      if (words[word + CRC] === 0 && isZeroEntry(words, word)) {
-        index.truncate(at + i * ENTRY_SIZE);
-        summary.settle(slice);
-        return verifyLast(slice, summary, context);
-      }
-      if (checksum !== undefined) {
-        const computed = checksum.ofEntry(words, word);
-        if (computed !== words[word + CRC]!) return crcProblem(words[word + CRC]!, computed);
-      }
-      if (!summary.add(words, word)) return `sequence ${entrySequence(words, word)} follows ${summary.last}`;
+    const good = checksum?.firstWrongEntry(words, whole) ?? firstZero(words, whole);
+    const taken = summary.add(words, good);
+    if (taken < good) return `sequence ${entrySequence(words, taken * ENTRY_WORDS)} follows ${summary.last}`;
+    if (good < whole) {
+      const word = good * ENTRY_WORDS;
+      if (!isZeroEntry(words, word)) return crcProblem(words[word + CRC]!, checksum!.ofEntry(words, word));
+      index.truncate(at + good * ENTRY_SIZE);
+      break;
     }
     if (whole * ENTRY_SIZE !== read) return "unexpected EOF";
     if (read === 0) break;
@@ -77,6 +74,12 @@ function readIndex(slice: Slice, index: OpenFile, context: FileContext): string 
   }
   summary.settle(slice);
   return verifyLast(slice, summary, context);
+}
+
+/** The number of the first of `count` entries that is all zeros; `count` if there is none. */
+function firstZero(words: Uint32Array, count: number): number {
+  for (let i = 0; i < count; i++) if (isZeroEntry(words, i * ENTRY_WORDS)) return i;
+  return count;
 }
 
 /** Gathers what the entries of a slice say together, without making a BigInt for each. */
@@ -88,6 +91,7 @@ class Summary {
   lastOffset: Offset = 0;
   lastSize = 0;
   ordered = true;
+  // Times in halves: the first record's, the last one's, the greatest.
   #firstLow = 0;
   #firstHigh = 0;
   #low = 0;
@@ -95,29 +99,50 @@ class Summary {
   #latestLow = 0;
   #latestHigh = 0;
 
-  /** `false` if the sequence is not above the one before. */
-  add(words: Uint32Array, at: number): boolean {
-    const sequence = words[at]! + words[at + 1]! * HIGH;
-    if (sequence <= this.last) return false;
-    const low = words[at + TIME_LOW]!;
-    const high = words[at + TIME_HIGH]! | 0;
-    if (this.records === 0) {
-      this.first = sequence;
-      this.#firstLow = this.#latestLow = low;
-      this.#firstHigh = this.#latestHigh = high;
-    } else if (high < this.#high || (high === this.#high && low < this.#low)) this.ordered = false;
-    if (high > this.#latestHigh || (high === this.#latestHigh && low > this.#latestLow)) {
-      this.#latestHigh = high;
-      this.#latestLow = low;
+  /** Takes `count` entries; answers how many have ascending sequences. Everything is local to the loop, which runs once for every message there is. */
+  add(words: Uint32Array, count: number): number {
+    if (count === 0) return 0;
+    if (this.records === 0) this.#begin(words);
+    let { last, bytes, ordered } = this;
+    let low = this.#low;
+    let high = this.#high;
+    let latestLow = this.#latestLow;
+    let latestHigh = this.#latestHigh;
+    let i = 0;
+    for (let at = 0; i < count; i++, at += ENTRY_WORDS) {
+      const sequence = words[at]! + words[at + 1]! * HIGH;
+      if (sequence <= last) break;
+      last = sequence;
+      bytes += words[at + SIZE]! + OVERHEAD;
+      const nextLow = words[at + TIME_LOW]!;
+      const nextHigh = words[at + TIME_HIGH]! | 0;
+      if (nextHigh < high || (nextHigh === high && nextLow < low)) ordered = false;
+      else if (nextHigh > latestHigh || (nextHigh === latestHigh && nextLow > latestLow)) {
+        latestLow = nextLow;
+        latestHigh = nextHigh;
+      }
+      low = nextLow;
+      high = nextHigh;
     }
+    Object.assign(this, { last, bytes, ordered });
     this.#low = low;
     this.#high = high;
-    this.last = sequence;
-    this.lastOffset = words[at + 2]! + words[at + 3]! * HIGH;
+    this.#latestLow = latestLow;
+    this.#latestHigh = latestHigh;
+    this.records += i;
+    if (i > 0) this.#end(words, (i - 1) * ENTRY_WORDS);
+    return i;
+  }
+
+  #begin(words: Uint32Array): void {
+    this.first = entrySequence(words, 0);
+    this.#firstLow = this.#low = this.#latestLow = words[TIME_LOW]!;
+    this.#firstHigh = this.#high = this.#latestHigh = words[TIME_HIGH]! | 0;
+  }
+
+  #end(words: Uint32Array, at: number): void {
+    this.lastOffset = entryOffset(words, at);
     this.lastSize = words[at + SIZE]!;
-    this.bytes += this.lastSize + OVERHEAD;
-    this.records++;
-    return true;
   }
 
   settle(slice: Slice): void {
@@ -192,9 +217,7 @@ function rebuild(slice: Slice, context: FileContext): void {
     count++;
   });
   const summary = new Summary();
-  for (let i = 0; i < count; i++) {
-    if (!summary.add(words, i * ENTRY_WORDS)) throw new Unreadable("message without a sequence");
-  }
+  if (summary.add(words, count) < count) throw new Unreadable("message without a sequence");
   summary.settle(slice);
   if (count === 0) return;
   slice.index.file.writeAt(entryBytes(words, 0, count), VERSION_SIZE);
