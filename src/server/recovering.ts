@@ -41,12 +41,15 @@ export async function readStore(
   return { recovered, info: { ...info, subClose: info.subClose === "" ? fresh.subClose : info.subClose } };
 }
 
+/** The only refusal that a new record helps against: with a wrong key, say, it would cost this server its name. */
+const NO_RECORD = "no server state recovered but channels present";
+
 /** A store that lost its server record but has channels gets a new record and is read again. */
 async function recover(store: Store, fresh: ServerInfo, log: Log): Promise<RecoveredState | undefined> {
   try {
     return await store.recover();
   } catch (error) {
-    if (!(error instanceof StoreFailed) || error.code !== "refused") throw error;
+    if (!(error instanceof StoreFailed) || error.message !== NO_RECORD) throw error;
     log.warn(
       `Server state was not recovered, but channels are present: ${error.message}. A new server record is written`,
     );
