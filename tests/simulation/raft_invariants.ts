@@ -175,8 +175,9 @@ class AcknowledgedIsDurable implements Invariant {
       const theirs = leader?.raft?.role === "leader" && leader.raft.term === message.term
         ? leader.disk.written.at(message.match)
         : undefined;
-      const differ = mine !== undefined && theirs !== undefined && mine !== theirs;
-      const held = Math.max(disk.log.lastIndex, disk.snapshot?.mark.index ?? 0);
+      const covered = disk.snapshot?.mark.index ?? 0;
+      const differ = message.match > covered && mine !== undefined && theirs !== undefined && mine !== theirs;
+      const held = Math.max(disk.log.lastIndex, covered);
       if (held < message.match || differ) {
         throw new Violation(
           this.name,

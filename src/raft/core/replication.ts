@@ -33,6 +33,11 @@ function sendOne(state: NodeState, peer: Progress): boolean {
     return true;
   }
   const entries = log.cache.slice(peer.next, log.lastIndex, limits.appendBytes);
+  if (entries === undefined && peer.state === "probe") {
+    // Not worth a look at the disk before it is known where the two logs agree.
+    sendAppend(state, peer, prevTerm, []);
+    return true;
+  }
   if (entries === undefined) {
     peer.fetching = true;
     const to = log.cache.first - 1;
