@@ -1,5 +1,4 @@
 /** Puts the parts of a server together: each gets only what it works with. */
-import { CommittedWindow } from "./committed_window.ts";
 import { Delivering } from "./delivering.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Nuid } from "../protocol/nuid.ts";
@@ -46,8 +45,7 @@ export function assemble(parts: ServerParts, core: Core): Assembled {
   const outbound = new Outbound({ bus, journal, recorder, timers, log });
   const common = { machine, recorder, journal, outbound, bus, clock, log, latecomers };
   const publishing = new Publishing({ ...common, batchMessages: settings.batchMessages, othersHold: clustered });
-  const committed = clustered ? new CommittedWindow(clock) : undefined;
-  const holding = committed === undefined ? undefined : new Holding({ bus, clock, publishing, committed });
+  const holding = clustered ? new Holding({ bus, clock, publishing, machine }) : undefined;
   const delivering = new Delivering(common);
   const sessions = new Sessions({ ...common, publishing, info, heartbeatTimeout: settings.heartbeatTimeout });
   const subscribing = new Subscribing({ ...common, publishing, partitions, nuid, ...settings });
@@ -67,6 +65,6 @@ export function assemble(parts: ServerParts, core: Core): Assembled {
     settings,
   });
   outbound.connect(leading);
-  const replica = new Replica({ machine, recorder, outbound, clock, listener: leading, committed });
+  const replica = new Replica({ machine, recorder, outbound, clock, listener: leading });
   return { publishing, delivering, leading, replica, holding };
 }

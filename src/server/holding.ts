@@ -7,13 +7,17 @@ import type { Clock } from "../ports/clock.ts";
 import type { Inbound, MessageBus, Subscription } from "../ports/message_bus.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import type { Millis } from "../protocol/units.ts";
-import type { CommittedWindow } from "./committed_window.ts";
+import type { KnownPublishes, Machine } from "../streaming/mod.ts";
 import type { Publishing } from "./publishing.ts";
 
 /** How old a request may be when it is taken in late. Clients wait longer for their acknowledgement. */
 const HELD: Millis = 5_000;
 const HELD_BYTES_MAX = 64 * 1024 * 1024;
-const SLAB = 256 * 1024;
+/** How much later than at the leader a request may arrive here. */
+const ARRIVAL_SPREAD: Millis = 1_000;
+const SLAB = 64 * 1024;
+/** A slab is closed at this age, so that none is much older than its newest request. */
+const SLAB_SPAN: Millis = 100;
 
 /** Requests one after the other: reply subject, then payload. */
 interface Slab {
@@ -21,24 +25,27 @@ interface Slab {
   /** Three numbers each: where the reply begins, where the payload begins, where it ends. */
   readonly marks: number[];
   used: number;
-  newest: Millis;
+  /** When its first request arrived. */
+  readonly oldest: Millis;
 }
 
 export class Holding {
   readonly #bus: MessageBus;
   readonly #clock: Clock;
   readonly #publishing: Publishing;
-  readonly #committed: CommittedWindow;
+  readonly #machine: Machine;
   #slabs: Slab[] = [];
   #bytes = 0;
   #leading = false;
+  /** Requests that arrived earlier are not taken in. */
+  #since: Millis = -Infinity;
   #subscription: Subscription | undefined;
 
-  constructor(parts: { bus: MessageBus; clock: Clock; publishing: Publishing; committed: CommittedWindow }) {
+  constructor(parts: { bus: MessageBus; clock: Clock; publishing: Publishing; machine: Machine }) {
     this.#bus = parts.bus;
     this.#clock = parts.clock;
     this.#publishing = parts.publishing;
-    this.#committed = parts.committed;
+    this.#machine = parts.machine;
   }
 
   /** Listens from now on, whoever leads. */
@@ -57,10 +64,14 @@ export class Holding {
   /** Takes in what was held back, in the order of its arrival, and from now on everything. */
   lead(): void {
     this.#leading = true;
-    const oldest = this.#clock.now() - HELD;
+    const now = this.#clock.now();
     const slabs = this.#slabs;
     this.#forget();
-    for (const slab of slabs) if (slab.newest >= oldest) this.#takeIn(slab);
+    if (slabs.length === 0) return;
+    const known = this.#machine.knownPublishes(now);
+    // What may have been applied before anything is known of it must not be taken in: it could be stored twice.
+    const oldest = Math.max(now - HELD, this.#since, known.since + ARRIVAL_SPREAD);
+    for (const slab of slabs) if (slab.oldest >= oldest) this.#takeIn(slab, known);
     this.#publishing.flush();
   }
 
@@ -69,12 +80,13 @@ export class Holding {
     this.#forget();
   }
 
-  /** What was applied no longer says which requests were stored: nothing held back may be taken in. */
+  /** What was applied no longer says which requests were stored: nothing held back so far may be taken in. */
   forget(): void {
     this.#forget();
+    this.#since = this.#clock.now() + ARRIVAL_SPREAD;
   }
 
-  #takeIn({ bytes, marks }: Slab): void {
+  #takeIn({ bytes, marks }: Slab, known: KnownPublishes): void {
     for (let i = 0; i < marks.length; i += 3) {
       const message: Inbound = {
         buffer: bytes,
@@ -86,12 +98,14 @@ export class Holding {
         payloadEnd: marks[i + 2]!,
         noResponders: false,
       };
-      this.#publishing.handleLate(message, this.#committed);
+      this.#publishing.handleLate(message, known);
     }
   }
 
   #keep(message: Inbound): void {
     const { buffer, replyStart, replyEnd, payloadStart, payloadEnd } = message;
+    // Nobody waits for an answer.
+    if (replyEnd === replyStart) return;
     const slab = this.#room(replyEnd - replyStart + payloadEnd - payloadStart);
     const start = slab.used;
     slab.bytes.set(buffer.subarray(replyStart, replyEnd), start);
@@ -105,20 +119,19 @@ export class Holding {
   #room(length: number): Slab {
     const now = this.#clock.now();
     let slab = this.#slabs[this.#slabs.length - 1];
-    if (slab === undefined || slab.used + length > slab.bytes.length) {
-      slab = { bytes: new Uint8Array(Math.max(SLAB, length)), marks: [], used: 0, newest: now };
+    if (slab === undefined || slab.used + length > slab.bytes.length || slab.oldest < now - SLAB_SPAN) {
+      slab = { bytes: new Uint8Array(Math.max(SLAB, length)), marks: [], used: 0, oldest: now };
       this.#slabs.push(slab);
       this.#bytes += slab.bytes.length;
       while (this.#slabs.length > 1 && this.#isSurplus(this.#slabs[0]!, now)) {
         this.#bytes -= this.#slabs.shift()!.bytes.length;
       }
     }
-    slab.newest = now;
     return slab;
   }
 
   #isSurplus(slab: Slab, now: Millis): boolean {
-    return slab.newest < now - HELD || this.#bytes > HELD_BYTES_MAX;
+    return slab.oldest < now - HELD || this.#bytes > HELD_BYTES_MAX;
   }
 
   #forget(): void {

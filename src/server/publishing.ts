@@ -8,14 +8,14 @@ import type { Log } from "../ports/log.ts";
 import type { Inbound, MessageBus } from "../ports/message_bus.ts";
 import { CtrlMsg, PubAck } from "../protocol/client_messages.ts";
 import { Text, tooLargeToDeliver } from "../protocol/errors.ts";
+import { latin1 } from "../protocol/latin1.ts";
 import { MARKS, type PackedMessages } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { FIELD_OVERHEAD, PubMsgOffsets, sameBytes, writeField } from "../protocol/publish_request.ts";
 import { isChannelName } from "../protocol/subjects.ts";
 import { isLater } from "../protocol/units.ts";
-import type { Machine } from "../streaming/mod.ts";
+import type { KnownPublishes, Machine } from "../streaming/mod.ts";
 import { ByteTable } from "./byte_table.ts";
-import type { CommittedWindow } from "./committed_window.ts";
 import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import { PublishBatch } from "./publish_batch.ts";
 
@@ -106,23 +106,13 @@ export class Publishing {
     if (this.#batch.count >= this.#limit || this.#batch.size >= BATCH_BYTES) this.flush();
   }
 
-  /** Takes in a request that was held back: one that was stored meanwhile is only acknowledged. */
-  handleLate(message: Inbound, committed: CommittedWindow): void {
+  /** Takes in a request that was held back, unless it was stored meanwhile: then it has been acknowledged again. */
+  handleLate(message: Inbound, known: KnownPublishes): void {
     const { buffer, payloadStart, payloadEnd } = message;
     const offsets = this.#offsets;
-    const isStored = offsets.decode(buffer, payloadStart, payloadEnd) && offsets.guidEnd > offsets.guidStart &&
-      committed.has(buffer, offsets.guidStart, offsets.guidEnd);
-    if (!isStored) return this.handle(message);
-    if (message.replyEnd === message.replyStart) return;
-    const end = writeField(
-      this.#room(offsets.guidEnd - offsets.guidStart),
-      0,
-      1,
-      buffer,
-      offsets.guidStart,
-      offsets.guidEnd,
-    );
-    this.#bus.publish(buffer.slice(message.replyStart, message.replyEnd), this.#ack, 0, end);
+    const isStored = offsets.decode(buffer, payloadStart, payloadEnd) &&
+      known.guids.has(latin1(buffer, offsets.guidStart, offsets.guidEnd));
+    if (!isStored) this.handle(message);
   }
 
   /** Commits what was gathered, unless enough is under way already: then it goes on gathering. */
@@ -297,11 +287,4 @@ export class Publishing {
     if (this.#ack.length < guidLength + FIELD_OVERHEAD) this.#ack = new Uint8Array(2 * guidLength + FIELD_OVERHEAD);
     return this.#ack;
   }
-}
-
-/** Bytes as text of one character each: how connection ids are keyed. */
-export function latin1(buffer: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let i = start; i < end; i++) text += String.fromCharCode(buffer[i]!);
-  return text;
 }

@@ -9,7 +9,6 @@ import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
 import { type ChannelSnapshot, decodeSnapshot, type Machine } from "../streaming/mod.ts";
-import type { CommittedWindow } from "./committed_window.ts";
 import type { Outbound, RefusedRecord } from "./outbound.ts";
 import type { Recorder } from "./recorder.ts";
 import { restoreMessages } from "./restoring.ts";
@@ -32,7 +31,6 @@ export class Replica implements ReplicaPort {
   readonly #outbound: Outbound;
   readonly #clock: Clock;
   readonly #listener: ReplicaListener;
-  readonly #committed: CommittedWindow | undefined;
 
   constructor(
     parts: {
@@ -41,10 +39,8 @@ export class Replica implements ReplicaPort {
       outbound: Outbound;
       clock: Clock;
       listener: ReplicaListener;
-      committed: CommittedWindow | undefined;
     },
   ) {
-    this.#committed = parts.committed;
     this.#machine = parts.machine;
     this.#recorder = parts.recorder;
     this.#outbound = parts.outbound;
@@ -161,9 +157,7 @@ export class Replica implements ReplicaPort {
     const channels = new Set<string>();
     for (const operation of run) {
       outcomes.push(this.#machine.apply(operation, index, now));
-      if (operation.kind !== "publish") continue;
-      channels.add(operation.channel);
-      this.#committed?.add(operation);
+      if (operation.kind === "publish") channels.add(operation.channel);
     }
     this.#outbound.perform(this.#machine.takeEffects());
     if (channels.size > 0) this.#listener.published(channels);

@@ -53,7 +53,7 @@ export interface ServerParts {
 /** How often stores may do their housekeeping. */
 const MAINTENANCE: Millis = 1000;
 /** What was published in this time before a fail-over is acknowledged again after it. */
-const ACKNOWLEDGE_AGAIN: Millis = 5000;
+const ACKNOWLEDGE_AGAIN: Millis = 10_000;
 /** How long notes of deliveries and acks may wait for the disk: what a kill makes be delivered once more. */
 const SUBSCRIPTIONS_FLUSH: Millis = 50;
 

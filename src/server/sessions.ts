@@ -23,7 +23,8 @@ import type { Millis } from "../protocol/units.ts";
 import { admitClose, admitConnect, admitPing, type Machine } from "../streaming/mod.ts";
 import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import type { Outbound } from "./outbound.ts";
-import { latin1, type Publishing } from "./publishing.ts";
+import { latin1 } from "../protocol/latin1.ts";
+import type { Publishing } from "./publishing.ts";
 import { decoded, replyTo } from "./requests.ts";
 
 /** How long the old client of a contested id may take to answer. */
@@ -123,7 +124,7 @@ export class Sessions {
     const error = await this.#commit({ ...admitted, replace: old !== undefined });
     if (error === undefined) {
       const { connId, clientId } = admitted;
-      latecomers?.arrived(latecomerKey("", clientId), latecomerKey(latin1(connId, 0, connId.length), ""));
+      latecomers?.arrived(latecomerKey("", clientId), latecomerKey(latin1(connId), ""));
     }
     if (error === undefined && log.debugging) {
       log.debug(`[Client:${admitted.clientId}] Connected (Inbox=${admitted.heartbeatInbox})`);

@@ -1,4 +1,5 @@
 /** Clients: registration and replacement, heartbeats and what missing them means (spec streaming, sections 2 and 3). */
+import { latin1 } from "../protocol/latin1.ts";
 import { Text } from "../protocol/errors.ts";
 import type { Connect, Disconnect } from "../protocol/operations.ts";
 import { type Outcome, refused } from "../protocol/outcomes.ts";
@@ -15,9 +16,7 @@ const ASK_AGAIN = 1;
 
 /** What `clientsByConnId` is keyed by. */
 export function connIdKey(connId: Uint8Array): string {
-  let key = "";
-  for (const byte of connId) key += String.fromCharCode(byte);
-  return key;
+  return latin1(connId);
 }
 
 export function newClient(info: ClientInfo): Client {

@@ -21,6 +21,7 @@ import { Context, type MachineSettings } from "./context.ts";
 import { acknowledge, deliver } from "./delivery.ts";
 import type { Effect, WakeKey } from "./effects.ts";
 import { follow, lead, learn, statement, type TimestampOf } from "./leadership.ts";
+import type { KnownPublishes } from "./recent_publishes.ts";
 import { missing, overdue, redeliverAll, undelivered } from "./redelivery.ts";
 import { encodeSnapshot, restoreSnapshot } from "./snapshot.ts";
 import { type Client, emptyState, type State, type Subscription } from "./state.ts";
@@ -58,6 +59,8 @@ export interface MachineDoor {
   // Leader only.
   /** Rebuilds what only a leader knows and asks for listens, heartbeats, idle timers and redeliveries. `timestampOf` answers 0n for a message that is gone. */
   lead(now: Millis, wall: Nanos, timestampOf: (channel: string, sequence: Sequence) => Nanos): void;
+  /** Which publishes were applied here lately; as far back as the setting `acknowledgeAgain` asks. */
+  knownPublishes(now: Millis): KnownPublishes;
   /** What this server knows of all deliveries: a new leader tells it to replicas that may believe something else. */
   statement(): DeliveryFact[];
   /** Forgets what only a leader knows. */
@@ -147,6 +150,10 @@ export class Machine implements MachineDoor {
 
   lead(now: Millis, wall: Nanos, timestampOf: TimestampOf): void {
     lead(this.#context, now, wall, timestampOf);
+  }
+
+  knownPublishes(now: Millis): KnownPublishes {
+    return this.#context.recentPublishes.known(now);
   }
 
   statement(): DeliveryFact[] {

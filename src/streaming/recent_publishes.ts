@@ -5,13 +5,14 @@
  * Kept by each node for itself, in slabs that are filled one after the other and reused: nothing is made per message.
  */
 import { MARKS, type PackedMessages } from "../protocol/operations.ts";
+import { latin1 } from "../protocol/latin1.ts";
 import { copyBytes } from "../protocol/publish_request.ts";
 import type { Millis } from "../protocol/units.ts";
 
 const SLAB_BYTES = 256 * 1024;
 const SLAB_MESSAGES = 4096;
-/** With more than these the oldest are forgotten: 8 MiB. */
-const SLABS_MAX = 32;
+/** With more than these the oldest are forgotten: 64 MiB. */
+const SLABS_MAX = 256;
 
 interface Slab {
   readonly bytes: Uint8Array;
@@ -22,9 +23,18 @@ interface Slab {
   newest: Millis;
 }
 
+/** Which publishes were applied lately, by the guids of those that somebody waits for. */
+export interface KnownPublishes {
+  readonly guids: ReadonlySet<string>;
+  /** Everything applied after this moment is among them. */
+  readonly since: Millis;
+}
+
 export class RecentPublishes {
   readonly #span: Millis;
   readonly #slabs: Slab[] = [];
+  /** When the newest of those forgotten for lack of room was applied. */
+  #forgotten: Millis = -Infinity;
 
   /** `span`: how long publishes are remembered; 0 remembers none. */
   constructor(span: Millis) {
@@ -60,12 +70,24 @@ export class RecentPublishes {
     }));
   }
 
+  /** For telling which requests were stored already. */
+  known(now: Millis): KnownPublishes {
+    const guids = new Set<string>();
+    for (const { count, bytes, bounds } of this.all(now)) {
+      for (let i = 0; i < count * MARKS; i += MARKS) {
+        guids.add(latin1(bytes, bounds[i + 1]!, bounds[i + 2]!));
+      }
+    }
+    return { guids, since: Math.max(this.#forgotten, now - this.#span) };
+  }
+
   /** An empty slab: one that is out of date, else a new one. */
   #nextSlab(now: Millis): Slab {
     const oldest = this.#slabs[0];
     let slab: Slab;
     if (oldest !== undefined && (oldest.newest < now - this.#span || this.#slabs.length === SLABS_MAX)) {
       slab = this.#slabs.shift()!;
+      this.#forgotten = slab.newest;
       slab.count = 0;
       slab.used = 0;
     } else {
