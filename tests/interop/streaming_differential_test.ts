@@ -3,6 +3,7 @@
  * `UPDATE_GOLDEN=1` writes down what was seen.
  */
 import assert from "node:assert/strict";
+import { expectedRestartPlays, restartGolden, stageRestartPlays } from "../support/restart_plays.ts";
 import { scenario } from "../support/scenario.ts";
 import { freePorts } from "../support/server_process.ts";
 import { expectedPlays, goldenPath, stagePlays } from "../support/streaming_plays.ts";
@@ -24,4 +25,19 @@ scenario("the reference stages every play as it is written down", async (world) 
   const seen = await stagePlays(`nats://127.0.0.1:${port}`);
   if (Deno.env.get("UPDATE_GOLDEN") === "1") Deno.writeTextFileSync(goldenPath, JSON.stringify(seen, null, 1) + "\n");
   assert.deepEqual(seen, expectedPlays());
+}, { ignore: !installed() });
+
+scenario("the reference stages every play with a restart as it is written down", async (world) => {
+  const { url } = await world.server(["-cid", "carrier"]);
+  const launch = () =>
+    world.launch(["-store", "file", "-dir", "data", "-nats_server", url], { command: [reference] }).ready();
+  let server = await launch();
+  const seen = await stageRestartPlays(url, async () => {
+    await server.terminate("SIGINT");
+    server = await launch();
+  });
+  if (Deno.env.get("UPDATE_GOLDEN") === "1") {
+    Deno.writeTextFileSync(restartGolden, JSON.stringify(seen, null, 1) + "\n");
+  }
+  assert.deepEqual(seen, expectedRestartPlays());
 }, { ignore: !installed() });
