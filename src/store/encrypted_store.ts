@@ -84,7 +84,7 @@ class EncryptedStore implements Store {
     return this.#inner.tryLock();
   }
 
-  /** Throws StoreFailed `refused` when the key opens nothing of what is stored. */
+  /** Throws StoreFailed `corrupt` when the key opens nothing of what is stored. */
   async recover(): Promise<RecoveredState | undefined> {
     const state = await this.#inner.recover();
     if (state === undefined) return undefined;
@@ -152,6 +152,6 @@ async function checkKey(channels: ReadonlyMap<string, RecoveredChannel>): Promis
     if (tries === TRIES) break;
   }
   if (refusal !== undefined) {
-    throw new StoreFailed("refused", `the encryption key is not the one that this store was written with (${refusal})`);
+    throw new StoreFailed("corrupt", `the encryption key is not the one that this store was written with (${refusal})`);
   }
 }

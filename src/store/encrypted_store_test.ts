@@ -96,7 +96,7 @@ Deno.test("[57] a wrong key is an error at the start", async () => {
   const wrong = sealing(place, "another");
   await assert.rejects(async () => await wrong.recover(), (error) => {
     assert.ok(error instanceof StoreFailed);
-    assert.equal(error.code, "refused");
+    assert.equal(error.code, "corrupt");
     assert.match(error.message, /channel "foo", message 1: cipher: message authentication failed/);
     return true;
   });

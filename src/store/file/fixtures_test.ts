@@ -51,7 +51,7 @@ for (const name of names.filter((each) => each.startsWith("encrypted-"))) {
     const one = readFixture(name).cases.find((each) => each.name === "wrong key")!;
     const store = open(copyOfFixture(name), one, new RecordingLog());
     await assert.rejects(async () => await store.recover(), {
-      code: "refused",
+      code: "corrupt",
       message:
         /^the encryption key is not the one .*channel ".*", message \d+: (cipher|chacha20poly1305): message authentication failed/,
     });
