@@ -1,5 +1,6 @@
 /** Several clients at the embedded NATS server: spec nats-server, section 7, scenarios 1 to 47 that take more than one probe. */
 import assert from "node:assert/strict";
+import { cpuUsage } from "node:process";
 import fc from "fast-check";
 import { bytesOf, quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
 import type { NatsServer } from "../../src/nats/embedded/mod.ts";
@@ -225,7 +226,7 @@ Deno.test("client port 43: a consumer that does not read is dropped at max_pendi
     const stuck = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
     await stuck.write(bytesOf(quietConnect() + "SUB flood 1\r\n"));
     for (let i = 0; i < 100 && page(server, "/subsz")["num_subscriptions"] !== 2; i++) await other!.ask("");
-    const message = `PUB flood 65536\r\n${"x".repeat(65_536)}\r\n`;
+    const message = bytesOf(`PUB flood 65536\r\n${"x".repeat(65_536)}\r\n`);
     await publisher!.ask(quietConnect());
     const count = 400;
     for (let i = 0; i < count; i++) await publisher!.send(message);
@@ -253,9 +254,9 @@ Deno.test("client port 44: a write that is stuck for too long ends the connectio
     const stuck = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
     await stuck.write(bytesOf(quietConnect() + "SUB flood 1\r\n"));
     for (let i = 0; i < 100 && page(server, "/subsz")["num_subscriptions"] !== 1; i++) await publisher!.ask("");
-    const payload = "x".repeat(1_000_000);
+    const message = bytesOf(`PUB flood 1000000\r\n${"x".repeat(1_000_000)}\r\n`);
     await publisher!.ask(quietConnect());
-    for (let i = 0; i < 20; i++) await publisher!.send(`PUB flood 1000000\r\n${payload}\r\n`);
+    for (let i = 0; i < 20; i++) await publisher!.send(message);
     await publisher!.ask("");
     for (let i = 0; i < 100 && server.sessions.size > 1; i++) await new Promise((resolve) => setTimeout(resolve, 20));
     const closed = page(server, "/connz", "state=closed")["connections"] as { reason: string }[];
@@ -297,13 +298,15 @@ Deno.test("client port 46: a connection with 50,000 subscriptions goes without h
     for (let i = 0; i < 50_000; i++) subscribe += i % 2 === 0 ? `SUB one.subject ${i}\r\n` : `SUB many.${i} ${i}\r\n`;
     await heavy.ask(subscribe);
     assert.equal(page(server, "/subsz")["num_subscriptions"], 50_001);
+    // Processor time, since this machine may have other things to do.
+    const spent = () => (cpuUsage().user + cpuUsage().system) / 1_000;
     let longest = 0;
-    let last = performance.now();
+    let last = spent();
     let gone = false;
     const watch = async () => {
       while (!gone) {
         await new Promise<void>((resolve) => setImmediate(resolve));
-        const now = performance.now();
+        const now = spent();
         longest = Math.max(longest, now - last);
         last = now;
       }
@@ -315,7 +318,7 @@ Deno.test("client port 46: a connection with 50,000 subscriptions goes without h
     await watching;
     assert.equal(page(server, "/subsz")["num_subscriptions"], 1);
     assert.equal(await watcher!.ask("PUB one.subject 1\r\nx\r\nPUB many.1 1\r\nx\r\n"), "");
-    assert.ok(longest < 250, `the longest turn took ${longest} ms`);
+    assert.ok(longest < 150, `the longest turn took ${longest} ms`);
   });
 });
 

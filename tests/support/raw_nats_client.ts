@@ -1,11 +1,12 @@
 /** A NATS client made of bytes: sends what it is told and keeps what comes back, for tests of the protocol itself. */
 import type { Connection } from "../../src/ports/network.ts";
+import { latin1Bytes, textOf } from "../../src/nats/wire/frames.ts";
 
 const encoder = new TextEncoder();
 
 /** The bytes of a text whose characters each stand for one byte. */
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  return latin1Bytes(text);
 }
 
 /** What carries the bytes: a socket of Deno's, or one of our own connections in the same dress. */
@@ -151,9 +152,7 @@ export class RawNatsClient {
 }
 
 function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 8_192) text += String.fromCharCode(...bytes.subarray(i, i + 8_192));
-  return text;
+  return textOf(bytes, 0, bytes.length);
 }
 
 /** A CONNECT that switches the chatter off. */

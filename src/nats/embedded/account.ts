@@ -1,4 +1,5 @@
 /** A subject space of its own: who is subscribed to what in one account (spec nats-server, section 4.6). */
+import type { Clock } from "../../ports/clock.ts";
 import type { RemoteInterest } from "./interest.ts";
 import type { RouteLink } from "./delivery.ts";
 import { SubjectCache } from "./subject_cache.ts";
@@ -7,6 +8,9 @@ import type { Subscription } from "./subscription.ts";
 
 /** The account of everybody when none is configured. */
 export const GLOBAL_ACCOUNT = "$G";
+
+/** Subscriptions that are removed in one turn. */
+const AT_ONCE = 1_000;
 
 /** Everybody interested in a subject of one account. */
 export type Interested = Match<Subscription, RemoteInterest<RouteLink>>;
@@ -47,13 +51,28 @@ export class Account {
 
   /** Removes a leaving connection's subscriptions, with one change told per subject and group. */
   removeAll(subscriptions: Iterable<Subscription>): void {
-    const touched = new Map<string, Subscription>();
+    const touched = new Map<object, Subscription>();
     for (const subscription of subscriptions) {
-      if (!subscription.active) continue;
+      const { place } = subscription;
+      if (place === undefined) continue;
       this.tree.remove(subscription);
-      touched.set(`${subscription.subject} ${subscription.queue ?? ""}`, subscription);
+      touched.set(place, subscription);
     }
     for (const subscription of touched.values()) this.#tell(subscription, 0);
+  }
+
+  /** As {@link removeAll}, a part per turn, so that others are not held up; who leaves takes no messages meanwhile. */
+  removeGradually(subscriptions: Iterable<Subscription>, clock: Clock): void {
+    const rest = subscriptions[Symbol.iterator]();
+    const removePart = () => {
+      const part: Subscription[] = [];
+      for (let next = rest.next(); next.done !== true; next = rest.next()) {
+        if (part.push(next.value) === AT_ONCE) break;
+      }
+      this.removeAll(part);
+      if (part.length === AT_ONCE) clock.soon(removePart);
+    };
+    removePart();
   }
 
   /** Calls `visit` for every subject and group that somebody here wants: what a new route is told. */

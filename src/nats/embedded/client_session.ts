@@ -26,6 +26,10 @@ const YIELD_BYTES = 256 * 1024;
 const YIELD_TIME: Millis = 2;
 /** The first ping comes early: it measures the round trip. */
 const FIRST_PING: Millis = 2_000;
+/** After so many small reads in a row a large buffer is given up. */
+const SMALL_READS = 8;
+/** How long input is still taken in, and dropped, after a refusal: hanging up on unread bytes would take the refusal back. */
+const LINGER: Millis = 100;
 /** How long a parting -ERR may take to get out. */
 const PARTING: Millis = 1_000;
 
@@ -75,6 +79,7 @@ export class ClientSession implements Target, Consumer {
   #pingedOnce = false;
   #pingedAt: Millis = 0;
   #activeAt: Millis = 0;
+  #smallReads = 0;
 
   constructor(id: number, connection: Connection, host: SessionHost, nonce: string) {
     this.id = id;
@@ -95,6 +100,7 @@ export class ClientSession implements Target, Consumer {
 
   /** Greets the client and serves it until it is gone. `greeted`: INFO was sent before TLS began. */
   async run(greeted: boolean): Promise<void> {
+    if (this.host.log.debugging) this.host.log.debug(`${this} - Client connection created`);
     if (!greeted) this.greet();
     const anonymous = this.host.anonymous();
     if (anonymous !== undefined) this.admit(anonymous);
@@ -160,7 +166,7 @@ export class ClientSession implements Target, Consumer {
   /** `-ERR`, then the end, for the reason that monitoring shows. */
   fail(text: string, reason: string): void {
     if (this.closed) return;
-    this.host.log.debug(`${this} - ${text}`);
+    this.host.log.error(`${this} - ${text}`);
     this.outbox.write(errorFrame(text));
     this.close(reason, true);
   }
@@ -173,8 +179,9 @@ export class ClientSession implements Target, Consumer {
     this.stopped = this.host.clock.wall();
     this.#pingTimer?.();
     this.#authTimer?.();
-    this.account.removeAll(this.subscriptions.values());
+    this.account.removeGradually(this.subscriptions.values(), this.host.clock);
     this.host.sessionClosed(this);
+    if (this.host.log.debugging) this.host.log.debug(`${this} - Client connection closed: ${reason}`);
     if (flush && this.outbox.pending > 0) this.#part();
     else this.#hangUp();
   }
@@ -184,8 +191,20 @@ export class ClientSession implements Target, Consumer {
     const cancel = this.host.clock.wakeAt(this.host.clock.now() + PARTING, () => this.#hangUp());
     void this.outbox.drained(1).then(() => {
       cancel();
-      this.#hangUp();
+      if (this.parser.failure === Failure.MaxPayload) this.#linger();
+      else this.#hangUp();
     });
+  }
+
+  /** More of what is too large is on its way. */
+  #linger(): void {
+    this.host.clock.wakeAt(this.host.clock.now() + LINGER, () => this.#hangUp());
+    const rest = new Uint8Array(LARGE_BUFFER);
+    const drop = async () => {
+      while (await this.connection.read(rest) > 0);
+    };
+    // The connection is given up anyway.
+    drop().catch(() => {});
   }
 
   #hangUp(): void {
@@ -205,6 +224,7 @@ export class ClientSession implements Target, Consumer {
       if (this.closed) return;
       if (count === 0) return this.close("Client Closed");
       const full = filled + count === buffer.length;
+      this.#smallReads = count < SMALL_BUFFER ? this.#smallReads + 1 : 0;
       const begun = clock.now();
       this.#activeAt = begun;
       filled = await this.#consume(buffer, filled + count);
@@ -264,6 +284,7 @@ export class ClientSession implements Target, Consumer {
     if (this.parser.wanted > size) size = this.parser.wanted;
     else if (full && size < LARGE_BUFFER) size *= 2;
     else if (filled === size) size *= 2;
+    else if (filled === 0 && this.#smallReads > SMALL_READS) size = SMALL_BUFFER;
     else if (filled === 0 && size > LARGE_BUFFER) size = LARGE_BUFFER;
     if (size === buffer.length) return buffer;
     const fitting = new Uint8Array(size);
@@ -308,7 +329,8 @@ export class ClientSession implements Target, Consumer {
     const now = this.host.clock.now();
     // What a client sends shows that it lives; only the very first ping is wanted for the round trip.
     const needed = !this.#pingedOnce || now - this.#activeAt >= pingInterval;
-    if (needed && (this.admitted || this.connected)) {
+    // While CONNECT is being checked, nothing may come before its answer.
+    if (needed && this.waitFor === undefined && (this.admitted || this.connected)) {
       if (this.#pingsOut + 1 > pingMax) return this.fail("Stale Connection", "Stale Connection");
       this.#pingsOut++;
       this.#pingedOnce = true;

@@ -1,8 +1,8 @@
 /** The connections that ended lately, for monitoring; the oldest make room. */
-import type { ClientSession } from "./client_session.ts";
+import type { ConnectionView } from "./connection_view.ts";
 
 export class ClosedClients {
-  #ring: ClientSession[] = [];
+  #ring: ConnectionView[] = [];
   #next = 0;
   #total = 0;
 
@@ -12,19 +12,19 @@ export class ClosedClients {
   }
 
   /** Notes one; at most `limit` are kept. */
-  add(session: ClientSession, limit: number): void {
+  add(view: ConnectionView, limit: number): void {
     this.#total++;
     if (limit <= 0) return;
     if (this.#ring.length < limit) {
-      this.#ring.push(session);
+      this.#ring.push(view);
       return;
     }
-    this.#ring[this.#next % limit] = session;
+    this.#ring[this.#next % limit] = view;
     this.#next++;
   }
 
   /** Those that are kept, in no particular order. */
-  list(): readonly ClientSession[] {
+  list(): readonly ConnectionView[] {
     return this.#ring;
   }
 }

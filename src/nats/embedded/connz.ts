@@ -10,49 +10,24 @@ import {
   timeText,
   uptimeText,
 } from "./json_pages.ts";
-import type { ClientSession } from "./client_session.ts";
+import { type ConnectionView, viewOfBus, viewOfSession } from "./connection_view.ts";
 import { GLOBAL_ACCOUNT } from "./account.ts";
-import type { InProcessBus } from "./in_process_bus.ts";
-import type { Millis, Nanos } from "../../protocol/units.ts";
+import type { Nanos } from "../../protocol/units.ts";
 import type { NatsServer } from "./nats_server.ts";
-import type { Subscription } from "./subscription.ts";
 import { subscriptionView } from "./subsz.ts";
-import type { TlsInfo } from "../../ports/network.ts";
 
-/** A connection as this page shows it: a client's, or a bus of this process. */
-interface Row {
-  readonly id: number;
-  readonly ip: string;
-  readonly port: number;
-  readonly started: Nanos;
-  readonly lastActivity: Nanos;
-  readonly stopped: Nanos;
-  readonly reason: string;
-  readonly roundTrip: Millis;
-  readonly pending: number;
-  readonly inMessages: number;
-  readonly outMessages: number;
-  readonly inBytes: number;
-  readonly outBytes: number;
-  readonly subscriptions: readonly Subscription[];
-  readonly name: string;
-  readonly lang: string;
-  readonly version: string;
-  readonly user: string;
-  readonly account: string;
-  readonly tls: TlsInfo | undefined;
-}
+type Order = (a: ConnectionView, b: ConnectionView, now: Nanos) => number;
 
-type Order = (a: Row, b: Row, now: Nanos) => number;
-
-const down = (of: (row: Row) => number | bigint): Order => (a, b) => of(a) > of(b) ? -1 : of(a) < of(b) ? 1 : 0;
-const up = (of: (row: Row) => number | bigint | string): Order => (a, b) => of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0;
-const age = (row: Row, now: Nanos) => (row.stopped || now) - row.started;
+const down = (of: (row: ConnectionView) => number | bigint): Order => (a, b) =>
+  of(a) > of(b) ? -1 : of(a) < of(b) ? 1 : 0;
+const up = (of: (row: ConnectionView) => number | bigint | string): Order => (a, b) =>
+  of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0;
+const age = (row: ConnectionView, now: Nanos) => (row.stopped || now) - row.started;
 
 const orders: Readonly<Record<string, Order>> = {
   cid: up((row) => row.id),
   start: up((row) => row.started),
-  subs: down((row) => row.subscriptions.length),
+  subs: down((row) => row.subscriptionCount),
   pending: down((row) => row.pending),
   msgs_to: down((row) => row.outMessages),
   msgs_from: down((row) => row.inMessages),
@@ -113,77 +88,30 @@ function sorting(query: URLSearchParams): { readonly order: Order; readonly stat
   return { order: orders[name]!, state };
 }
 
-function isWanted(row: Row, query: URLSearchParams): boolean {
+function isWanted(row: ConnectionView, query: URLSearchParams): boolean {
   const user = query.get("user") || undefined;
   const account = query.get("acc") || undefined;
   return (user === undefined || row.user === user) && (account === undefined || row.account === account);
 }
 
-function rowsOf(server: NatsServer, state: "open" | "closed" | "any"): Row[] {
-  const rows: Row[] = [];
+function rowsOf(server: NatsServer, state: "open" | "closed" | "any"): ConnectionView[] {
+  const rows: ConnectionView[] = [];
   if (state !== "closed") {
-    for (const bus of server.buses) if (bus.id > 0) rows.push(busRow(bus, server));
-    for (const session of server.sessions.values()) rows.push(sessionRow(session));
+    const now = server.clock.wall();
+    for (const bus of server.buses) if (bus.id > 0) rows.push(viewOfBus(bus, server.address, now));
+    for (const session of server.sessions.values()) rows.push(viewOfSession(session));
   }
-  if (state !== "open") { for (const session of server.closedClients.list()) rows.push(sessionRow(session)); }
+  if (state !== "open") rows.push(...server.closedClients.list());
   return rows;
 }
 
-function sessionRow(session: ClientSession): Row {
-  const { connection, request } = session;
-  return {
-    id: session.id,
-    ip: connection.remote.host,
-    port: connection.remote.port,
-    started: session.started,
-    lastActivity: session.lastActivity,
-    stopped: session.stopped,
-    reason: session.closeReason,
-    roundTrip: session.roundTrip,
-    pending: session.outbox.pending,
-    inMessages: session.inMessages,
-    outMessages: session.outMessages,
-    inBytes: session.inBytes,
-    outBytes: session.outBytes,
-    subscriptions: [...session.subscriptions.values()],
-    name: request.name,
-    lang: request.lang,
-    version: request.version,
-    user: session.user,
-    account: session.account.name,
-    tls: connection.tls,
-  };
-}
-
-function busRow(bus: InProcessBus, server: NatsServer): Row {
-  const subscriptions: Subscription[] = [];
-  bus.forEachSubscription((subscription) => subscriptions.push(subscription));
-  return {
-    id: bus.id,
-    ip: server.address.host,
-    port: server.address.port,
-    started: bus.started,
-    lastActivity: server.clock.wall(),
-    stopped: 0n,
-    reason: "",
-    roundTrip: 0,
-    pending: 0,
-    inMessages: bus.inMessages,
-    outMessages: bus.outMessages,
-    inBytes: bus.inBytes,
-    outBytes: bus.outBytes,
-    subscriptions,
-    name: bus.name,
-    lang: "",
-    version: "",
-    user: "",
-    account: GLOBAL_ACCOUNT,
-    tls: undefined,
-  };
-}
-
-function view(row: Row, now: Nanos, auth: boolean, subs: { readonly list: boolean; readonly detail: boolean }) {
-  const named = (key: string, value: string | undefined) => value ? { [key]: value } : {};
+function view(
+  row: ConnectionView,
+  now: Nanos,
+  auth: boolean,
+  subs: { readonly list: boolean; readonly detail: boolean },
+) {
+  const named = (key: string, value: string) => value !== "" ? { [key]: value } : {};
   const listed = subs.list && row.subscriptions.length > 0;
   return {
     cid: row.id,
@@ -202,12 +130,12 @@ function view(row: Row, now: Nanos, auth: boolean, subs: { readonly list: boolea
     out_msgs: row.outMessages,
     in_bytes: row.inBytes,
     out_bytes: row.outBytes,
-    subscriptions: row.subscriptions.length,
+    subscriptions: row.subscriptionCount,
     ...named("name", row.name),
     ...named("lang", row.lang),
     ...named("version", row.version),
-    ...named("tls_version", row.tls?.version.replace(/^TLSv/, "")),
-    ...named("tls_cipher_suite", row.tls?.cipher),
+    ...named("tls_version", row.tlsVersion.replace(/^TLSv/, "")),
+    ...named("tls_cipher_suite", row.tlsCipher),
     ...(auth ? named("authorized_user", row.user) : {}),
     ...(auth && row.account !== GLOBAL_ACCOUNT ? { account: row.account } : {}),
     ...(listed && !subs.detail

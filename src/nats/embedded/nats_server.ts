@@ -5,6 +5,7 @@ import { Authorization } from "./authorization.ts";
 import { ClientSession } from "./client_session.ts";
 import { clientInfo, type ClusterView, hostPort, initialCluster, ownUrls } from "./client_info.ts";
 import { ClosedClients } from "./closed_clients.ts";
+import { viewOfSession } from "./connection_view.ts";
 import { closeOneByOne } from "./lame_duck.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
 import { Delivery } from "./delivery.ts";
@@ -284,7 +285,7 @@ export class NatsServer implements SessionHost, RouteHost {
   }
 
   sessionClosed(session: ClientSession): void {
-    this.closedClients.add(session, this.limits.maxClosedClients);
+    this.closedClients.add(viewOfSession(session), this.limits.maxClosedClients);
     if (this.sessions.delete(session.id)) this.totals.add(session);
   }
 

@@ -120,12 +120,12 @@ Deno.test("SubjectTree and its cache find what a plain list finds, while interes
   );
 });
 
-Deno.test("SubjectCache stays bounded over a million subjects used twice, and keeps the hot one", () => {
+Deno.test("SubjectCache stays bounded over a hundred thousand subjects used twice, and keeps the hot one", () => {
   const tree = new SubjectTree<Wish, string>();
   tree.insert(new Wish("many.>"));
   const cache = new SubjectCache(tree);
   const hot = bytes("many.hot");
-  for (let i = 0; i < 1_000_000; i++) {
+  for (let i = 0; i < 200_000; i++) {
     const key = bytes(`many.${i >> 1}`);
     assert.equal(cache.find(key, 0, key.length).locals.length, 1);
     if (i % 1_000 === 0) cache.find(hot, 0, hot.length);
@@ -148,7 +148,7 @@ Deno.test("SubjectTree removes 50,000 interests on one subject without quadratic
 
 Deno.test("SubjectTree: the cost of a publish does not grow with unrelated subscriptions", () => {
   const costs: number[] = [];
-  for (const unrelated of [10, 10_000, 300_000]) {
+  for (const unrelated of [10, 10_000, 100_000]) {
     const tree = new SubjectTree<Wish, string>();
     tree.insert(new Wish("_STAN.pub.cluster.>"));
     for (let i = 0; i < unrelated; i++) tree.insert(new Wish(`_INBOX.${i}.${i % 7}`));

@@ -7,6 +7,7 @@ import { textOf } from "../wire/frames.ts";
 import { matches } from "./subject_rules.ts";
 import type { NatsServer } from "./nats_server.ts";
 import { Subscription } from "./subscription.ts";
+import type { SubscriptionFacts } from "./connection_view.ts";
 
 /** The page's object. Throws BadParameter. */
 export function subsz(server: NatsServer, query: URLSearchParams): unknown {
@@ -36,7 +37,7 @@ export function subsz(server: NatsServer, query: URLSearchParams): unknown {
 }
 
 /** One subscription in detail. */
-export function subscriptionView(subscription: Subscription, cid: number) {
+export function subscriptionView(subscription: SubscriptionFacts, cid: number) {
   return {
     subject: readable(subscription.subject),
     ...(subscription.queue === undefined ? {} : { qgroup: readable(subscription.queue) }),
