@@ -1,17 +1,16 @@
 /** The machine's clock. */
 import type { Cancel, Clock } from "../ports/clock.ts";
 import { type Millis, type Nanos, nanosFromMillis } from "../protocol/units.ts";
+import { isCurrentRuntime } from "./runtime_version.ts";
 import { wallTime } from "./wall_time.ts";
 
 /** The longest wait that `setTimeout` takes, in milliseconds; longer ones are waited for in pieces. */
 const longestTimer = 2 ** 31 - 1;
 
-/** Deno before 2.9 takes over a millisecond for `setImmediate`; a message port is faster there. */
-const immediatesAreFast = compareVersions(Deno.version.deno, "2.9.0") >= 0;
-
 /** The clock that a running server uses. */
 export function systemClock(): Clock {
-  return new SystemClock(immediatesAreFast ? afterThisTurn : messagePortQueue());
+  // Deno before 2.9 takes over a millisecond for an immediate; a message port is faster there.
+  return new SystemClock(isCurrentRuntime ? afterThisTurn : messagePortQueue());
 }
 
 /** Exported for its tests: `soon` is what runs a function at the end of this turn. */
@@ -89,15 +88,4 @@ export function messagePortQueue(): (run: () => void) => void {
     channel.port1.onmessage = drain;
     channel.port2.postMessage(0);
   };
-}
-
-/** Negative when version `a` is older than `b`. */
-function compareVersions(a: string, b: string): number {
-  const left = a.split(".");
-  const right = b.split(".");
-  for (let i = 0; i < 3; i++) {
-    const difference = parseInt(left[i] ?? "0") - parseInt(right[i] ?? "0");
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }

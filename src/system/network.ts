@@ -1,19 +1,16 @@
 /** The machine's sockets: Deno's own for plain bytes, with the delay of small packets switched off, and TLS on top of them. */
-import {
-  type Address,
-  type Connection,
-  type Listener,
-  type ListenOptions,
-  type Network,
-  NetworkFailed,
-} from "../ports/network.ts";
+import type { Address, Connection, Listener, ListenOptions, Network } from "../ports/network.ts";
 import type { Millis } from "../protocol/units.ts";
 import { networkFailure, withTimeLimit } from "./network_failures.ts";
+import { secureNatively } from "./native_tls.ts";
+import { isCurrentRuntime, needsCurrentRuntime } from "./runtime_version.ts";
+import { addressOf, TcpConnection } from "./tcp_connection.ts";
 import { secureAsClient, secureAsServer } from "./tls.ts";
 
 /** The sockets that a running server uses. Every connection can be upgraded to TLS, whatever was asked for. */
 export function systemNetwork(): Network {
-  return { addresses, listen, dial, secureServer: secureAsServer, secureClient: secureAsClient };
+  const secureClient = isCurrentRuntime ? secureAsClient : secureNatively;
+  return { addresses, listen, dial, secureServer: secureAsServer, secureClient };
 }
 
 function addresses(): readonly string[] {
@@ -24,6 +21,7 @@ function addresses(): readonly string[] {
 }
 
 async function listen(options: ListenOptions): Promise<Listener> {
+  if (options.upgradable && !isCurrentRuntime) throw needsCurrentRuntime("TLS towards clients and other servers");
   try {
     return new TcpListener(Deno.listen({ hostname: options.host, port: options.port, transport: "tcp" }));
   } catch (cause) {
@@ -72,52 +70,4 @@ class TcpListener implements Listener {
     this.#closed = true;
     this.#listener.close();
   }
-}
-
-class TcpConnection implements Connection {
-  readonly local: Address;
-  readonly remote: Address;
-  readonly #connection: Deno.TcpConn;
-  #closed = false;
-
-  constructor(connection: Deno.TcpConn) {
-    this.#connection = connection;
-    this.local = addressOf(connection.localAddr);
-    this.remote = addressOf(connection.remoteAddr);
-    try {
-      connection.setNoDelay(true);
-    } catch {
-      // The peer is already gone, which the first read tells.
-    }
-  }
-
-  async read(into: Uint8Array): Promise<number> {
-    try {
-      return await this.#connection.read(into) ?? 0;
-    } catch (cause) {
-      if (this.#closed) return 0;
-      throw networkFailure("cannot read", cause);
-    }
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    try {
-      let sent = await this.#connection.write(bytes);
-      while (sent < bytes.length) sent += await this.#connection.write(bytes.subarray(sent));
-    } catch (cause) {
-      if (this.#closed) throw new NetworkFailed("ECLOSED", "cannot write: the connection is closed", { cause });
-      throw networkFailure("cannot write", cause);
-    }
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#connection.close();
-  }
-}
-
-function addressOf(address: Deno.Addr): Address {
-  const { hostname, port } = address as Deno.NetAddr;
-  return { host: hostname, port };
 }

@@ -1,7 +1,7 @@
 /**
  * TLS over any connection, through `node:tls` on a stream of ours: Deno's own TLS cannot start as a server after plain
  * bytes, and `node:net` underneath is half as fast. Because the stream reads only when TLS asks, no byte is lost
- * between. Starting as a server needs Deno 2.9.
+ * between. Needs Deno 2.9.
  */
 import { Duplex } from "node:stream";
 import tls from "node:tls";
