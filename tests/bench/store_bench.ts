@@ -96,7 +96,8 @@ function show(what: string, figure: string, cpu: string): void {
 
 function showRate(what: string, count: number, all: Took[]): void {
   const perMessage = median(all, "cpu") * 1000 / count;
-  show(what, `${Math.round(count / median(all, "wall"))}k messages/s`, `${perMessage.toFixed(2)} us`);
+  const rate = Math.round(count * 1000 / median(all, "wall")).toLocaleString("en");
+  show(what, `${rate} messages/s`, `${perMessage.toFixed(2)} us`);
 }
 
 /** Runs in a fresh directory. */

@@ -1,7 +1,7 @@
 /** The flushes of one log: one at a time, the next one collecting meanwhile; and what a failed write means for the log. */
 import { StoreFailed } from "../../ports/store.ts";
 import { type Awaitable, isLater } from "../../protocol/units.ts";
-import type { Syncing, WriteSteps } from "./syncing.ts";
+import type { Flushed, Syncing, WriteSteps } from "./syncing.ts";
 
 /** What is flushed. */
 export interface Flushable {
@@ -20,14 +20,16 @@ export interface Flushable {
 export class Flushing {
   readonly #syncing: Syncing;
   readonly #log: Flushable;
+  readonly #what: Flushed;
   /** The flush that is under way, and the one that waits for it. */
   #running: Promise<void> | undefined;
   #queued: Promise<void> | undefined;
   /** Something was given up that no caller has been told about. */
   #lost: StoreFailed | undefined;
 
-  constructor(syncing: Syncing, log: Flushable) {
+  constructor(syncing: Syncing, log: Flushable, what: Flushed) {
     this.#syncing = syncing;
+    this.#what = what;
     this.#log = log;
   }
 
@@ -52,7 +54,7 @@ export class Flushing {
     if (this.#running !== undefined) return this.#queued ??= this.#flushNext(this.#running);
     this.check();
     if (!this.#log.dirty) return;
-    const write = () => this.#syncing.run(this.#log.writeSteps());
+    const write = () => this.#syncing.run(this.#log.writeSteps(), this.#what);
     let result: Awaitable<void>;
     try {
       result = this.#withRoom(write);

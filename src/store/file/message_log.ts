@@ -62,7 +62,7 @@ export class FileMessageLog implements MessageLog, Flushable {
     const { readBufferSize, crc } = context.options;
     this.#cache = new ReadCache(context.readCaches, readBufferSize, crc ? context.checksum : undefined);
     this.#entries = new EntryFinder(this.#tail, this.#cache);
-    this.#flushing = new Flushing(context.syncing, this);
+    this.#flushing = new Flushing(context.syncing, this, "messages");
     this.#sliceLimits = sliceLimits(context.options, limits);
     const subject = new TextEncoder().encode(channel);
     const head = new Uint8Array(6);
@@ -103,7 +103,7 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#used = true;
     if (this.#dirty) return;
     this.#dirty = true;
-    this.context.syncing.dirty++;
+    this.context.syncing.dirty.messages++;
   }
 
   #fillGap(until: Sequence, time: Nanos): void {
@@ -226,7 +226,7 @@ export class FileMessageLog implements MessageLog, Flushable {
 
   #setDirty(): void {
     const dirty = this.#slices.some((slice) => slice.dirty);
-    if (dirty !== this.#dirty) this.context.syncing.dirty += dirty ? 1 : -1;
+    if (dirty !== this.#dirty) this.context.syncing.dirty.messages += dirty ? 1 : -1;
     this.#dirty = dirty;
   }
 

@@ -35,7 +35,7 @@ export class FileSubscriptionsLog implements SubscriptionLog, Flushable {
     this.handle = context.openFiles.handle(join(directory, "subs.dat"));
     this.#buffer = new RecordBuffer(context.checksum);
     this.#writing = new RecordBuffer(context.checksum);
-    this.#flushing = new Flushing(context.syncing, this);
+    this.#flushing = new Flushing(context.syncing, this, "subscriptions");
   }
 
   /** Takes over what recovery found; `end` is where the whole records end. */
@@ -115,7 +115,7 @@ export class FileSubscriptionsLog implements SubscriptionLog, Flushable {
   #added(): void {
     if (!this.#dirty) {
       this.#dirty = true;
-      this.#context.syncing.dirty++;
+      this.#context.syncing.dirty.subscriptions++;
     }
     // What is held back is written now and then, so that memory stays bounded.
     if (this.#buffer.length > this.#context.options.bufferSize && !this.#flushing.running) {
@@ -155,7 +155,7 @@ export class FileSubscriptionsLog implements SubscriptionLog, Flushable {
   }
 
   #setDirty(dirty: boolean): void {
-    if (dirty !== this.#dirty) this.#context.syncing.dirty += dirty ? 1 : -1;
+    if (dirty !== this.#dirty) this.#context.syncing.dirty.subscriptions += dirty ? 1 : -1;
     this.#dirty = dirty;
   }
 

@@ -14,13 +14,20 @@ export type WriteSteps = Generator<FileHandle, void, void>;
 const QUICK: Millis = 0.5;
 /** Weight of the latest sync in the average. */
 const WEIGHT = 0.1;
+/** While syncs are not waited for, one in so many is, to see how quick the disk is now: being told later takes time of its own. */
+const PROBE = 50;
+
+/** What is flushed together: the messages of a turn, or the subscriptions. */
+export type Flushed = "messages" | "subscriptions";
 
 export class Syncing {
-  /** How many writers have something to flush: with several, they sync side by side. */
-  dirty = 0;
+  /** How many logs have something to flush: with several of a kind, they sync side by side. */
+  readonly dirty: Record<Flushed, number> = { messages: 0, subscriptions: 0 };
   /** What ended this store, if something did. */
   failure: StoreFailed | undefined;
+  /** Of syncs that were waited for. */
   #average: Millis = 0;
+  #sinceProbe = 0;
   readonly #now: () => Millis;
 
   constructor(readonly enabled: boolean, now: () => Millis) {
@@ -33,9 +40,15 @@ export class Syncing {
   }
 
   /** Performs the steps. Throws or rejects with StoreFailed; a failed sync, or a write that failed for other reasons than room, ends the store. */
-  run(steps: WriteSteps): Awaitable<void> {
-    if (!this.enabled || (this.dirty <= 1 && this.#average < QUICK)) return this.runBlocking(steps);
+  run(steps: WriteSteps, what: Flushed): Awaitable<void> {
+    if (!this.enabled || (this.dirty[what] <= 1 && this.#shouldWait())) return this.runBlocking(steps);
     return this.runBeside(steps);
+  }
+
+  #shouldWait(): boolean {
+    if (this.#average < QUICK) return true;
+    this.#sinceProbe = (this.#sinceProbe + 1) % PROBE;
+    return this.#sinceProbe === 0;
   }
 
   /** Performs the steps with syncing, whatever the options say, without blocking. */
@@ -43,13 +56,11 @@ export class Syncing {
     for (;;) {
       const step = this.#step(steps);
       if (step.done === true) return;
-      const began = this.#now();
       try {
         await step.value.sync();
       } catch (error) {
         throw this.syncFailed(error);
       }
-      this.#note(this.#now() - began);
     }
   }
 
@@ -79,7 +90,8 @@ export class Syncing {
   }
 
   #note(took: Millis): void {
-    this.#average += (took - this.#average) * WEIGHT;
+    const weight = this.#average < QUICK ? WEIGHT : 0.5;
+    this.#average += (took - this.#average) * weight;
   }
 
   /** A write failed: for lack of room or of descriptors it may go better later; all else ends the store. */
