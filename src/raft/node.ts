@@ -124,6 +124,7 @@ export class RaftNode {
   receive(message: Message): void {
     if (this.#stopped || this.#applying === undefined) return;
     if (message.from === this.raft.leader) this.heardLeader = this.#parts.clock.now();
+    this.raft.tick(this.#ticks());
     this.raft.step(message);
     this.schedule();
   }

@@ -80,9 +80,12 @@ export class NodeState {
     return this.log.membership.membership;
   }
 
-  /** For how long a leader's lease may run after a contact with it: drift on both clocks and rounding included. */
+  /**
+   * For how long a leader's lease may run after a contact with it. Clocks may drift by a tenth; and the tick that is
+   * known may be almost over twice: when the contact is noted, and when what is left of it is told to a candidate.
+   */
   get leaseGuard(): number {
-    return Math.ceil(this.timeouts.leaseTimeout * 1.1) + 1;
+    return Math.ceil(this.timeouts.leaseTimeout * 1.1) + 2;
   }
 
   /** How long a lease may still run that this node knows of. */

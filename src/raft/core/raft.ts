@@ -33,10 +33,14 @@ export class Raft {
     this.#state.role = new Follower(this.#state, patience);
   }
 
-  /** It is tick `now` (never less than before). A jump of more than half a lease counts as a stall (Q4). */
+  /**
+   * It is tick `now` (never less than before; the same again does nothing). To be called before a message is stepped,
+   * too: leases are counted from the tick that is known. A jump of more than half a lease counts as a stall (Q4).
+   */
   tick(now: number): void {
     const state = this.#state;
     assert(now >= state.now, `tick ${now} comes after ${state.now}`);
+    if (now === state.now) return;
     const stalled = now - state.now > state.timeouts.leaseTimeout / 2;
     state.now = now;
     if (stalled) this.stall();

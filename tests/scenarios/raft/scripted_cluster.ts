@@ -13,7 +13,7 @@ import { RaftDisk } from "../../simulation/raft_disk.ts";
 import { SeededRandom } from "../../simulation/seeded_random.ts";
 import { parseMessage, tellEntries, tellMembership, tellMessage } from "./telling.ts";
 
-/** An election comes after 10 ticks of silence and more, a lease lasts 4, its guard 7; heartbeats every tick. */
+/** An election comes after 10 ticks of silence and more, a lease lasts 4, its guard 8; heartbeats every tick. */
 const TIMEOUTS: RaftTimeouts = {
   heartbeatTimeout: 10,
   electionTimeout: 10,
