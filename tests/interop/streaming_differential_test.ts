@@ -3,6 +3,7 @@
  * `UPDATE_GOLDEN=1` writes down what was seen.
  */
 import assert from "node:assert/strict";
+import { expectedOptionPlays, optionGolden, playOptions, stageOptionPlays } from "../support/option_plays.ts";
 import { expectedRestartPlays, restartGolden, stageRestartPlays } from "../support/restart_plays.ts";
 import { scenario } from "../support/scenario.ts";
 import { freePorts } from "../support/server_process.ts";
@@ -40,4 +41,13 @@ scenario("the reference stages every play with a restart as it is written down",
     Deno.writeTextFileSync(restartGolden, JSON.stringify(seen, null, 1) + "\n");
   }
   assert.deepEqual(seen, expectedRestartPlays());
+}, { ignore: !installed() });
+
+scenario("the reference stages every play with options as it is written down", async (world) => {
+  const [port] = freePorts(1);
+  const args = ["-a", "127.0.0.1", "-p", `${port}`, "-store", "memory", ...playOptions];
+  await world.launch(args, { command: [reference] }).ready();
+  const seen = await stageOptionPlays(`nats://127.0.0.1:${port}`);
+  if (Deno.env.get("UPDATE_GOLDEN") === "1") Deno.writeTextFileSync(optionGolden, JSON.stringify(seen, null, 1) + "\n");
+  assert.deepEqual(seen, expectedOptionPlays());
 }, { ignore: !installed() });

@@ -1,6 +1,7 @@
 /** What raw STAN clients see of one server, and of three nodes, is what they see of the reference. */
 import assert from "node:assert/strict";
 import { Cluster } from "../support/cluster.ts";
+import { expectedOptionPlays, playOptions, stageOptionPlays } from "../support/option_plays.ts";
 import { expectedRestartPlays, stageRestartPlays } from "../support/restart_plays.ts";
 import { scenario } from "../support/scenario.ts";
 import { expectedPlays, stagePlays } from "../support/streaming_plays.ts";
@@ -30,3 +31,20 @@ for (const signal of ["SIGINT", "SIGKILL"] as const) {
     assert.deepEqual(seen, expectedRestartPlays());
   });
 }
+
+for (const store of ["memory", "file"]) {
+  scenario(`options mean with the ${store} store in every play what they mean to the reference`, async (world) => {
+    const { url } = await world.server(["-store", store, "-dir", "data", ...playOptions]);
+    assert.deepEqual(await stageOptionPlays(url), expectedOptionPlays());
+  });
+}
+
+scenario("options mean to three nodes in every play what they mean to the reference alone", async (world) => {
+  const cluster = await Cluster.over(world, "embedded");
+  for (const id of ["a", "b", "c"]) {
+    const peers = ["a", "b", "c"].filter((other) => other !== id).join(",");
+    cluster.start(id, "-cluster_node_id", id, "-cluster_peers", peers, ...playOptions);
+  }
+  await cluster.leader();
+  assert.deepEqual(await stageOptionPlays(cluster.url), expectedOptionPlays());
+});

@@ -1,0 +1,171 @@
+/**
+ * Plays on a server with short heartbeats, tight limits and `replace_durable`. What they saw of the reference is kept in
+ * `tests/golden/option_plays.json`.
+ */
+import { StartPosition } from "../../src/protocol/client_messages.ts";
+import { bytesOf, RawStan, type RawSubscription } from "./raw_stan_client.ts";
+
+/** The options that the plays are written for. */
+export const playOptions: readonly string[] = [
+  ...["-hb_interval", "200ms", "-hb_timeout", "100ms", "-hb_fail_count", "15"],
+  ...["-max_subs", "3", "-max_msgs", "10", "-max_inactivity", "2s", "-replace_durable"],
+];
+
+type Play = (stan: RawStan, name: string) => Promise<unknown[]>;
+
+function settle(millis = 300): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, millis));
+}
+
+async function take(subscription: RawSubscription, count: number): Promise<string> {
+  await subscription.atLeast(count);
+  await settle();
+  return subscription.take();
+}
+
+/** Connects a client whose heartbeats go unanswered once its inbox is among the deaf. */
+async function connectWithInbox(stan: RawStan, clientId: string): Promise<string> {
+  const heartbeatInbox = stan.inbox();
+  await stan.connect(clientId, { heartbeatInbox });
+  return heartbeatInbox;
+}
+
+const plays: Readonly<Record<string, Play>> = {
+  "a client that does not answer is evicted": async (stan, name) => {
+    const inbox = await connectWithInbox(stan, name);
+    await stan.connect(`${name}-2`);
+    const plain = await stan.sub(name, name);
+    const durable = await stan.sub(name, name, { durableName: "d" });
+    const heir = await stan.sub(`${name}-2`, name, { queueGroup: "g" });
+    await stan.publishMany(`${name}-2`, name, 1);
+    const seen = [await take(plain, 1), await take(durable, 1), await take(heir, 1)];
+    stan.deaf.add(inbox);
+    const ping = new Uint8Array([10, name.length + 5, ...bytesOf(`conn-${name}`)]);
+    const pings = async () => (await stan.request("_STAN.discover.test-cluster.pings", ping))?.length === 0;
+    for (let i = 0; i < 200 && await pings(); i++) await settle(50);
+    seen.push(await stan.publish(name, name), await stan.close(name));
+    await stan.publishMany(`${name}-2`, name, 1);
+    seen.push(await take(plain, 0), await take(durable, 0), await take(heir, 1));
+    seen.push((await stan.connect(name)).error);
+    seen.push(await take(await stan.sub(name, name, { durableName: "d" }), 2));
+    return seen;
+  },
+
+  "a client with failed heartbeats gets no redeliveries": async (stan, name) => {
+    const inbox = await connectWithInbox(stan, name);
+    const plain = await stan.sub(name, name, { ackWaitInSecs: 1 });
+    const alone = await stan.sub(name, name, { ackWaitInSecs: 1, queueGroup: "g" });
+    stan.deaf.add(inbox);
+    await settle(700);
+    await stan.publishMany(name, name, 1);
+    const seen = [await take(plain, 1)];
+    await alone.atLeast(2);
+    await settle(300);
+    seen.push(plain.take(), alone.take().split(" ").slice(0, 2).join(" "));
+    stan.deaf.delete(inbox);
+    seen.push(await plain.takeAtLeast(1));
+    return seen;
+  },
+
+  "a group passes over a member with failed heartbeats": async (stan, name) => {
+    const inbox = await connectWithInbox(stan, name);
+    await stan.connect(`${name}-2`);
+    const deaf = await stan.sub(name, name, { queueGroup: "g" });
+    const live = await stan.sub(`${name}-2`, name, { queueGroup: "g" });
+    stan.deaf.add(inbox);
+    await settle(700);
+    await stan.publishMany(`${name}-2`, name, 3);
+    return [await take(live, 3), await take(deaf, 0)];
+  },
+
+  "too many subscriptions": async (stan, name) => {
+    await stan.connect(name);
+    const seen: string[] = [];
+    const ask = async (fields: Record<string, unknown>) => {
+      const answer = await stan.subscribe(name, name, fields);
+      seen.push(typeof answer === "string" ? answer : "accepted");
+      return answer;
+    };
+    await ask({});
+    const durable = await ask({ durableName: "d" }) as RawSubscription;
+    const member = await ask({ queueGroup: "g", durableName: "d" }) as RawSubscription;
+    for (const fields of [{}, { durableName: "e" }, { queueGroup: "g", durableName: "d" }, { queueGroup: "h" }]) {
+      await ask(fields);
+    }
+    seen.push(await durable.close(), await member.close());
+    await ask({});
+    await ask({ queueGroup: "g", durableName: "d" });
+    await ask({ durableName: "d" });
+    seen.push(await durable.close());
+    return seen;
+  },
+
+  "the oldest messages go": async (stan, name) => {
+    await stan.connect(name);
+    const pending = await stan.sub(name, name, { maxInFlight: 4, ackWaitInSecs: 2 });
+    await stan.publishMany(name, name, 4);
+    const seen = [await take(pending, 4)];
+    await stan.publishMany(name, name, 8);
+    const all = await stan.sub(name, name);
+    const late = await stan.sub(name, name, { startPosition: StartPosition.sequence, startSequence: 1 });
+    seen.push(await take(all, 10), await take(late, 10));
+    seen.push((await pending.takeAtLeast(6)).split(" ").slice(0, 6).sort().join(" "));
+    return seen;
+  },
+
+  "a durable is replaced": async (stan, name) => {
+    await stan.connect(name);
+    const first = await stan.sub(name, name, { durableName: "d" });
+    await stan.publishMany(name, name, 1);
+    const seen = [await take(first, 1)];
+    const second = await stan.sub(name, name, { durableName: "d" });
+    seen.push(await take(second, 1));
+    await stan.publishMany(name, name, 1);
+    seen.push(await take(first, 0), await take(second, 1));
+    seen.push(await first.close(), await second.close());
+    return seen;
+  },
+
+  "an idle channel is deleted": async (stan, name) => {
+    await stan.connect(name);
+    const kept = await stan.sub(name, `${name}.kept`);
+    const channel = `${name}.idle`;
+    const durable = await stan.sub(name, channel, { durableName: "d" });
+    await stan.publishMany(name, channel, 2);
+    await stan.publishMany(name, `${name}.kept`, 1);
+    const seen = [await take(durable, 2), await take(kept, 1), await durable.close()];
+    await settle(1_500);
+    await stan.publishMany(name, channel, 1);
+    await settle(1_000);
+    await stan.publishMany(name, channel, 1);
+    seen.push(await take(await stan.sub(name, channel, { durableName: "other" }), 4));
+    const again = `${name}.again`;
+    await stan.publishMany(name, again, 2);
+    await settle(4_000);
+    await stan.publishMany(name, again, 1);
+    seen.push(await take(await stan.sub(name, again), 1));
+    await stan.publishMany(name, `${name}.kept`, 1);
+    seen.push(await take(kept, 1));
+    return seen;
+  },
+};
+
+/** Stages all plays at once on a server with {@link playOptions}; answers what each saw, by title. */
+export async function stageOptionPlays(url: string): Promise<Record<string, unknown>> {
+  const stan = await RawStan.open(url);
+  try {
+    const seen = await Promise.all(
+      Object.entries(plays).map(async ([title, play], i) => [title, await play(stan, `play${i}`)] as const),
+    );
+    return Object.fromEntries(seen);
+  } finally {
+    await stan.end();
+  }
+}
+
+export const optionGolden = new URL("../golden/option_plays.json", import.meta.url);
+
+/** What the plays saw of the reference. */
+export function expectedOptionPlays(): Record<string, unknown> {
+  return JSON.parse(Deno.readTextFileSync(optionGolden));
+}
