@@ -61,7 +61,7 @@ async function openLocal(paths: readonly string[]): Promise<SyslogTransport> {
 
 function isSocket(path: string): boolean {
   try {
-    return fs.statSync(path).isSocket();
+    return Deno.statSync(path).isSocket === true;
   } catch {
     return false;
   }
