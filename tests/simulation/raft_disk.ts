@@ -32,6 +32,10 @@ export class RaftDisk {
   written = new LogImage();
   /** Newest last. */
   snapshots: SnapshotFile[] = [];
+  /** The state machine's own disk: it may be ahead of the snapshot, never of the log. */
+  machine: SnapshotFile | undefined;
+  /** The disk lost entries that it had called durable, and nobody has checked the rest since (P12). */
+  distrusted = false;
   #pending: PendingWrite[] = [];
 
   constructor(incarnation: string) {
@@ -78,12 +82,24 @@ export class RaftDisk {
     this.#recover();
   }
 
+  /** After a crash of the machine, without a sync at every write: the end of the log is gone as well. */
+  loseEnd(count: number): void {
+    const kept = Math.max(this.log.baseIndex, this.snapshot?.mark.index ?? 0, this.log.lastIndex - count);
+    this.log.entries.length = kept - this.log.baseIndex;
+    this.log.commit = Math.min(this.log.commit, kept);
+    if ((this.machine?.mark.index ?? 0) > kept) this.machine = undefined;
+    this.distrusted = true;
+    this.#recover();
+  }
+
   /** As a node does at its start: a log that does not hold the snapshot's last entry starts afresh behind it. */
   #recover(): void {
     const mark = this.snapshot?.mark;
     if (mark !== undefined && this.log.baseIndex < mark.index && this.log.termAt(mark.index) !== mark.term) {
       this.log.restartAt(mark.index, mark.term);
     }
+    const applied = this.machine?.mark.index ?? 0;
+    if (applied < (mark?.index ?? 0) || applied > this.log.lastIndex) this.machine = undefined;
     this.written = this.log.copy();
   }
 }

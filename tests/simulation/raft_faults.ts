@@ -191,6 +191,7 @@ function remove(world: RaftWorld): void {
   if (leader === undefined || leader.paused) return;
   const voters = leader.machine.membership.membership.members.filter((member) => member.voter);
   if (voters.length < 3 || world.wiped !== undefined) return;
+  if ([...world.nodes.values()].some((each) => each.disk.distrusted)) return;
   const { id } = random.pick(voters);
   world.joining = world.joining.filter((each) => each.id !== id);
   // Somebody who forces a removal knows that the others are there to stay.
@@ -212,19 +213,36 @@ function wipe(world: RaftWorld): void {
   const node = world.random.pick([...world.nodes.values()]);
   const member = memberOf(membership, node.id);
   if (voters.length < 3 || member === undefined || member.incarnation !== node.disk.incarnation) return;
-  if (voters.some((voter) => voter.incarnation === "")) return;
-  for (const each of world.nodes.values()) {
-    const known = world.membershipBefore(each, each.disk.written.lastIndex + 1)?.membership.members ?? [];
-    if (known.length > 0 && known.filter((other) => other.voter).length < 3) return;
-  }
+  if (!hasRoom(world) || [...world.nodes.values()].some((each) => each.disk.distrusted)) return;
   world.joining = world.joining.filter((each) => each.id !== node.id);
   world.wipe(node);
+}
+
+/** A machine without synced writes loses power. Only one at a time is not trusted: of more, entries may really be lost. */
+function loseEnd(world: RaftWorld): void {
+  const node = victim(world);
+  const others = [...world.nodes.values()].some((each) => each.disk.distrusted);
+  if (node === undefined || others || world.wiped !== undefined || !hasRoom(world)) return;
+  world.lostEnds.add(node.id);
+  node.loseEnd(world.random.below(20));
+  startLater(world, node);
+}
+
+/** Every membership that some node goes by has at least three voters, all of them bound. */
+function hasRoom(world: RaftWorld): boolean {
+  for (const node of world.nodes.values()) {
+    const known = world.membershipBefore(node, node.disk.written.lastIndex + 1)?.membership.members ?? [];
+    const voters = known.filter((member) => member.voter);
+    if (known.length > 0 && (voters.length < 3 || voters.some((voter) => voter.incarnation === ""))) return false;
+  }
+  return true;
 }
 
 const FAULTS: readonly Fault[] = [
   crash,
   crash,
   crashAll,
+  loseEnd,
   falseHint,
   leave,
   pause,

@@ -248,8 +248,9 @@ class OnlyVotersCount implements Invariant {
       }
       return other.disk.log.at(commit) === entry || other.disk.log.baseIndex >= commit;
     };
-    // A voter whose disk was taken away held the entry as well, before.
-    if (!majorityOf(membership, (member) => holds(member) || world.isWiped(member))) {
+    // A voter whose disk was taken away, or forgot its end, may have held the entry when it said so.
+    const held = (member: Member) => holds(member) || world.isWiped(member) || world.lostEnds.has(member.id);
+    if (!majorityOf(membership, held)) {
       throw new Violation(this.name, `${node.id} commits ${commit}, which is not on the disks of a majority`);
     }
     if (entry.term !== node.raft!.term) {

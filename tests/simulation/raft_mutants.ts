@@ -125,6 +125,19 @@ export const MUTANTS: readonly Mutant[] = [
     favourites: ["wipe", "crash", "isolateLeader", "healNetwork"],
   },
   {
+    rule: "P12: a log that may lack acknowledged entries gives no vote",
+    changes: [{
+      file: "elections.ts",
+      find: 'if (state.distrustLog) return "distrusted";',
+      replace: "",
+    }, {
+      file: "node_state.ts",
+      find: "if (!this.electable || this.distrustLog || this.left",
+      replace: "if (!this.electable || this.left",
+    }],
+    favourites: ["loseEnd", "isolateLeader", "healNetwork"],
+  },
+  {
     rule: "S5: what is cut away is covered by a snapshot",
     changes: [{
       file: "raft.ts",

@@ -116,7 +116,7 @@ export class RaftNode {
     this.committed = 0;
     this.#backlog = [];
     this.paused = false;
-    this.machine = this.#machineFrom(this.disk.snapshot);
+    this.machine = this.#machineFrom(this.disk.machine ?? this.disk.snapshot);
     this.raft = this.#world.makeCore(this.#options());
     this.#planTick(this.boot);
     this.pump();
@@ -136,10 +136,16 @@ export class RaftNode {
       hardState: disk.hardState,
       log: disk.log.summary(disk.snapshot?.mark),
       applied: this.machine.index,
-      distrustLog: false,
+      distrustLog: disk.distrusted,
       random,
       now: 0,
     };
+  }
+
+  /** Loses the end of its log with everything else, as where writes are not synced. */
+  loseEnd(count: number): void {
+    this.crash();
+    this.disk.loseEnd(count);
   }
 
   crash(): void {
@@ -207,6 +213,7 @@ export class RaftNode {
     this.#world.observe(this, ready);
     for (const entry of ready.committed) this.#apply(entry);
     if (ready.committed.length > 0) this.#reportApplied(ready.committed.at(-1)!.index);
+    if (this.disk.distrusted && !this.raft!.status().distrusted) this.disk.distrusted = false;
     for (const wanted of ready.fetches) this.#readBack(wanted);
     if (ready.install !== undefined) this.#install(ready.install.from, ready.install.snapshot);
     for (const notice of ready.notices) this.#notice(notice);
@@ -235,6 +242,12 @@ export class RaftNode {
     machine.digest = nextDigest(machine.digest, entry);
     if (entry.kind === "membership") machine.membership = { index: entry.index, membership: entry.membership };
     if (entry.kind === "identity") machine.identity = entry.identity;
+    if (machine.identity !== "" && this.#world.random.chance(20)) this.disk.machine = this.#machineFile();
+  }
+
+  #machineFile(): SnapshotFile {
+    const { index, term, membership, identity, digest } = this.machine;
+    return { mark: { index, term, membership, identity }, digest };
   }
 
   /** Applying takes no time, or some. */
@@ -261,9 +274,9 @@ export class RaftNode {
 
   /** Keeps a snapshot of what is applied, after the time that writing it takes. */
   snapshot(): void {
-    const { index, term, membership, identity, digest } = this.machine;
-    if (index <= (this.disk.snapshot?.mark.index ?? 0) || identity === "") return;
-    const mark: SnapshotMark = { index, term, membership, identity };
+    const { mark, digest } = this.#machineFile();
+    const { index } = mark;
+    if (index <= (this.disk.snapshot?.mark.index ?? 0) || mark.identity === "") return;
     this.later(this.#world.random.below(50), (raft) => {
       if (index <= (this.disk.snapshot?.mark.index ?? 0)) return;
       this.disk.keep({ mark, digest });

@@ -59,6 +59,8 @@ export class RaftWorld {
   readonly trace: string[] = [];
   /** The voter whose disk was taken away last, until it is one again. */
   wiped: Joining | undefined;
+  /** Nodes whose disks forgot what they had called durable. */
+  readonly lostEnds = new Set<string>();
   troubled = true;
   /** Disks are slow at the moment. */
   slowDisks = false;
@@ -248,7 +250,8 @@ export class RaftWorld {
 
   noticed(node: RaftNode, notice: Notice): void {
     this.note(() => `${node.id}  notices ${JSON.stringify(notice)}`);
-    if (notice.kind === "other identity" || notice.kind === "log lost") {
+    const forgave = notice.kind === "log lost" && this.lostEnds.has(notice.peer);
+    if (notice.kind === "other identity" || (notice.kind === "log lost" && !forgave)) {
       throw new Violation(`notice ${notice.kind}`, JSON.stringify(notice));
     }
     if (notice.kind !== "removed" || this.random.chance(50)) return;

@@ -236,13 +236,14 @@ export class Raft {
   }
 
   status(): RaftStatus {
-    const { term, vote, leader, identity, log, now, role } = this.#state;
+    const { term, vote, leader, identity, log, now, role, distrustLog } = this.#state;
     const peers = this.#leader === undefined ? [] : [...this.#leader.peers.values()];
     return {
       role: role.name,
       hardState: { term, vote },
       leader,
       identity,
+      distrusted: distrustLog,
       membership: log.membership,
       baseIndex: log.baseIndex,
       lastIndex: log.lastIndex,
