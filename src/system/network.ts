@@ -5,6 +5,7 @@ import { networkFailure, withTimeLimit } from "./network_failures.ts";
 import { secureNatively } from "./native_tls.ts";
 import { isCurrentRuntime, needsCurrentRuntime } from "./runtime_version.ts";
 import { addressOf, TcpConnection } from "./tcp_connection.ts";
+import { listenUpgradable } from "./upgradable_listener.ts";
 import { secureAsClient, secureAsServer } from "./tls.ts";
 
 /** The sockets that a running server uses. Every connection can be upgraded to TLS, whatever was asked for. */
@@ -22,6 +23,7 @@ function addresses(): readonly string[] {
 
 async function listen(options: ListenOptions): Promise<Listener> {
   if (options.upgradable && !isCurrentRuntime) throw needsCurrentRuntime("TLS towards clients and other servers");
+  if (options.upgradable) return await listenUpgradable(options);
   try {
     return new TcpListener(Deno.listen({ hostname: options.host, port: options.port, transport: "tcp" }));
   } catch (cause) {

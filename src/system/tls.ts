@@ -1,7 +1,7 @@
 /**
- * TLS over any connection, through `node:tls` on a stream of ours: Deno's own TLS cannot start as a server after plain
- * bytes, and `node:net` underneath is half as fast. Because the stream reads only when TLS asks, no byte is lost
- * between. Needs Deno 2.9.
+ * TLS over any connection, through `node:tls`: Deno's own TLS cannot start as a server after plain bytes. It takes the
+ * sockets of an upgradable listener over as they are, and stands on a stream of ours for any other connection. Because
+ * either reads only when TLS asks, no byte is lost between. Needs Deno 2.9.
  */
 import { Duplex } from "node:stream";
 import tls from "node:tls";
@@ -14,6 +14,8 @@ import {
   type TlsOptions,
 } from "../ports/network.ts";
 import { networkFailure, withTimeLimit } from "./network_failures.ts";
+import { SocketConnection } from "./upgradable_listener.ts";
+import { StreamConnection } from "./stream_connection.ts";
 import { distinguishedName, subjectNames } from "./certificate_names.ts";
 
 /** How long a handshake may take when the options do not say, in milliseconds. */
@@ -61,7 +63,8 @@ async function secure(connection: Connection, options: TlsOptions, start: Start)
   let stream: Duplex | undefined;
   try {
     const socket = new Promise<tls.TLSSocket>((resolve, reject) => {
-      stream = streamOf(connection, () => reject(new NetworkFailed("ECONNRESET", `${action}: the peer went away`)));
+      const gone = () => reject(new NetworkFailed("ECONNRESET", `${action}: the peer went away`));
+      stream = streamOf(connection, gone);
       stream.on("error", reject);
       start(stream, resolve, reject);
     });
@@ -105,6 +108,10 @@ function peerOf(socket: tls.TLSSocket): PeerCertificate | undefined {
 
 /** A connection as a stream that TLS can stand on. `onEnd` hears when the peer sends no more. */
 function streamOf(connection: Connection, onEnd: () => void): Duplex {
+  if (connection instanceof SocketConnection && connection.untouched) {
+    connection.socket.once("close", onEnd);
+    return connection.socket;
+  }
   return new Duplex({
     readableHighWaterMark: 4 * readSize,
     writableHighWaterMark: 4 * readSize,
@@ -130,26 +137,15 @@ function streamOf(connection: Connection, onEnd: () => void): Duplex {
 }
 
 /** The decrypted side. */
-class TlsConnection implements Connection {
+class TlsConnection extends StreamConnection {
   readonly tls: TlsInfo;
   readonly #plain: Connection;
-  readonly #socket: tls.TLSSocket;
-  #rest: Uint8Array | undefined;
-  #ended = false;
-  #failure: NetworkFailed | undefined;
-  #wakeReader: (() => void) | undefined;
 
   constructor(plain: Connection, socket: tls.TLSSocket) {
+    super(socket);
     this.#plain = plain;
-    this.#socket = socket;
     this.tls = infoOf(socket);
-    socket.on("readable", () => this.#wake());
-    socket.on("end", () => this.#end());
-    socket.on("close", () => this.#end());
-    socket.on("error", (cause) => {
-      this.#failure ??= networkFailure("TLS broke", cause);
-      this.#end();
-    });
+    this.attach();
   }
 
   get local(): Address {
@@ -160,50 +156,8 @@ class TlsConnection implements Connection {
     return this.#plain.remote;
   }
 
-  async read(into: Uint8Array): Promise<number> {
-    for (;;) {
-      const chunk = this.#rest ?? this.#socket.read() as Uint8Array | null;
-      if (chunk !== null && chunk.length > 0) {
-        const count = Math.min(chunk.length, into.length);
-        into.set(count === chunk.length ? chunk : chunk.subarray(0, count));
-        this.#rest = count === chunk.length ? undefined : chunk.subarray(count);
-        return count;
-      }
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#ended) return 0;
-      await new Promise<void>((resolve) => this.#wakeReader = resolve);
-    }
-  }
-
-  write(bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#ended) {
-        reject(this.#failure ?? new NetworkFailed("ECLOSED", "cannot write: the connection is closed"));
-        return;
-      }
-      this.#socket.write(bytes, (cause) => {
-        if (cause) reject(networkFailure("cannot write", cause));
-        else resolve();
-      });
-    });
-  }
-
-  close(): void {
-    this.#ended = true;
-    this.#rest = undefined;
-    this.#socket.destroy();
+  override close(): void {
+    super.close();
     this.#plain.close();
-    this.#wake();
-  }
-
-  #end(): void {
-    this.#ended = true;
-    this.#wake();
-  }
-
-  #wake(): void {
-    const wake = this.#wakeReader;
-    this.#wakeReader = undefined;
-    wake?.();
   }
 }

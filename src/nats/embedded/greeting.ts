@@ -25,8 +25,12 @@ export interface GreetingParts {
 /** Brings a new connection to where commands begin. Rejects with NetworkFailed; the connection is of no use then. */
 export async function greet(raw: Connection, parts: GreetingParts): Promise<Greeted> {
   const { tls } = parts;
-  const connection = new PeekableConnection(raw);
   const first = tls.handshakeFirst ?? false;
+  if (typeof first === "boolean" && tls.allowNonTls !== true) {
+    if (!first) await raw.write(parts.info());
+    return { connection: await secure(raw, parts), informed: !first };
+  }
+  const connection = new PeekableConnection(raw);
   if (first === true) return { connection: await secure(connection, parts), informed: false };
   if (first !== false && await startsTlsWithin(connection, first, parts.clock)) {
     return { connection: await secure(connection, parts), informed: false };
