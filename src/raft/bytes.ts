@@ -2,6 +2,9 @@
 import { Malformed, VarintReader, writeVarint } from "../protocol/varint.ts";
 import { crc32c } from "./crc32c.ts";
 
+/** A larger buffer is given back. */
+const KEPT = 2 * 1024 * 1024;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -15,7 +18,7 @@ export class ByteWriter {
 
   clear(): void {
     this.#length = 0;
-    if (this.#buffer.length > 1024 * 1024) this.#buffer = new Uint8Array(4096);
+    if (this.#buffer.length > KEPT) this.#buffer = new Uint8Array(4096);
   }
 
   byte(value: number): void {
@@ -71,19 +74,10 @@ export class ByteWriter {
     return bytes;
   }
 
-  /** As {@link take}, followed by `more`. */
-  takeWith(more: readonly Uint8Array[]): Uint8Array {
-    if (more.length === 0) return this.take();
-    let size = this.#length;
-    for (const part of more) size += part.length;
-    const bytes = new Uint8Array(size);
-    bytes.set(this.#buffer.subarray(0, this.#length));
-    let at = this.#length;
-    for (const part of more) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    this.clear();
+  /** What was written, as a view that is good until the next write. Begins anew. */
+  view(): Uint8Array {
+    const bytes = this.#buffer.subarray(0, this.#length);
+    this.#length = 0;
     return bytes;
   }
 

@@ -135,7 +135,7 @@ function decodeMembership(bytes: Uint8Array): Membership {
 
 const writer = new ByteWriter();
 
-/** The bytes of a message, in a buffer of their own. */
+/** The bytes of a message, as a view that is good until the next call. */
 export function encodeMessage(message: Message, envelope: Envelope): Uint8Array {
   writer.clear();
   writer.u32(0);
@@ -157,7 +157,8 @@ export function encodeMessage(message: Message, envelope: Envelope): Uint8Array 
   const head = writer.length;
   writer.setU32(4, head - 8);
   writer.setU32(0, writer.checksum(4, head));
-  return writer.takeWith(payloads);
+  for (const payload of payloads) writer.bytes(payload);
+  return writer.view();
 }
 
 function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
