@@ -8,7 +8,7 @@ export interface WalEntry {
   readonly payload: Uint8Array;
 }
 
-const BYTES = 64 * 1024 * 1024;
+const BYTES = 16 * 1024 * 1024;
 
 export class WalCache {
   /** Entries of consecutive indexes from `#first` on; those before `#skip` are gone. */
