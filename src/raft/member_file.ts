@@ -21,6 +21,8 @@ export interface MemberRecord {
   readonly machineBoot: string;
   /** Whether the last stop was orderly. */
   readonly stopped: boolean;
+  /** The log may lack what this node had acknowledged, and no leader has brought it in step since (P12). */
+  readonly distrusted: boolean;
 }
 
 const FORMAT = 1;

@@ -186,6 +186,7 @@ export class RaftNode {
       for (let rounds = 0; this.raft.hasReady && rounds < 64 && !this.#stopped; rounds++) {
         this.#perform(this.raft.takeReady());
       }
+      this.#noteTrust();
     } catch (error) {
       this.#parts.events.failed(error);
       return;
@@ -212,6 +213,13 @@ export class RaftNode {
     this.#cancelTick();
     this.#storing.abandon();
     this.#answerReads();
+  }
+
+  /** A log that is not trusted stays so over a restart (P12). */
+  #noteTrust(): void {
+    const { directory } = this.#parts;
+    const distrusted = this.raft.distrustsLog;
+    if (distrusted !== directory.member.distrusted) directory.updateMember({ distrusted });
   }
 
   #perform(ready: Ready): void {

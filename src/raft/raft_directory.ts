@@ -55,9 +55,9 @@ export class RaftDirectory {
     this.#lock = takeLock(files, this.path);
     try {
       this.#member = known ?? firstRecord(drawn === "" ? fresh.next() : drawn, fresh.next(), options);
-      this.distrusted = !options.sync && known !== undefined && !known.stopped && known.machineBoot !== "" &&
-        options.machineBoot !== "" && known.machineBoot !== options.machineBoot;
-      this.updateMember({ machineBoot: options.sync ? "" : options.machineBoot, stopped: false });
+      this.distrusted = known !== undefined && (known.distrusted || lostPower(known, options));
+      const machineBoot = options.sync ? "" : options.machineBoot;
+      this.updateMember({ machineBoot, stopped: false, distrusted: this.distrusted });
       this.vote = new HardStateFile(files, `${this.path}/vote`);
       const seal = options.seal;
       this.snapshots = new Snapshots(files, `${this.path}/snapshots`, {
@@ -183,6 +183,11 @@ function takeLock(files: Files, path: string): FileLock {
   return lock;
 }
 
+/** The machine stopped while writes were not synced: the end of the log may be gone. */
+function lostPower({ stopped, machineBoot }: MemberRecord, options: CheckedOptions): boolean {
+  return !stopped && machineBoot !== "" && options.machineBoot !== "" && machineBoot !== options.machineBoot;
+}
+
 function firstRecord(nodeId: string, incarnation: string, options: CheckedOptions): MemberRecord {
   return {
     clusterId: options.clusterId,
@@ -193,6 +198,7 @@ function firstRecord(nodeId: string, incarnation: string, options: CheckedOption
     removedAt: 0,
     machineBoot: "",
     stopped: true,
+    distrusted: false,
   };
 }
 

@@ -221,6 +221,27 @@ Deno.test("P12: one machine was restarted while its log was not synced: it votes
   await cluster.untilLeader(10_000);
 });
 
+Deno.test("P12: a log that is not trusted stays so when the process alone is restarted, also with sync switched on", async () => {
+  const cluster = new TestCluster(86);
+  const options = { sync: false, machineBoot: "first" };
+  cluster.trio(options);
+  const leader = await cluster.untilLeader();
+  await cluster.done(leader.propose("m"));
+  const [one, other] = cluster.alive.filter((node) => node !== leader);
+  // The leader and one more are gone; the third lost its end, and nobody can tell it what it lacks.
+  leader.kill();
+  one!.kill();
+  other!.kill();
+  const lost = other!.files.afterCrash(() => 0);
+  const second = cluster.restart(other!, { ...options, machineBoot: "second" }, lost);
+  await cluster.clock.advance(100);
+  second.kill();
+  cluster.restart(second, { sync: true, machineBoot: "second" });
+  cluster.restart(one!, options);
+  await cluster.untilLeader(60_000);
+  assert.ok(cluster.alive.some((node) => node.lines.some((line) => line.includes("may be lost"))));
+});
+
 Deno.test("P12: all machines were restarted while their logs were not synced: the longest log goes on, and that is said", async () => {
   for (let seed = 0; seed < 10; seed++) {
     const cluster = new TestCluster(400 + seed);

@@ -213,7 +213,7 @@ export class RaftNode {
     this.#world.observe(this, ready);
     for (const entry of ready.committed) this.#apply(entry);
     if (ready.committed.length > 0) this.#reportApplied(ready.committed.at(-1)!.index);
-    if (this.disk.distrusted && !this.raft!.status().distrusted) this.disk.distrusted = false;
+    if (this.disk.distrusted && !this.raft!.distrustsLog) this.disk.distrusted = false;
     for (const wanted of ready.fetches) this.#readBack(wanted);
     if (ready.install !== undefined) this.#install(ready.install.from, ready.install.snapshot);
     for (const notice of ready.notices) this.#notice(notice);

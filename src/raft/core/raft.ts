@@ -188,6 +188,11 @@ export class Raft {
     this.#state.distrustLog = false;
   }
 
+  /** Whether this node keeps from voting because its log may lack what it had acknowledged; to be remembered on disk (P12). */
+  get distrustsLog(): boolean {
+    return this.#state.distrustLog;
+  }
+
   /** Whether `takeReady` has something. */
   get hasReady(): boolean {
     this.#state.role.gather();
@@ -236,14 +241,13 @@ export class Raft {
   }
 
   status(): RaftStatus {
-    const { term, vote, leader, identity, log, now, role, distrustLog } = this.#state;
+    const { term, vote, leader, identity, log, now, role } = this.#state;
     const peers = this.#leader === undefined ? [] : [...this.#leader.peers.values()];
     return {
       role: role.name,
       hardState: { term, vote },
       leader,
       identity,
-      distrusted: distrustLog,
       membership: log.membership,
       baseIndex: log.baseIndex,
       lastIndex: log.lastIndex,

@@ -34,8 +34,6 @@ export interface RaftStatus {
   readonly hardState: HardState;
   readonly leader: NodeId;
   readonly identity: string;
-  /** This node does not vote or campaign yet, because its log may lack what it had acknowledged (P12). */
-  readonly distrusted: boolean;
   readonly membership: MembershipAt;
   /** Everything up to here is cut away. */
   readonly baseIndex: number;
