@@ -9,6 +9,7 @@ import { Message } from "./message.ts";
 import { OK, PONG, quoted, sameBytes, textOf } from "../wire/frames.ts";
 import { readConnect } from "./connect_request.ts";
 import { Subscription } from "./subscription.ts";
+import { traceCommand } from "./client_trace.ts";
 import { validLiteral, validSubject } from "./subject_tree.ts";
 import { Verb } from "../wire/verbs.ts";
 
@@ -37,6 +38,7 @@ export class ClientCommands implements FrameSink {
   frame(parser: FrameParser): boolean {
     const session = this.#session;
     if (session.closed) return false;
+    if (session.traced) traceCommand(session, parser);
     switch (parser.verb) {
       case Verb.Publish:
       case Verb.HeaderPublish:

@@ -3,6 +3,7 @@ import type { ClientSession } from "./client_session.ts";
 import { copy, NO_RESPONDERS, writeNumber } from "../wire/frames.ts";
 import type { Message } from "./message.ts";
 import { slowDown } from "./congestion.ts";
+import { traceMessage } from "./client_trace.ts";
 import type { Subscription } from "./subscription.ts";
 
 const CR = 13;
@@ -27,6 +28,7 @@ export function deliverTo(session: ClientSession, subscription: Subscription, me
     return false;
   }
   writeMessage(session, subscription, message);
+  if (session.traced) traceMessage(session, subscription, message);
   session.outMessages++;
   session.outBytes += size;
   session.permissions?.received(message);

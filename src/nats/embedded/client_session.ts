@@ -13,6 +13,7 @@ import type { Admission, SessionHost } from "./session_host.ts";
 import { caughtUp, type Consumer } from "./congestion.ts";
 import { clientVerbs } from "../wire/verbs.ts";
 import { deliverTo } from "./client_output.ts";
+import { traceAnswer } from "./client_trace.ts";
 import type { Message } from "./message.ts";
 import { type Millis, type Nanos, nanosFromMillis } from "../../protocol/units.ts";
 import { Outbox } from "./outbox.ts";
@@ -33,6 +34,9 @@ const LINGER: Millis = 100;
 /** How long a parting -ERR may take to get out. */
 const PARTING: Millis = 1_000;
 
+/** Reasons for ending a session that need nobody's attention. */
+const expected = new Set(["Stale Connection", "Authentication Timeout"]);
+
 export class ClientSession implements Target, Consumer {
   readonly id: number;
   readonly host: SessionHost;
@@ -49,6 +53,8 @@ export class ClientSession implements Target, Consumer {
   user = "";
   connected = false;
   admitted = false;
+  /** Whether the log wants to see what is said here. */
+  readonly traced: boolean;
   /** Whether headers may be sent to it. */
   headers = false;
   echo = true;
@@ -87,6 +93,7 @@ export class ClientSession implements Target, Consumer {
     this.host = host;
     this.nonce = nonce;
     this.account = host.globalAccount;
+    this.traced = host.log.tracing;
     this.started = host.clock.wall();
     this.#startedAt = this.#activeAt = host.clock.now();
     this.outbox = new Outbox(connection, host.slabs, host.clock, {
@@ -154,6 +161,7 @@ export class ClientSession implements Target, Consumer {
   /** Queues bytes; they go out at the end of the batch. */
   send(bytes: Uint8Array): void {
     if (this.closed) return;
+    if (this.traced) traceAnswer(this, bytes);
     this.outbox.write(bytes);
     this.host.turn.mark(this.outbox);
   }
@@ -166,7 +174,8 @@ export class ClientSession implements Target, Consumer {
   /** `-ERR`, then the end, for the reason that monitoring shows. */
   fail(text: string, reason: string): void {
     if (this.closed) return;
-    this.host.log.error(`${this} - ${text}`);
+    if (expected.has(reason)) this.host.log.debug(`${this} - ${text}`);
+    else this.host.log.error(`${this} - ${text}`);
     this.outbox.write(errorFrame(text));
     this.close(reason, true);
   }

@@ -44,6 +44,9 @@ export interface ConnectionView {
 /** Subscriptions of a closed connection that are remembered. */
 const REMEMBERED = 64;
 
+/** The round trip of a bus, which is a call. */
+const IN_PROCESS: Millis = 0.001;
+
 /** A client. Of a closed one, only the first few subscriptions are told. */
 export function viewOfSession(session: ClientSession): ConnectionView {
   const { connection, request } = session;
@@ -78,8 +81,13 @@ export function viewOfSession(session: ClientSession): ConnectionView {
   };
 }
 
-/** A bus of this process, at the address that clients connect to. */
-export function viewOfBus(bus: InProcessBus, address: { host: string; port: number }, now: Nanos): ConnectionView {
+/** A bus of this process, at the address that clients connect to, with the server's own `version`. */
+export function viewOfBus(
+  bus: InProcessBus,
+  address: { host: string; port: number },
+  now: Nanos,
+  version: string,
+): ConnectionView {
   const subscriptions: SubscriptionFacts[] = [];
   bus.forEachSubscription((subscription) => subscriptions.push(factsOf(subscription)));
   return {
@@ -90,7 +98,7 @@ export function viewOfBus(bus: InProcessBus, address: { host: string; port: numb
     lastActivity: now,
     stopped: 0n,
     reason: "",
-    roundTrip: 0,
+    roundTrip: IN_PROCESS,
     pending: 0,
     inMessages: bus.inMessages,
     outMessages: bus.outMessages,
@@ -99,8 +107,8 @@ export function viewOfBus(bus: InProcessBus, address: { host: string; port: numb
     subscriptionCount: subscriptions.length,
     subscriptions,
     name: bus.name,
-    lang: "",
-    version: "",
+    lang: "deno",
+    version,
     user: "",
     account: GLOBAL_ACCOUNT,
     tlsVersion: "",

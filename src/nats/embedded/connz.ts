@@ -98,7 +98,7 @@ function rowsOf(server: NatsServer, state: "open" | "closed" | "any"): Connectio
   const rows: ConnectionView[] = [];
   if (state !== "closed") {
     const now = server.clock.wall();
-    for (const bus of server.buses) if (bus.id > 0) rows.push(viewOfBus(bus, server.address, now));
+    for (const bus of server.buses) if (bus.id > 0) rows.push(viewOfBus(bus, server.address, now, server.version));
     for (const session of server.sessions.values()) rows.push(viewOfSession(session));
   }
   if (state !== "open") rows.push(...server.closedClients.list());

@@ -13,9 +13,9 @@ export class BadParameter extends Error {
   override readonly name = "BadParameter";
 }
 
-/** JSON indented by two blanks (none: `compact`), with Go's escapes; or a call of `callback` with it. */
-export function jsonPage(value: unknown, callback: string | null, compact = false, status = 200): Page {
-  const body = escaped(JSON.stringify(value, undefined, compact ? undefined : 2));
+/** JSON indented by two blanks or by `indent`, with Go's escapes; or a call of `callback` with it. */
+export function jsonPage(value: unknown, callback: string | null, indent = "  ", status = 200): Page {
+  const body = escaped(JSON.stringify(value, undefined, indent));
   if (callback !== null && callback !== "") {
     return { status, headers: { "Content-Type": "application/javascript" }, body: `${callback}(${body})` };
   }

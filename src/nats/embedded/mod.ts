@@ -16,3 +16,4 @@ export type {
 } from "./options.ts";
 export { NatsServer, type NatsServerPorts, startNatsServer } from "./nats_server.ts";
 export { RoutePortFailed } from "./routes.ts";
+export { unusedNatsServer } from "./unused_server.ts";

@@ -1,5 +1,6 @@
 /** The monitoring pages of the NATS server, as functions of its state (spec nats-server, section 5). */
-import { BadParameter, badRequest, jsonPage, type Page, timeText } from "./json_pages.ts";
+import { accountz, accstatz } from "./accountz.ts";
+import { BadParameter, badRequest, booleanParameter, jsonPage, type Page, timeText } from "./json_pages.ts";
 import { connz } from "./connz.ts";
 import type { NatsServer } from "./nats_server.ts";
 import { routez } from "./routez.ts";
@@ -41,12 +42,13 @@ const jetStreamZeros = {
 /** Answers a path; `undefined` when the NATS server has no such page. */
 export function monitoringPage(server: NatsServer, path: string, query: URLSearchParams): Page | undefined {
   const callback = query.get("callback");
-  const known = path === "/" || path === "/healthz" || Object.hasOwn(views, path);
+  const known = path === "/" || path === "/healthz" || path === "/ipqueuesz" || Object.hasOwn(views, path);
   if (!known) return undefined;
   server.totals.count(path);
   if (path === "/") return indexPage(server);
   if (path === "/healthz") return healthz(server, callback);
   try {
+    if (path === "/ipqueuesz") return jsonPage(queues(query), callback, "   ");
     return jsonPage(views[path]!(server, query), callback);
   } catch (error) {
     if (error instanceof BadParameter) return badRequest(error.message);
@@ -55,54 +57,22 @@ export function monitoringPage(server: NatsServer, path: string, query: URLSearc
 }
 
 function healthz(server: NatsServer, callback: string | null): Page {
-  if (!server.closing && !server.lameDuckMode) return jsonPage({ status: "ok" }, callback, true);
-  return jsonPage({ status: "unavailable", error: "server is shutting down" }, callback, true, 503);
+  if (server.options.unused) {
+    const error = "failed to be ready for connections after 1ms: server";
+    return jsonPage({ status: "error", error }, callback, "", 503);
+  }
+  if (!server.closing && !server.lameDuckMode) return jsonPage({ status: "ok" }, callback, "");
+  return jsonPage({ status: "unavailable", error: "server is shutting down" }, callback, "", 503);
+}
+
+/** What waits inside the server: nothing ever does between two turns. Empty queues are listed with `all` only. */
+function queues(query: URLSearchParams) {
+  if (!booleanParameter(query, "all")) return {};
+  return { "SendQ": { pending: 0 }, "System recvQ": { pending: 0 }, "System sendQ": { pending: 0 } };
 }
 
 function heading(server: NatsServer) {
   return { server_id: server.serverId, now: timeText(server.clock.wall()) };
-}
-
-function accountz(server: NatsServer, query: URLSearchParams): unknown {
-  const name = query.get("acc");
-  if (name === null || name === "") return { ...heading(server), accounts: [...server.accounts.keys()] };
-  const account = server.accounts.get(name);
-  if (account === undefined) throw new BadParameter(`Account ${name} does not exist`);
-  const clients = [...server.sessions.values()].filter((session) => session.account === account).length;
-  return {
-    ...heading(server),
-    account_detail: {
-      account_name: name,
-      update_time: timeText(server.started),
-      is_system: false,
-      expired: false,
-      complete: true,
-      jetstream_enabled: false,
-      leafnode_connections: 0,
-      client_connections: clients,
-      subscriptions: account.tree.localCount,
-    },
-  };
-}
-
-function accstatz(server: NatsServer, query: URLSearchParams): unknown {
-  const wanted = query.getAll("acc");
-  const statistics = [...server.accounts.values()].map((account) => {
-    const sessions = [...server.sessions.values()].filter((session) => session.account === account);
-    const sum = (of: (session: typeof sessions[number]) => number) =>
-      sessions.reduce((total, session) => total + of(session), 0);
-    return {
-      acc: account.name,
-      conns: sessions.length,
-      leafnodes: 0,
-      total_conns: sessions.length,
-      sent: { msgs: sum((session) => session.outMessages), bytes: sum((session) => session.outBytes) },
-      received: { msgs: sum((session) => session.inMessages), bytes: sum((session) => session.inBytes) },
-      slow_consumers: 0,
-    };
-  });
-  const shown = statistics.filter(({ acc }) => wanted.length === 0 || wanted.includes(acc));
-  return { ...heading(server), account_statz: shown };
 }
 
 function indexPage(server: NatsServer): Page {

@@ -129,6 +129,10 @@ export interface EmbeddedNatsOptions {
   readonly cluster?: ClusterOptions;
   /** What this process uses, for the pages that say so: resident bytes, processors, per cent of one processor. */
   readonly usage?: () => { readonly memory: number; readonly cores: number; readonly cpu: number };
+  /** The name of the account for the server's own matters, for the pages that say so. */
+  readonly systemAccount?: string;
+  /** Nobody connects to this server; only its pages are wanted. */
+  readonly unused?: boolean;
   /** Where monitoring is served, for the pages that say so. */
   readonly http?: { readonly address?: Address; readonly secureAddress?: Address; readonly basePath?: string };
 }

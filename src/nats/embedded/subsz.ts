@@ -65,7 +65,8 @@ function subscriptionsOf(accounts: readonly Account[], test: string): [Account, 
   return found;
 }
 
-function statistics(accounts: readonly Account[]) {
+/** What the subject trees and caches of some accounts hold and did. */
+export function statistics(accounts: readonly Account[]) {
   const sum = (of: (account: Account) => number) => accounts.reduce((total, account) => total + of(account), 0);
   const fanouts: number[] = [];
   for (const { cache } of accounts) cache.forEach((match) => fanouts.push(match.locals.length + match.groups.length));

@@ -93,7 +93,7 @@ function counters(server: NatsServer) {
   for (const account of server.accounts.values()) subscriptions += account.tree.localCount + account.tree.remoteCount;
   return {
     connections: server.sessions.size + listed,
-    total_connections: sum.connections,
+    total_connections: sum.connections + listed,
     routes: routes.length,
     remotes: routes.length,
     leafnodes: 0,
@@ -108,5 +108,10 @@ function counters(server: NatsServer) {
 }
 
 function tail(server: NatsServer) {
-  return { config_load_time: timeText(server.configured), ocsp_peer_cache: {} };
+  const { systemAccount } = server.options;
+  return {
+    config_load_time: timeText(server.configured),
+    ...(systemAccount === undefined ? {} : { system_account: systemAccount }),
+    ocsp_peer_cache: {},
+  };
 }
