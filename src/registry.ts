@@ -27,6 +27,8 @@ export interface System {
   readonly network: Network;
   readonly commands: Commands;
   readonly passwords: PasswordHasher;
+  /** What this process uses: resident bytes, processors, per cent of one processor. Absent: pages say zero. */
+  readonly usage?: () => { readonly memory: number; readonly cores: number; readonly cpu: number };
   /** Lines of the streaming part. */
   readonly log: Log;
   /** Lines of the NATS part. */

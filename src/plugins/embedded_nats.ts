@@ -3,14 +3,16 @@ import type { NatsOptions, NatsPermissions, NatsTlsOptions, Options } from "../c
 import {
   type AuthorizationOptions,
   type EmbeddedNatsOptions,
+  type NatsServer,
   type PermissionRules,
   RoutePortFailed,
   startNatsServer,
 } from "../nats/embedded/mod.ts";
+import type { MessageBus } from "../ports/message_bus.ts";
 import { NetworkFailed, type TlsOptions } from "../ports/network.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import type { Millis } from "../protocol/units.ts";
-import type { BusPlugin, Nats, System } from "../registry.ts";
+import type { BusPlugin, Nats, NatsPage, System } from "../registry.ts";
 import { announceNats } from "./nats_banner.ts";
 import { listenFailure, optionalTextFile } from "./texts.ts";
 
@@ -32,15 +34,41 @@ export const embeddedNats: BusPlugin = {
     announceNats(server, options.nats, log);
     return {
       url: server.url,
-      connect: (role) => server.openBus(`_NSS-${options.streaming.clusterId}-${role}`),
-      page: (path, query) => server.monitoring(path, query),
+      connect: (role) => openBus(server, options.streaming.clusterId, role),
+      page: (path, query) => monitoringPage(server, options.nats, path, query),
       reload: (changed) => void server.reload(embeddedOptions(changed, system)),
       close: () => server.close(),
     };
   },
 };
 
-function embeddedOptions({ nats }: Options, system: System): EmbeddedNatsOptions {
+/**
+ * Dashboards count connections and look for these names. One bus carries everything here, and the others stand idle
+ * beside it: that costs nothing within a process.
+ */
+const IDLE_ROLES: Readonly<Record<string, readonly string[]>> = { general: ["send", "acks", "hb"] };
+
+function openBus(server: NatsServer, clusterId: string, role: string): MessageBus {
+  const bus = server.openBus(`_NSS-${clusterId}-${role}`, true);
+  for (const idle of IDLE_ROLES[role] ?? []) server.openBus(`_NSS-${clusterId}-${idle}`, true);
+  return bus;
+}
+
+/** A page by its path below `http_base_path`. */
+export function monitoringPage(
+  server: NatsServer,
+  { httpBasePath: base }: NatsOptions,
+  path: string,
+  query: URLSearchParams,
+): NatsPage | undefined {
+  if (base === "" || base === "/") return server.monitoring(path, query);
+  if (path === base) return server.monitoring("/", query);
+  const rest = path.slice(base.length);
+  return path.startsWith(`${base}/`) && rest !== "/" ? server.monitoring(rest, query) : undefined;
+}
+
+/** The options of this project's NATS server. */
+export function embeddedOptions({ nats }: Options, system: System): EmbeddedNatsOptions {
   return {
     host: nats.host,
     port: portOf(nats.port),
@@ -58,6 +86,9 @@ function embeddedOptions({ nats }: Options, system: System): EmbeddedNatsOptions
     writeDeadline: nats.writeDeadline,
     lameDuckDuration: nats.lameDuckDuration,
     lameDuckGrace: nats.lameDuckGracePeriod,
+    ...(nats.systemAccount === "" ? {} : { systemAccount: nats.systemAccount }),
+    ...(system.usage === undefined ? {} : { usage: system.usage }),
+    http: httpOf(nats),
     authorization: authorizationOf(nats),
     accounts: nats.accounts.map((account) => account.name),
     ...(nats.tls === undefined ? {} : {
@@ -69,6 +100,16 @@ function embeddedOptions({ nats }: Options, system: System): EmbeddedNatsOptions
       },
     }),
     ...clusterOf(nats, system),
+  };
+}
+
+function httpOf(
+  { httpHost: host, httpPort, httpsPort, httpBasePath }: NatsOptions,
+): NonNullable<EmbeddedNatsOptions["http"]> {
+  return {
+    ...(httpPort === 0 ? {} : { address: { host, port: httpPort } }),
+    ...(httpsPort === 0 ? {} : { secureAddress: { host, port: httpsPort } }),
+    ...(httpBasePath === "/" ? {} : { basePath: httpBasePath }),
   };
 }
 

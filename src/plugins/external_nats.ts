@@ -2,8 +2,10 @@
 import type { Options } from "../config/mod.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import { type ClientBusOptions, connectBus, serverUrls } from "../nats/client/mod.ts";
+import { unusedNatsServer } from "../nats/embedded/mod.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import type { BusPlugin, Nats, System } from "../registry.ts";
+import { embeddedOptions, monitoringPage } from "./embedded_nats.ts";
 import { optionalTextFile } from "./texts.ts";
 
 const UNVERIFIED = "TLS certificate chain and hostname will not be verified. DO NOT USE IN PRODUCTION!";
@@ -14,6 +16,8 @@ export const externalNats: BusPlugin = {
     const base = clientOptions(options, system);
     let warned = !streaming.tls.insecure;
     const buses: MessageBus[] = [];
+    const { network, clock, random, natsLog } = system;
+    const unused = unusedNatsServer(embeddedOptions(options, system), { network, clock, random, log: natsLog });
     const connect = async (role: string) => {
       const bus = await open({ ...base, name: `_NSS-${streaming.clusterId}-${role}` }, system);
       buses.push(bus);
@@ -24,10 +28,11 @@ export const externalNats: BusPlugin = {
     return {
       url: base.servers[0] ?? "",
       connect,
-      page: () => undefined,
+      page: (path, query) => monitoringPage(unused, options.nats, path, query),
       reload() {},
       async close() {
         await Promise.all(buses.map((bus) => bus.close()));
+        await unused.close();
       },
     };
   },

@@ -15,6 +15,7 @@ import {
   openFiles,
   printError,
   readText,
+  resourceUsage,
   runtimeVersion,
   type ServerLog,
   systemClock,
@@ -95,6 +96,7 @@ function systemOf(log: ServerLog): System {
     commands: systemCommands(),
     network: systemNetwork(),
     passwords: systemPasswordHasher(),
+    usage: resourceUsage,
     log: log.streaming,
     natsLog: log.nats,
   };

@@ -1,5 +1,6 @@
 /** This process: its arguments, environment, output and end. */
 import fs from "node:fs";
+import process from "node:process";
 
 /** The arguments after the program's name. */
 export const processArguments: readonly string[] = Deno.args;
@@ -83,6 +84,29 @@ export function openFiles(): { open: number; max: number } {
 /** Resident memory, bytes. */
 export function residentMemory(): number {
   return Deno.memoryUsage().rss;
+}
+
+/** How long the processor time of one measurement counts, in milliseconds. */
+const MEASURED = 1_000;
+let measuredAt = performance.now();
+let measured = cpuMillis();
+let share = 0;
+
+/** Resident bytes, processors, and per cent of one processor since about a second ago. */
+export function resourceUsage(): { memory: number; cores: number; cpu: number } {
+  const now = performance.now();
+  if (now - measuredAt >= MEASURED) {
+    const used = cpuMillis();
+    share = Math.round(1_000 * (used - measured) / (now - measuredAt)) / 10;
+    measuredAt = now;
+    measured = used;
+  }
+  return { memory: residentMemory(), cores: navigator.hardwareConcurrency, cpu: share };
+}
+
+function cpuMillis(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
 /** The other processes whose program, or the script it runs, has this base name; only where the system lists processes as files. */
