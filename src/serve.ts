@@ -8,7 +8,7 @@ import type { Seal } from "./ports/seal.ts";
 import type { Store } from "./ports/store.ts";
 import { StartFailed } from "./protocol/errors.ts";
 import { Nuid } from "./protocol/nuid.ts";
-import type { Nanos } from "./protocol/units.ts";
+import type { Awaitable, Nanos } from "./protocol/units.ts";
 import { builtIns } from "./plugins.ts";
 import type { JournalPlugin, Nats, Registry, System } from "./registry.ts";
 import {
@@ -22,6 +22,7 @@ import {
   StreamingServer,
   subjectLines,
 } from "./server/mod.ts";
+import { emptyState } from "./streaming/mod.ts";
 import { limitsPage, machineLimits } from "./serve_limits.ts";
 
 /** The version of the reference that this server stands in for: clients and dashboards read it. */
@@ -37,7 +38,7 @@ export interface Host {
   readonly openFiles: () => { open: number; max: number };
   /** Opens the monitoring listener, once pages can be answered; `undefined` where none is wanted. */
   readonly monitor: (
-    page: (path: string, query: URLSearchParams) => Page | undefined,
+    page: (path: string, query: URLSearchParams) => Awaitable<Page | undefined>,
   ) => Promise<{ readonly url: string; close(): Promise<void> } | undefined>;
   /** The server has failed and fallen silent; the process should end with `code`. */
   readonly onFatal: (reason: string, code: number) => void;
@@ -50,8 +51,8 @@ export interface RunningServer {
   /** Where the monitoring pages are; empty when they are not served. */
   readonly monitorUrl: string;
   readonly serverId: string;
-  /** A monitoring page; `undefined` for a path that is none. */
-  page(path: string, query: URLSearchParams): Page | undefined;
+  /** A monitoring page; `undefined` for a path that is none. Streaming pages wait until the store is read. */
+  page(path: string, query: URLSearchParams): Awaitable<Page | undefined>;
   /** Takes over options that can change while running. */
   reload(options: Options): Promise<void>;
   /** Stops in order. Idempotent. */
@@ -70,6 +71,8 @@ export async function serve(options: Options, host: Host): Promise<RunningServer
   }
 }
 
+const NO_TRAFFIC = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
+
 class Serving implements RunningServer {
   readonly serverId: string;
   readonly #options: Options;
@@ -83,6 +86,8 @@ class Serving implements RunningServer {
   #server: StreamingServer | undefined;
   #monitor: Awaited<ReturnType<Host["monitor"]>>;
   #stopped: Promise<void> | undefined;
+  /** Resolves once the store is read, or this server stops. */
+  readonly #opened = Promise.withResolvers<void>();
   #failed = false;
   /** For what the journal writes, when encryption is on. */
   #seal: Seal | undefined;
@@ -134,6 +139,7 @@ class Serving implements RunningServer {
     }
     await this.#checkPartitions(bus);
     this.#server = await this.#openServer(bus, store, nats);
+    this.#opened.resolve();
     if (this.#stopped !== undefined) return;
     const { log } = this.#host.system;
     for (const line of subjectLines(this.#server.info)) log.debug(line);
@@ -188,26 +194,33 @@ class Serving implements RunningServer {
     ];
   }
 
-  page(path: string, query: URLSearchParams): Page | undefined {
-    if (!path.startsWith("/streaming")) return this.#nats?.page(path, query);
+  page(path: string, query: URLSearchParams): Awaitable<Page | undefined> {
+    if (path !== "/streaming" && !path.startsWith("/streaming/")) return this.#nats?.page(path, query);
+    const isStandby = this.#ft !== undefined && !this.#ft.active;
+    if (this.#server !== undefined || isStandby || this.#failed) return this.#streamingPage(path, query);
+    return this.#opened.promise.then(() => this.#streamingPage(path, query));
+  }
+
+  #streamingPage(path: string, query: URLSearchParams): Page | undefined {
     const server = this.#server;
-    if (server === undefined) return undefined;
     const { streaming } = this.#options;
+    const isClustered = streaming.cluster.clustered && server !== undefined;
     return streamingPage(path, query, {
-      clusterId: streaming.clusterId,
+      // A standby has not read the store, so that it does not know whose it is.
+      clusterId: server === undefined ? "" : streaming.clusterId,
       serverId: this.serverId,
       version: VERSION,
       runtime: this.#host.runtime,
       state: this.#state(),
-      ...(streaming.cluster.clustered ? { role: server.journal.role, nodeId: server.journal.nodeId } : {}),
+      ...(isClustered ? { role: server.journal.role, nodeId: server.journal.nodeId } : {}),
       now: this.#host.system.clock.wall(),
       startTime: this.#startTime,
       storeType: this.#store!.name,
-      limits: limitsPage(this.#options),
-      traffic: server.traffic,
+      limits: limitsPage(this.#options, server !== undefined),
+      traffic: server?.traffic ?? NO_TRAFFIC,
       files: this.#host.openFiles(),
-      streaming: server.machine.state,
-      stores: server.recorder.channels,
+      streaming: server?.machine.state ?? emptyState(),
+      stores: server?.recorder.channels ?? new Map(),
     });
   }
 
@@ -227,6 +240,7 @@ class Serving implements RunningServer {
   }
 
   async #stop(): Promise<void> {
+    this.#opened.resolve();
     this.#ft?.stop();
     this.#partitions?.stop();
     if (this.#server !== undefined) await this.#server.stop();

@@ -9,11 +9,12 @@ export function machineLimits({ streaming: { limits } }: Options): ResolvedLimit
   return resolveLimits({ ...limits, channels });
 }
 
-/** As the `storez` page lists them; names sorted. */
-export function limitsPage(options: Options): LimitsPage {
+/** As the `storez` page lists them; names sorted. Before the store is open, a standby shows what was written. */
+export function limitsPage(options: Options, inherited: boolean): LimitsPage {
   const { limits } = options.streaming;
   const names = new Set(limits.channels.map(({ name }) => name));
-  const resolved = machineLimits(options).channels.filter(({ pattern }) => names.has(pattern));
+  const written = limits.channels.map(({ name, ...own }) => ({ pattern: name, ...own }));
+  const resolved = inherited ? machineLimits(options).channels.filter(({ pattern }) => names.has(pattern)) : written;
   resolved.sort((a, b) => a.pattern < b.pattern ? -1 : 1);
   const page = {
     max_channels: limits.maxChannels,

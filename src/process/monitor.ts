@@ -3,13 +3,14 @@ import type { NatsOptions } from "../config/mod.ts";
 import type { Files } from "../ports/files.ts";
 import type { Log } from "../ports/log.ts";
 import { NetworkFailed } from "../ports/network.ts";
+import type { Awaitable } from "../protocol/units.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import { listenFailure, readTextFile } from "../plugins/texts.ts";
 import type { Page } from "../server/mod.ts";
 import { type HttpRequest, type HttpResponse, serveHttp } from "../system/mod.ts";
 
 /** Finds the page for a path, or answers that there is none. */
-export type Pages = (path: string, query: URLSearchParams) => Page | undefined;
+export type Pages = (path: string, query: URLSearchParams) => Awaitable<Page | undefined>;
 
 /** What the listener needs from the process. */
 export interface MonitorContext {
@@ -75,14 +76,14 @@ function tlsFiles(nats: NatsOptions, files: Files): { certificate: string; key: 
 }
 
 /** The answer to one request: a page, a redirect to the cleaned path, or 404. */
-export function respond({ path, query, method }: HttpRequest, pages: Pages): HttpResponse {
+export async function respond({ path, query, method }: HttpRequest, pages: Pages): Promise<HttpResponse> {
   const cleaned = cleanPath(path);
   if (cleaned !== path) {
     const search = query.toString();
     const location = search === "" ? cleaned : `${cleaned}?${search}`;
     return { status: 301, headers: { "Location": location, "Content-Type": "text/html; charset=utf-8" }, body: "" };
   }
-  const page = pages(path, query) ?? {
+  const page = await pages(path, query) ?? {
     status: 404,
     headers: { "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff" },
     body: "404 page not found\n",

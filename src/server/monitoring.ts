@@ -229,7 +229,7 @@ function channelObject(channel: Channel, withSubscriptions: boolean, server: Mon
 function subscriptionObject(subscription: Subscription): Record<string, unknown> {
   const { group } = subscription;
   return {
-    client_id: subscription.clientId,
+    client_id: subscription.clientId === "" ? subscription.formerClientId : subscription.clientId,
     inbox: subscription.inbox,
     ack_inbox: subscription.ackInbox,
     ...(subscription.durableName === "" ? {} : { durable_name: subscription.durableName }),
@@ -238,7 +238,7 @@ function subscriptionObject(subscription: Subscription): Record<string, unknown>
     is_offline: subscription.offline,
     max_inflight: subscription.maxInFlight,
     ack_wait: subscription.ackWaitInSecs,
-    last_sent: group?.lastSent ?? subscription.lastSent,
+    last_sent: group?.placeholder === subscription ? group.lastSent : subscription.lastSent,
     pending_count: subscription.pending.size,
     is_stalled: subscription.pending.size >= subscription.maxInFlight,
   };

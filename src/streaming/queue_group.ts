@@ -27,7 +27,7 @@ const TRANSFER_DELAY = 100;
 /** Former members that a group remembers. */
 const FORMER_MAX = 16;
 /** The deadline of a message that this follower dealt by itself: a late fact about the former member may still end it. */
-const DEALT: Millis = -1;
+export const DEALT: Millis = -1;
 
 /** The name a group is kept under: durable ones are apart from others. */
 export function groupName({ queueGroup, durableName }: Pick<Subscribe, "queueGroup" | "durableName">): string {
@@ -113,6 +113,7 @@ export function leave(
     storeRecord(context, member, "forget");
     context.askMore(channel);
   } else if (member.isDurable && !remove) {
+    member.formerClientId = member.clientId;
     member.clientId = "";
     member.lastSent = group.lastSent;
     group.placeholder = member;

@@ -28,6 +28,8 @@ export interface Subscription {
   readonly channel: Channel;
   /** Empty for the placeholder of an empty durable group. */
   clientId: string;
+  /** Of a placeholder: the member that left last, for the monitoring pages; empty when that was before a restart. */
+  formerClientId: string;
   readonly durableName: string;
   /** Whether it outlives its client; a member's own choice in a group. */
   isDurable: boolean;

@@ -30,6 +30,7 @@ export function subscriptionOf(
     id: record.id,
     channel,
     clientId: record.clientId,
+    formerClientId: "",
     durableName: record.durableName,
     isDurable: record.isDurable,
     inbox: record.inbox,
@@ -181,7 +182,7 @@ function wakeKey(subscription: Subscription): string {
 
 /** Forgets what only a leader knows. */
 export function forgetLeadership(subscription: Subscription): void {
-  for (const sequence of subscription.pending.keys()) subscription.pending.set(sequence, 0);
+  for (const [sequence, deadline] of subscription.pending) if (deadline > 0) subscription.pending.set(sequence, 0);
   subscription.latestDeadline = 0;
   subscription.disorder = 0;
   subscription.redeliveries.clear();

@@ -71,7 +71,8 @@ function requestOf(request: Request): HttpRequest {
 }
 
 function answer(method: string, response: HttpResponse): Response {
-  const bodyless = method === "HEAD" || response.status === 204 || response.status === 304;
+  // An empty text would get a content type of its own.
+  const bodyless = method === "HEAD" || response.body === "" || response.status === 204 || response.status === 304;
   const body = bodyless ? null : response.body as string | Uint8Array<ArrayBuffer>;
   return new Response(body, { status: response.status, headers: response.headers });
 }

@@ -29,13 +29,15 @@ export function bytesOf(text: string): Uint8Array {
 /** A connection to NATS on which any number of STAN clients can be played. */
 export class RawStan {
   readonly #nats: NatsConnection;
+  readonly #clusterId: string;
   /** Heartbeat inboxes that do not answer at the moment. */
   readonly deaf = new Set<string>();
   #inboxes = 0;
   readonly #prefix = `raw.${crypto.randomUUID().slice(0, 8)}`;
 
-  constructor(nats: NatsConnection) {
+  constructor(nats: NatsConnection, clusterId: string = CLUSTER) {
     this.#nats = nats;
+    this.#clusterId = clusterId;
   }
 
   static async open(url: string): Promise<RawStan> {
@@ -72,7 +74,7 @@ export class RawStan {
       },
     });
     const request = { clientId, heartbeatInbox, protocol: 1, connId: bytesOf(`conn-${clientId}`), ...fields };
-    const answer = await this.request(`_STAN.discover.${CLUSTER}`, ConnectRequest.encode(request), 5_000);
+    const answer = await this.request(`_STAN.discover.${this.#clusterId}`, ConnectRequest.encode(request), 5_000);
     if (answer === undefined) throw new Error(`no answer to the connect request of ${clientId}`);
     return ConnectResponse.decode(answer);
   }
@@ -80,7 +82,7 @@ export class RawStan {
   /** The error text; empty when stored. */
   async publish(clientId: string, channel: string, text = "x", fields: Partial<PubMsg> = {}): Promise<string> {
     const message = { clientId, guid: crypto.randomUUID(), subject: channel, data: bytesOf(text), ...fields };
-    const answer = await this.request(`_STAN.pub.${CLUSTER}.${channel}`, PubMsg.encode(message), 5_000);
+    const answer = await this.request(`_STAN.pub.${this.#clusterId}.${channel}`, PubMsg.encode(message), 5_000);
     if (answer === undefined) return "no answer";
     return PubAck.decode(answer).error;
   }
@@ -101,7 +103,7 @@ export class RawStan {
       callback: (_error, message) => void subscription.messages.push(MsgProto.decode(message.data)),
     });
     const request = { clientId, subject: channel, inbox, maxInFlight: 1024, ackWaitInSecs: 30, ...fields };
-    const answer = await this.request(`_STAN.sub.${CLUSTER}`, SubscriptionRequest.encode(request), 5_000);
+    const answer = await this.request(`_STAN.sub.${this.#clusterId}`, SubscriptionRequest.encode(request), 5_000);
     if (answer === undefined) return "no answer";
     const { error, ackInbox } = SubscriptionResponse.decode(answer);
     subscription.ackInbox = ackInbox;
@@ -121,12 +123,12 @@ export class RawStan {
 
   /** The error text of an unsubscribe, or of a sub close. */
   async leave(how: "unsub" | "subclose", request: Partial<UnsubscribeRequest>): Promise<string> {
-    const answer = await this.request(`_STAN.${how}.${CLUSTER}`, UnsubscribeRequest.encode(request), 5_000);
+    const answer = await this.request(`_STAN.${how}.${this.#clusterId}`, UnsubscribeRequest.encode(request), 5_000);
     return answer === undefined ? "no answer" : SubscriptionResponse.decode(answer).error;
   }
 
   async close(clientId: string): Promise<string> {
-    const answer = await this.request(`_STAN.close.${CLUSTER}`, CloseRequest.encode({ clientId }), 5_000);
+    const answer = await this.request(`_STAN.close.${this.#clusterId}`, CloseRequest.encode({ clientId }), 5_000);
     return answer === undefined ? "no answer" : CloseResponse.decode(answer).error;
   }
 }
