@@ -3,6 +3,9 @@ import { isSameNode, majorityValue } from "./membership.ts";
 import type { NodeState } from "./node_state.ts";
 import type { Progress } from "./progress.ts";
 
+/** Reads that may wait at once; further ones are answered as if leadership were lost. */
+const MAX_READS = 10_000;
+
 /** A read and the round that has to be answered by a majority for it. */
 interface PendingRead {
   readonly read: number;
@@ -42,7 +45,8 @@ export class Lease {
   }
 
   read(read: number): void {
-    this.#waiting.push(read);
+    if (this.#waiting.length + this.#pending.length < MAX_READS) this.#waiting.push(read);
+    else this.#state.outbox.answerRead({ read, index: undefined });
   }
 
   /** Whether reads wait for a round and none is under way for others. */

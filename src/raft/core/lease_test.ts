@@ -100,3 +100,9 @@ Deno.test("Q1: a read is confirmed by a round that began after it, and not befor
   lease.end();
   assert.deepEqual(readsOf(state), [{ read: 2, index: undefined }]);
 });
+
+Deno.test("reads that wait are bounded", () => {
+  const { state, lease } = setUp();
+  for (let read = 1; read <= 10_002; read++) lease.read(read);
+  assert.deepEqual(readsOf(state), [{ read: 10_001, index: undefined }, { read: 10_002, index: undefined }]);
+});

@@ -46,7 +46,7 @@ export interface RoleChange {
 
 /**
  * The answer to a read (Q1): the state is fresh enough once `index` is applied; `undefined` when this node lost
- * leadership and the read has to be asked elsewhere.
+ * leadership and the read has to be asked elsewhere, or when ten thousand wait already.
  */
 export interface ReadResult {
   readonly read: number;
