@@ -33,10 +33,17 @@ import { entryFrom } from "./wire_format.ts";
 
 /** One tick of the core. */
 export const TICK: Millis = 10;
-/** Between looks at the clock: rivals in an election are a few ticks apart. */
-const LOOK: Millis = 10;
+/** Between looks at the clock while all is calm, at most; heartbeats are twice as far apart. */
+const LOOK: Millis = 30;
+/** And while there is no leader or something was said about one: rivals in an election are a few ticks apart. */
+const CLOSE_LOOK: Millis = 10;
+/** How long something said about the leader makes for close looks. */
+const EXCITEMENT: Millis = 500;
 /** Every so many looks a file of the log that is no longer needed is removed: not all at once. */
-const TIDY = 10;
+const TIDY = 5;
+
+/** Messages after which an election may come. */
+const EXCITING: ReadonlySet<Message["kind"]> = new Set(["pre-vote", "vote", "goodbye", "timeout now"]);
 
 export interface NodeEvents {
   /** Role, term or leader changed. Before anything that follows from it. */
@@ -78,6 +85,8 @@ export class RaftNode {
   /** The newest commit index known; noted in the log now and then (P4). */
   #commit = 0;
   #looks = 0;
+  #excitedUntil: Millis = 0;
+  readonly #calmLook: Millis;
   #disks = { log: "ok" as DiskState, store: "ok" as DiskState };
   readonly #reads = new Map<number, (index: number | undefined) => void>();
   /** When the leader was last heard. */
@@ -87,6 +96,7 @@ export class RaftNode {
     this.#parts = parts;
     const { clock, directory, options } = parts;
     this.heardLeader = clock.now();
+    this.#calmLook = Math.max(CLOSE_LOOK, Math.min(LOOK, options.heartbeatTimeout / 20));
     this.#storing = new Storing(directory.wal, directory.vote, clock, options.sync, {
       stored: (ticket) => {
         this.raft.stored(ticket);
@@ -124,6 +134,7 @@ export class RaftNode {
   receive(message: Message): void {
     if (this.#stopped || this.#applying === undefined) return;
     if (message.from === this.raft.leader) this.heardLeader = this.#parts.clock.now();
+    if (EXCITING.has(message.kind)) this.#excite();
     this.raft.tick(this.#ticks());
     this.raft.step(message);
     this.schedule();
@@ -165,6 +176,7 @@ export class RaftNode {
 
   /** Has `run` change something in the core, then does what follows. */
   poke<T>(run: (raft: Raft) => T): T {
+    this.#excite();
     const result = run(this.raft);
     this.schedule();
     return result;
@@ -283,7 +295,19 @@ export class RaftNode {
       return this.#parts.events.failed(error);
     }
     this.schedule();
-    this.#cancelTick = clock.wakeAt(clock.now() + LOOK, () => this.#look());
+    const now = clock.now();
+    const close = now < this.#excitedUntil || this.raft.leader === "";
+    this.#cancelTick = clock.wakeAt(now + (close ? CLOSE_LOOK : this.#calmLook), () => this.#look());
+  }
+
+  /** Looks closely for a while. */
+  #excite(): void {
+    const { clock } = this.#parts;
+    const calm = clock.now() >= this.#excitedUntil;
+    this.#excitedUntil = clock.now() + EXCITEMENT;
+    if (!calm || this.#applying === undefined || this.#stopped) return;
+    this.#cancelTick();
+    this.#cancelTick = clock.wakeAt(clock.now() + CLOSE_LOOK, () => this.#look());
   }
 
   #ticks(): number {
