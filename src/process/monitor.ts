@@ -81,7 +81,8 @@ export async function respond({ path, query, method }: HttpRequest, pages: Pages
   if (cleaned !== path) {
     const search = query.toString();
     const location = search === "" ? cleaned : `${cleaned}?${search}`;
-    return { status: 301, headers: { "Location": location, "Content-Type": "text/html; charset=utf-8" }, body: "" };
+    const headers = { "Location": location, "Content-Type": "text/html; charset=utf-8" };
+    return { status: 301, headers, body: `<a href="${attribute(location)}">Moved Permanently</a>.\n\n` };
   }
   const page = await pages(path, query) ?? {
     status: 404,
@@ -89,6 +90,10 @@ export async function respond({ path, query, method }: HttpRequest, pages: Pages
     body: "404 page not found\n",
   };
   return method === "HEAD" ? { ...page, body: "" } : page;
+}
+
+function attribute(text: string): string {
+  return text.replace(/[<>&"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 /** Without empty and dot segments; a final slash stays. */
