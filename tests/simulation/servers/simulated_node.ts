@@ -1,7 +1,7 @@
 /** A whole clustered server of the production code on simulated time, network and disk; it can be killed, cut off and frozen. */
 import type { MessageBus } from "../../../src/ports/message_bus.ts";
 import { openRaftJournal, type RaftJournal } from "../../../src/raft/mod.ts";
-import { StreamingServer } from "../../../src/server/mod.ts";
+import { type ServerSettings, StreamingServer } from "../../../src/server/mod.ts";
 import { messagesOnly, openFileStore } from "../../../src/store/mod.ts";
 import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
 import type { MemoryBus, MemoryNet } from "../../support/memory_bus.ts";
@@ -33,9 +33,15 @@ export class SimulatedNode {
   /** Rejects never; says when the start has come to an end. */
   readonly started: Promise<void>;
 
-  constructor(readonly world: NodeWorld, readonly name: string, readonly files: MemoryFiles, peers: readonly string[]) {
+  constructor(
+    readonly world: NodeWorld,
+    readonly name: string,
+    readonly files: MemoryFiles,
+    peers: readonly string[],
+    settings: Partial<ServerSettings> = {},
+  ) {
     this.clock = new ProcessClock(world.clock);
-    this.started = this.#start(peers).catch((error: Error) => {
+    this.started = this.#start(peers, settings).catch((error: Error) => {
       if (this.alive) this.#fail(error.message);
     });
   }
@@ -63,11 +69,14 @@ export class SimulatedNode {
     this.clock.thaw();
   }
 
-  async #start(peers: readonly string[]): Promise<void> {
+  async #start(peers: readonly string[], settings: Partial<ServerSettings>): Promise<void> {
     const { clock, files, log } = this;
     const random = this.world.random.fork();
     const ports = { files, clock, random, log };
-    const store = messagesOnly(openFileStore({ directory: "/store", bufferSize: 4096, readBufferSize: 4096 }, ports));
+    const { maxChannels, channels } = settings.limits ?? DEFAULT_LIMITS;
+    const limits = { maxChannels, global: channels[0]! };
+    const sizes = { bufferSize: 4096, readBufferSize: 4096 };
+    const store = messagesOnly(openFileStore({ directory: "/store", limits, ...sizes }, ports));
     if (!await store.tryLock()) throw new Error("the store is in use");
     this.server = await StreamingServer.open(
       {
@@ -82,6 +91,7 @@ export class SimulatedNode {
           heartbeatInterval: 5_000,
           heartbeatTimeout: 1_000,
           heartbeatFailCount: 3,
+          ...settings,
         },
         store,
         bus: this.#connect("general"),
