@@ -136,10 +136,11 @@ export class MembershipChanges {
     return remaining;
   }
 
-  /** How many of `voters` were heard lately. */
+  /** How many of `voters` were heard lately, and are bound: one that is not may never have been there. */
   #live(voters: readonly NodeId[]): number {
-    const { id, now, timeouts } = this.#state;
+    const { id, now, timeouts, membership } = this.#state;
     return voters.filter((voter) => {
+      if (memberOf(membership, voter)?.incarnation === "") return false;
       const peer = this.#leader.peers.get(voter);
       return voter === id || (peer?.heard === true && peer.contact + timeouts.leaseTimeout > now);
     }).length;
