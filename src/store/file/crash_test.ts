@@ -54,8 +54,21 @@ class ImpatientClock extends VirtualClock {
   }
 }
 
-function open(files: MemoryFiles, options: Partial<OpenFileStoreOptions>, random: SeededRandom): Store {
-  const ports = { files, clock: new ImpatientClock(), log: silentLog, random };
+/** On which everything takes a while, syncs among it: then they are not waited for. */
+class SlowClock extends ImpatientClock {
+  #asked = 0;
+  override now(): number {
+    return super.now() + ++this.#asked;
+  }
+}
+
+/** What a crash at this moment leaves of a disk. */
+type Crash = (files: MemoryFiles, random: SeededRandom) => MemoryFiles;
+
+type Options = Partial<OpenFileStoreOptions> & { readonly slow?: boolean };
+
+function open(files: MemoryFiles, { slow = false, ...options }: Options, random: SeededRandom): Store {
+  const ports = { files, clock: slow ? new SlowClock() : new ImpatientClock(), log: silentLog, random };
   return openFileStore({ ...options, directory: "/data" }, ports);
 }
 
@@ -225,12 +238,42 @@ async function check(world: World, state: RecoveredState): Promise<void> {
   for (const { id } of state.clients) assert.ok(world.clients.has(id));
 }
 
-/** Recovers, checks, goes on, and recovers again. */
-async function checkRecovery(world: World, disk: MemoryFiles, options: Partial<OpenFileStoreOptions>): Promise<void> {
+/** Recovers, checks, goes on, loses power again, and recovers. */
+async function checkRecovery(
+  world: World,
+  disk: MemoryFiles,
+  options: Options,
+  chance: SeededRandom,
+  crash: Crash,
+): Promise<void> {
   const random = new SeededRandom(9);
+  const again: MemoryFiles[] = [];
+  disk.onCall = () => {
+    if (chance.chance(0.05) && again.length < 2) again.push(crash(disk, chance));
+    return undefined;
+  };
   const store = open(disk, options, random);
   const state = await start(store);
   await check(world, state);
+  const lasts = await goOn(state);
+  // What was kept in memory is let go, so that reading shows what the files hold.
+  for (const now of [1, 3000, 6000]) await store.maintain(now);
+  await checkFilled(state, lasts);
+  await store.close();
+  disk.onCall = undefined;
+  const reopened = open(disk, options, random);
+  await checkFilled(await start(reopened), lasts);
+  await reopened.close();
+  for (const disk of again) {
+    const third = open(disk, options, random);
+    const found = await start(third);
+    if (found.channels.size > 0) await check(withMore(world, state, lasts), found);
+    await third.close();
+  }
+}
+
+/** Adds three messages to each channel. Answers the last sequence of each. */
+async function goOn(state: RecoveredState): Promise<Map<string, number>> {
   const lasts = new Map<string, number>();
   for (const [name, { store: { messages } }] of state.channels) {
     for (let i = 1; i <= 3; i++) {
@@ -240,34 +283,36 @@ async function checkRecovery(world: World, disk: MemoryFiles, options: Partial<O
     await messages.flush();
     lasts.set(name, messages.last);
   }
-  // What was kept in memory is let go, so that reading shows what the files hold.
-  for (const now of [1, 3000, 6000]) await store.maintain(now);
+  return lasts;
+}
+
+async function checkFilled({ channels }: RecoveredState, lasts: Map<string, number>): Promise<void> {
   for (const [name, last] of lasts) {
-    const { messages } = state.channels.get(name)!.store;
+    const { messages } = channels.get(name)!.store;
     const found = await messagesOf(messages, messages.first);
     assert.deepEqual(found.map(textOf), found.map((message) => payload(name, message.sequence)));
     assert.equal(found.length, messages.count);
     assert.equal(found.at(-1)!.sequence, last);
   }
-  await store.close();
-  const again = open(disk, options, random);
-  const { channels } = await start(again);
-  for (const [name, last] of lasts) {
-    const { messages } = channels.get(name)!.store;
-    assert.equal(messages.last, last);
-    const found = await messagesOf(messages, messages.first);
-    assert.deepEqual(found.map(textOf), found.map((message) => payload(name, message.sequence)));
-    assert.equal(found.at(-1)!.sequence, last);
+}
+
+/** The world after its channels have gone on to these sequences, and evicted others, which may not have reached the disk. */
+function withMore(world: World, { channels }: RecoveredState, lasts: Map<string, number>): World {
+  const models = new Map<string, Model>();
+  for (const [name, model] of world.models) {
+    const first = channels.get(name)?.store.messages.first ?? 0;
+    const store = { messages: { first: Math.max(first, model.store.messages.first) } } as ChannelStore;
+    models.set(name, { ...model, store, appended: Math.max(model.appended, lasts.get(name) ?? 0) });
   }
-  await again.close();
+  return { ...world, models };
 }
 
 /** Runs a workload and takes disks as a crash would leave them at its calls. Answers how many there were. */
 async function crashEverywhere(
   seed: number,
-  options: Partial<OpenFileStoreOptions>,
+  options: Options,
   steps: number,
-  crash: (files: MemoryFiles, random: SeededRandom) => MemoryFiles,
+  crash: Crash,
 ): Promise<number> {
   const random = new SeededRandom(seed);
   const chance = random.fork();
@@ -283,7 +328,7 @@ async function crashEverywhere(
   await new Workload(world, store, random.fork()).run(steps);
   files.onCall = undefined;
   await store.close();
-  for (const { disk, world } of disks) await checkRecovery(world, disk, options);
+  for (const { disk, world } of disks) await checkRecovery(world, disk, options, chance, crash);
   return disks.length;
 }
 
@@ -309,13 +354,14 @@ const TINY = {
 
 interface Kind {
   readonly name: string;
-  readonly options: Partial<OpenFileStoreOptions>;
+  readonly options: Options;
   /** Of the workload; 50 by default. */
   readonly steps?: number;
 }
 
 const KINDS: readonly Kind[] = [
   { name: "as usual", options: {} },
+  { name: "syncing beside other work", options: { slow: true } },
   {
     name: "small slices and limits",
     steps: 30,

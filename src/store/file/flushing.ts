@@ -7,8 +7,11 @@ import type { Flushed, Syncing, WriteSteps } from "./syncing.ts";
 export interface Flushable {
   /** Whether there is anything to flush. */
   readonly dirty: boolean;
-  /** Begins a flush: the steps write what is there now. May be asked again for the same flush after {@link makeRoom}. */
-  writeSteps(): WriteSteps;
+  /**
+   * Begins a flush: the steps write what is there now. May be asked again for the same flush after {@link makeRoom}. `beside`: other
+   * work goes on meanwhile.
+   */
+  writeSteps(beside: boolean): WriteSteps;
   /** The steps are done. */
   flushed(): void;
   /** Gives up everything since the last flush. Answers whether that includes what came after the present one began. Throws FileFailed. */
@@ -54,7 +57,7 @@ export class Flushing {
     if (this.#running !== undefined) return this.#queued ??= this.#flushNext(this.#running);
     this.check();
     if (!this.#log.dirty) return;
-    const write = () => this.#syncing.run(this.#log.writeSteps(), this.#what);
+    const write = () => this.#syncing.run((beside) => this.#log.writeSteps(beside), this.#what);
     let result: Awaitable<void>;
     try {
       result = this.#withRoom(write);

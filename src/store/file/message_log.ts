@@ -14,6 +14,7 @@ import { type Extent, OVERHEAD, Slice } from "./slice.ts";
 import { type SliceLimits, sliceLimits } from "./slice_limits.ts";
 import type { WriteSteps } from "./syncing.ts";
 import { Tail } from "./tail.ts";
+import { WINDOW } from "./unsynced_tail.ts";
 
 /** No gap in sequences above this is filled: it would be a mistake, and fill the disk. */
 const MAX_GAP = 1_000_000;
@@ -188,15 +189,26 @@ export class FileMessageLog implements MessageLog, Flushable {
   }
 
   /** Writes slice by slice what is not in the files. */
-  *writeSteps(): WriteSteps {
+  *writeSteps(beside: boolean): WriteSteps {
     this.#flushTarget = this.last;
     const targets = this.#slices.filter((slice) => slice.dirty).map((slice) => ({ slice, extent: slice.extent }));
     for (const { slice, extent } of targets) {
       if (this.#doomed.includes(slice)) continue;
-      yield* this.#sliceSteps(slice, extent);
+      const atOnce = beside && slice === this.#slices.at(-1) && extent.end - slice.flushed.end <= WINDOW;
+      yield* atOnce ? this.#stepsAtOnce(slice, extent) : this.#sliceSteps(slice, extent);
       slice.flushed = extent;
     }
     for (const slice of this.#full.splice(0)) if (this.#slices.includes(slice)) slice.trim();
+  }
+
+  /**
+   * Messages and entries are synced at once: a busy disk takes as long for both as for one. After a power loss, entries may be there
+   * whose messages are not; a start looks for them at the end of the newest slice.
+   */
+  *#stepsAtOnce(slice: Slice, extent: Extent): WriteSteps {
+    this.#tail.writeData(slice, extent.end);
+    this.#tail.writeEntries(slice, extent.last);
+    yield [slice.data, slice.index].filter((file) => file.unsynced);
   }
 
   /** An entry never reaches the disk before its message does. */

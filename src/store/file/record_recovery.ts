@@ -83,7 +83,13 @@ function refuse(
  * ever does.
  */
 function wasNeverSynced(file: OpenFile, scanner: RecordScanner): boolean {
+  return endsUnsynced(file, scanner.at + HEADER_SIZE + scanner.size);
+}
+
+/** Whether what should end at `end` ends as what was never synced does: beyond the file, in zeros, or in what files are filled with. */
+export function endsUnsynced(file: OpenFile, end: Offset): boolean {
+  if (end > file.size()) return true;
   const last = new Uint8Array(1);
-  file.readAt(last, Math.min(file.size(), scanner.at + HEADER_SIZE + scanner.size) - 1);
+  file.readAt(last, end - 1);
   return last[0] === 0 || last[0] === 0xff;
 }

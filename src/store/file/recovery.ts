@@ -112,8 +112,9 @@ function recoverMessages(messages: FileMessageLog, slices: Slice[], context: Fil
   let lastOpened = "";
   try {
     for (const { name, isFile } of files.list(messages.directory)) if (isFile) names.add(name);
-    for (const name of names) {
-      if (!name.startsWith("msgs.") || !name.endsWith(".dat")) continue;
+    const data = [...names].filter((name) => name.startsWith("msgs.") && name.endsWith(".dat"));
+    const newest = Math.max(...data.map((name) => parseInt(name.slice("msgs.".length))));
+    for (const name of data) {
       const slice = new Slice(sliceNumber(name), messages.directory, context);
       slices.push(slice);
       const opening = (handle: FileHandle) => {
@@ -124,7 +125,7 @@ function recoverMessages(messages: FileMessageLog, slices: Slice[], context: Fil
       const hadIndex = names.has(`msgs.${slice.number}.idx`);
       if (!hadIndex) context.openFiles.create(slice.index.path, context.options.sync);
       void opening(slice.index).file;
-      recoverSlice(slice, hadIndex, context);
+      recoverSlice(slice, hadIndex, slice.number === newest, context);
       slice.close();
     }
     const found = slices.filter((slice) => slice.records > 0).sort((a, b) => a.number - b.number);

@@ -165,6 +165,8 @@ export class Slice implements Extent {
     if (this.physicalEnd > at && this.physicalEnd !== this.#dataAhead) {
       this.data.file.truncate(at);
       this.physicalEnd = at;
+      // What was there must not come back in the place of what is written now.
+      if (this.#context.options.sync) this.data.syncNow();
     }
     this.data.unsynced = true;
     this.data.file.writeAt(block.data.subarray(block.writtenData, until), at);
@@ -226,6 +228,10 @@ export class Slice implements Extent {
     this.physicalEnd = end;
     const entriesEnd = VERSION_SIZE + records * ENTRY_SIZE;
     if (this.index.file.size() > entriesEnd) this.index.file.truncate(entriesEnd);
+    if (this.#context.options.sync) {
+      this.data.syncNow();
+      this.index.syncNow();
+    }
     this.#allocated = this.#dataAhead = 0;
   }
 

@@ -3,6 +3,7 @@ import type { OpenFile } from "../../ports/files.ts";
 import { Malformed, VarintReader } from "../../protocol/varint.ts";
 import type { Offset, Sequence } from "../../protocol/units.ts";
 import { entryTime } from "../entry_time.ts";
+import type { Checksum } from "./checksum.ts";
 import type { FileContext } from "./context.ts";
 import {
   CRC,
@@ -20,16 +21,18 @@ import {
 import { crcProblem, HEADER_SIZE, RecordScanner, VERSION_SIZE } from "./record.ts";
 import { replayRecords, Unreadable } from "./record_recovery.ts";
 import { OVERHEAD, type Slice } from "./slice.ts";
+import { cutUnsynced } from "./unsynced_tail.ts";
 
 /** Entries read at a time. */
 const CHUNK = 8192;
 const HIGH = 0x1_0000_0000;
 
-/** Finds out what a slice holds. `hadIndex`: its index was there before. Throws Unreadable; then the index is removed, so that the next start rebuilds it. */
-export function recoverSlice(slice: Slice, hadIndex: boolean, context: FileContext): void {
+/** Finds out what a slice holds. `hadIndex`: its index was there before. `newest`: it is the one that was written to. Throws Unreadable; then the index is removed, so that the next start rebuilds it. */
+export function recoverSlice(slice: Slice, hadIndex: boolean, newest: boolean, context: FileContext): void {
   const index = slice.index.file;
+  const crashed = newest && context.unclean;
   try {
-    const problem = hadIndex ? readIndex(slice, index, context) : undefined;
+    const problem = hadIndex ? readIndex(slice, index, context, crashed) : undefined;
     if (problem !== undefined) {
       context.ports.log.error(
         `Error with index file "${index.path}": ${problem}. Truncating and recovering from data file`,
@@ -50,7 +53,7 @@ export function recoverSlice(slice: Slice, hadIndex: boolean, context: FileConte
 }
 
 /** Reads the index. Answers what is wrong with it. */
-function readIndex(slice: Slice, index: OpenFile, context: FileContext): string | undefined {
+function readIndex(slice: Slice, index: OpenFile, context: FileContext, crashed: boolean): string | undefined {
   const checksum = context.options.crc ? context.checksum : undefined;
   const size = index.size();
   const words = new Uint32Array(Math.min(CHUNK, Math.ceil((size - VERSION_SIZE) / ENTRY_SIZE)) * ENTRY_WORDS);
@@ -64,16 +67,44 @@ function readIndex(slice: Slice, index: OpenFile, context: FileContext): string 
     if (taken < good) return `sequence ${entrySequence(words, taken * ENTRY_WORDS)} follows ${summary.last}`;
     if (good < whole) {
       const word = good * ENTRY_WORDS;
-      if (!isZeroEntry(words, word)) return crcProblem(words[word + CRC]!, checksum!.ofEntry(words, word));
-      index.truncate(at + good * ENTRY_SIZE);
+      const from = at + good * ENTRY_SIZE;
+      if (isZeroEntry(words, word)) index.truncate(from);
+      else if (crashed && summary.records > 0 && !entryFollows(index, from, checksum!)) cut(index, from);
+      else return crcProblem(words[word + CRC]!, checksum!.ofEntry(words, word));
       break;
     }
-    if (whole * ENTRY_SIZE !== read) return "unexpected EOF";
+    if (whole * ENTRY_SIZE !== read) {
+      if (!crashed || summary.records === 0) return "unexpected EOF";
+      cut(index, at + whole * ENTRY_SIZE);
+      break;
+    }
     if (read === 0) break;
     at += read;
   }
   summary.settle(slice);
+  if (crashed && slice.records > 0) {
+    slice.flushed = slice.extent;
+    if (cutUnsynced(slice, context)) return readIndex(slice, index, context, crashed);
+  }
   return verifyLast(slice, summary, context);
+}
+
+/** Cuts entries off for good: they must not come back in the place of those written from now on. */
+function cut(index: OpenFile, at: Offset): void {
+  index.truncate(at);
+  index.syncNow();
+}
+
+/** Whether a right entry comes after a wrong one at `at`: then that one was damaged, and not just never synced. */
+function entryFollows(index: OpenFile, at: Offset, checksum: Checksum): boolean {
+  const words = new Uint32Array(CHUNK * ENTRY_WORDS);
+  const bytes = new Uint8Array(words.buffer);
+  for (let read = index.readAt(bytes, at += ENTRY_SIZE); read >= ENTRY_SIZE; read = index.readAt(bytes, at += read)) {
+    for (let i = 0; i < Math.floor(read / ENTRY_SIZE); i++) {
+      if (checksum.ofEntry(words, i * ENTRY_WORDS) === words[i * ENTRY_WORDS + CRC]) return true;
+    }
+  }
+  return false;
 }
 
 /** The number of the first of `count` entries that is all zeros; `count` if there is none. */

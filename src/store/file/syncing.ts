@@ -5,10 +5,10 @@
 import { FileFailed } from "../../ports/files.ts";
 import { StoreFailed } from "../../ports/store.ts";
 import type { Awaitable, Millis } from "../../protocol/units.ts";
-import type { FileHandle } from "./open_files.ts";
+import { FileHandle } from "./open_files.ts";
 
-/** Writes, and yields each file that must be synced before it goes on. */
-export type WriteSteps = Generator<FileHandle, void, void>;
+/** Writes, and yields each file, or the files together, that must be synced before it goes on. */
+export type WriteSteps = Generator<FileHandle | readonly FileHandle[], void, void>;
 
 /** Up to this average, waiting is cheaper than being told later. */
 const QUICK: Millis = 0.5;
@@ -39,10 +39,10 @@ export class Syncing {
     if (this.failure !== undefined) throw this.failure;
   }
 
-  /** Performs the steps. Throws or rejects with StoreFailed; a failed sync, or a write that failed for other reasons than room, ends the store. */
-  run(steps: WriteSteps, what: Flushed): Awaitable<void> {
-    if (!this.enabled || (this.dirty[what] <= 1 && this.#shouldWait())) return this.runBlocking(steps);
-    return this.runBeside(steps);
+  /** Performs the steps, made for one of the two ways. Throws or rejects with StoreFailed; a failed sync, or a write that failed for other reasons than room, ends the store. */
+  run(steps: (beside: boolean) => WriteSteps, what: Flushed): Awaitable<void> {
+    if (!this.enabled || (this.dirty[what] <= 1 && this.#shouldWait())) return this.runBlocking(steps(false));
+    return this.runBeside(steps(true));
   }
 
   #shouldWait(): boolean {
@@ -57,7 +57,7 @@ export class Syncing {
       const step = this.#step(steps);
       if (step.done === true) return;
       try {
-        await step.value.sync();
+        await syncTogether(step.value);
       } catch (error) {
         throw this.syncFailed(error);
       }
@@ -70,17 +70,21 @@ export class Syncing {
       const step = this.#step(steps);
       if (step.done === true) return;
       if (!this.enabled) continue;
-      const began = this.#now();
-      try {
-        step.value.syncNow();
-      } catch (error) {
-        throw this.syncFailed(error);
-      }
-      this.#note(this.#now() - began);
+      for (const handle of step.value instanceof FileHandle ? [step.value] : step.value) this.#syncNow(handle);
     }
   }
 
-  #step(steps: WriteSteps): IteratorResult<FileHandle, void> {
+  #syncNow(handle: FileHandle): void {
+    const began = this.#now();
+    try {
+      handle.syncNow();
+    } catch (error) {
+      throw this.syncFailed(error);
+    }
+    this.#note(this.#now() - began);
+  }
+
+  #step(steps: WriteSteps): IteratorResult<FileHandle | readonly FileHandle[], void> {
     this.check();
     try {
       return steps.next();
@@ -111,4 +115,11 @@ export class Syncing {
   #end(error: FileFailed): StoreFailed {
     return this.failure ??= new StoreFailed("io", error.message, { cause: error });
   }
+}
+
+/** Rejects when all have ended and one has failed. */
+async function syncTogether(files: FileHandle | readonly FileHandle[]): Promise<void> {
+  if (files instanceof FileHandle) return await files.sync();
+  const results = await Promise.allSettled(files.map((file) => file.sync()));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
 }
