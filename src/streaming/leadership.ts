@@ -7,7 +7,7 @@ import { type Millis, millisFromNanos, type Nanos, type Sequence } from "../prot
 import { startIdling } from "./channel.ts";
 import { armHeartbeat } from "./clients.ts";
 import type { Context } from "./context.ts";
-import { learnFormerAcknowledged, learnSent } from "./queue_group.ts";
+import { DEALT, learnFormerAcknowledged, learnSent } from "./queue_group.ts";
 import { redeliver } from "./redelivery.ts";
 import type { Channel, State, Subscription } from "./state.ts";
 import { ackWait, armAtMost, forgetLeadership, noteDeadline, pendingInOrder, restall } from "./subscription.ts";
@@ -74,6 +74,7 @@ function rebuildDeadlines(
   const sequences = pendingInOrder(subscription);
   const overdue: Sequence[] = [];
   let earliest = Infinity;
+  const dealt = new Set(sequences.filter((sequence) => pending.get(sequence) === DEALT));
   pending.clear();
   for (const sequence of sequences) {
     const stored = storedAt(sequence);
@@ -81,7 +82,7 @@ function rebuildDeadlines(
       context.acked(subscription, sequence);
       continue;
     }
-    const deadline = stored + ackWait(subscription);
+    const deadline = dealt.has(sequence) ? now : stored + ackWait(subscription);
     pending.set(sequence, deadline);
     noteDeadline(subscription, deadline);
     if (deadline <= now) overdue.push(sequence);

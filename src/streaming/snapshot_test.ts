@@ -143,6 +143,20 @@ Deno.test("leader and follower deal a leaver's messages alike, before anything i
   assert.deepEqual(follower.machine.snapshot(), leader.machine.snapshot());
 });
 
+Deno.test("what a follower dealt by itself comes at once when it begins to lead", () => {
+  let learn: (some: readonly DeliveryFact[]) => void = () => {};
+  const [leader, follower] = follow((each) => learn = each);
+  for (const client of ["a", "b"]) leader.connect(client);
+  const leaver = leader.sub({ client: "a", group: "g" });
+  const heir = leader.sub({ client: "b", group: "g" });
+  leader.publish(2);
+  learn(leader.facts.splice(0));
+  leader.close(leaver);
+  follower.lead();
+  follower.settle();
+  assert.deepEqual(follower.received(heir.inbox), ["1#1"]);
+});
+
 Deno.test("a message that is reported as sent to one member is not with another any more", () => {
   let learn: (some: readonly DeliveryFact[]) => void = () => {};
   const [leader, follower] = follow((each) => learn = each);

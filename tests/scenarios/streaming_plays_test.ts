@@ -6,38 +6,42 @@ import { expectedRestartPlays, stageRestartPlays } from "../support/restart_play
 import { scenario } from "../support/scenario.ts";
 import { expectedPlays, stagePlays } from "../support/streaming_plays.ts";
 
-for (const store of ["memory", "file"]) {
-  scenario(`one server with the ${store} store stages every play as the reference does`, async (world) => {
-    const { url } = await world.server(["-store", store, "-dir", "data"]);
-    assert.deepEqual(await stagePlays(url), expectedPlays());
-  });
-}
+const stores = ["memory", "file"];
+
+scenario("one server stages every play as the reference does, with either store", async (world) => {
+  await Promise.all(stores.map(async (store) => {
+    const { url } = await world.server(["-store", store, "-dir", `data-${store}`]);
+    assert.deepEqual(await stagePlays(url), expectedPlays(), store);
+  }));
+});
+
+scenario("options mean in every play what they mean to the reference, with either store", async (world) => {
+  await Promise.all(stores.map(async (store) => {
+    const { url } = await world.server(["-store", store, "-dir", `data-${store}`, ...playOptions]);
+    assert.deepEqual(await stageOptionPlays(url), expectedOptionPlays(), store);
+  }));
+});
+
+scenario(
+  "a server that is restarted goes on in every play as the reference does, also after kill -9",
+  async (world) => {
+    await Promise.all((["SIGINT", "SIGKILL"] as const).map(async (signal) => {
+      const { url } = await world.server(["-cid", "carrier"]);
+      const launch = () => world.launch(["-store", "file", "-dir", `data-${signal}`, "-nats_server", url]).ready();
+      let server = await launch();
+      const seen = await stageRestartPlays(url, async () => {
+        await server.terminate(signal);
+        server = await launch();
+      });
+      assert.deepEqual(seen, expectedRestartPlays(), signal);
+    }));
+  },
+);
 
 scenario("three nodes stage every play as the reference does alone", async (world) => {
   const cluster = await Cluster.ofThree(world, "embedded");
-  await cluster.leader();
   assert.deepEqual(await stagePlays(cluster.url), expectedPlays());
 });
-
-for (const signal of ["SIGINT", "SIGKILL"] as const) {
-  scenario(`a server that is restarted after ${signal} goes on in every play as the reference does`, async (world) => {
-    const { url } = await world.server(["-cid", "carrier"]);
-    const launch = () => world.launch(["-store", "file", "-dir", "data", "-nats_server", url]).ready();
-    let server = await launch();
-    const seen = await stageRestartPlays(url, async () => {
-      await server.terminate(signal);
-      server = await launch();
-    });
-    assert.deepEqual(seen, expectedRestartPlays());
-  });
-}
-
-for (const store of ["memory", "file"]) {
-  scenario(`options mean with the ${store} store in every play what they mean to the reference`, async (world) => {
-    const { url } = await world.server(["-store", store, "-dir", "data", ...playOptions]);
-    assert.deepEqual(await stageOptionPlays(url), expectedOptionPlays());
-  });
-}
 
 scenario("options mean to three nodes in every play what they mean to the reference alone", async (world) => {
   const cluster = await Cluster.over(world, "embedded");

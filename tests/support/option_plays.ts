@@ -7,7 +7,7 @@ import { bytesOf, RawStan, type RawSubscription } from "./raw_stan_client.ts";
 
 /** The options that the plays are written for. */
 export const playOptions: readonly string[] = [
-  ...["-hb_interval", "200ms", "-hb_timeout", "100ms", "-hb_fail_count", "15"],
+  ...["-hb_interval", "200ms", "-hb_timeout", "600ms", "-hb_fail_count", "7"],
   ...["-max_subs", "3", "-max_msgs", "10", "-max_inactivity", "2s", "-replace_durable"],
 ];
 
@@ -56,7 +56,7 @@ const plays: Readonly<Record<string, Play>> = {
     const plain = await stan.sub(name, name, { ackWaitInSecs: 1 });
     const alone = await stan.sub(name, name, { ackWaitInSecs: 1, queueGroup: "g" });
     stan.deaf.add(inbox);
-    await settle(700);
+    await settle(1_200);
     await stan.publishMany(name, name, 1);
     const seen = [await take(plain, 1)];
     await alone.atLeast(2);
@@ -73,7 +73,7 @@ const plays: Readonly<Record<string, Play>> = {
     const deaf = await stan.sub(name, name, { queueGroup: "g" });
     const live = await stan.sub(`${name}-2`, name, { queueGroup: "g" });
     stan.deaf.add(inbox);
-    await settle(700);
+    await settle(1_200);
     await stan.publishMany(`${name}-2`, name, 3);
     return [await take(live, 3), await take(deaf, 0)];
   },
