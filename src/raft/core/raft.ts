@@ -141,7 +141,9 @@ export class Raft {
    * so, nothing is handed out to be applied until `snapshotInstalled` or `snapshotFailed`. If not, it is not needed any more.
    */
   mayInstall(snapshot: SnapshotMark): boolean {
-    return this.#applying.mayInstall(snapshot);
+    const may = this.#applying.mayInstall(snapshot);
+    if (!may) this.#answerAnnounce(false);
+    return may;
   }
 
   /** The state is the snapshot's, durably. What becomes of the log is in the next `Ready` (S4). */

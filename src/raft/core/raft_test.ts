@@ -465,3 +465,19 @@ Deno.test("two leaders in one term are a bug, and end the process", () => {
   };
   assert.throws(() => a.raft.step(message), RaftBug);
 });
+
+Deno.test("appends that no leader would send, and acknowledgements of what was never sent, change nothing", () => {
+  const [a, b] = form(["a", "b"]) as [Node, Node];
+  const header = { incarnation: "a0", expected: "", identity: a.raft.identity, founders: "", term: 1 };
+  const entries = (...marks: [number, number][]) =>
+    marks.map(([index, term]): Entry => ({ kind: "no-op", index, term }));
+  const append = { kind: "append", from: "a", to: "b", ...header, sequence: 1, prevIndex: 2, commit: 2 } as const;
+  b.raft.step({ ...append, prevTerm: 1, entries: entries([3, 1], [5, 1]) });
+  b.raft.step({ ...append, prevTerm: 1, entries: entries([3, 1], [4, 0]) });
+  b.raft.step({ ...append, prevTerm: 1, entries: entries([3, 2]) });
+  b.perform();
+  assert.equal(b.raft.status().lastIndex, 2);
+  a.raft.step({ ...header, incarnation: "b0", kind: "append reply", from: "b", to: "a", match: 99, disk: "ok" });
+  a.perform();
+  assert.equal(a.raft.status().peers[0]!.match, 2);
+});
