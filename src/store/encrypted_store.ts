@@ -84,6 +84,14 @@ class EncryptedStore implements Store {
     return this.#inner.tryLock();
   }
 
+  readOwner(): string {
+    return this.#inner.readOwner?.() ?? "";
+  }
+
+  writeOwner(text: string): void {
+    this.#inner.writeOwner?.(text);
+  }
+
   /** Throws StoreFailed `corrupt` when the key opens nothing of what is stored. */
   async recover(): Promise<RecoveredState | undefined> {
     const state = await this.#inner.recover();

@@ -362,6 +362,7 @@ interface Kind {
 const KINDS: readonly Kind[] = [
   { name: "as usual", options: {} },
   { name: "syncing beside other work", options: { slow: true } },
+  { name: "tiny buffers beside other work", options: { slow: true, bufferSize: 150 } },
   {
     name: "small slices and limits",
     steps: 30,

@@ -17,6 +17,7 @@ import { type FileContext, type FileStorePorts, join } from "./context.ts";
 import { FileMessageLog } from "./message_log.ts";
 import { type FileHandle, OpenFiles } from "./open_files.ts";
 import { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./options.ts";
+import { readOwnerNote, writeOwnerNote } from "./owner_note.ts";
 import { ReadCaches } from "./read_cache.ts";
 import { encodeRecord } from "./record.ts";
 import { type ChannelFiles, openClients, recoverChannel, recoverClients, recoverServerInfo } from "./recovery.ts";
@@ -122,6 +123,16 @@ class FileStore implements Store {
   tryLock(): boolean {
     this.#lock ??= this.#guard(() => this.#context.ports.files.lock(this.#path(LOCK)));
     return this.#lock !== undefined;
+  }
+
+  readOwner(): string {
+    const { ports: { files }, options } = this.#context;
+    return this.#guard(() => readOwnerNote(files, options.directory));
+  }
+
+  writeOwner(text: string): void {
+    const { ports: { files }, options } = this.#context;
+    this.#guard(() => writeOwnerNote(files, options.directory, text));
   }
 
   #needLock(): void {
