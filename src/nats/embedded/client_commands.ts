@@ -3,11 +3,11 @@ import type { Admission } from "./session_host.ts";
 import type { ClientSession } from "./client_session.ts";
 import { endSubscription, writeNoResponders } from "./client_output.ts";
 import type { FrameParser, FrameSink } from "../wire/parser.ts";
-import type { Interested } from "./account.ts";
 import { isLater } from "../../protocol/units.ts";
 import { Message } from "./message.ts";
-import { OK, PONG, quoted, sameBytes, textOf } from "../wire/frames.ts";
+import { OK, PONG, quoted, textOf } from "../wire/frames.ts";
 import { readConnect } from "./connect_request.ts";
+import { RecentSubject } from "./recent_subject.ts";
 import { Subscription } from "./subscription.ts";
 import { traceCommand } from "./client_trace.ts";
 import { validLiteral, validSubject } from "./subject_tree.ts";
@@ -15,19 +15,13 @@ import { Verb } from "../wire/verbs.ts";
 
 /** Prefixes of reply subjects that belong to servers. */
 const RESERVED_REPLIES = ["_R_.", "$JS.ACK.", "_GR_."];
-/** The longest subject that is remembered between two messages. */
-const REMEMBERED = 256;
+
+const nothing = new Uint8Array(0);
 
 export class ClientCommands implements FrameSink {
   readonly #session: ClientSession;
   readonly #message = new Message();
-  /** The subject of the last message, who wanted it, and for which version of the tree that holds. */
-  readonly #lastSubject = new Uint8Array(REMEMBERED);
-  #lastLength = -1;
-  #lastSlot = 0;
-  #lastVersion = 0;
-  #lastInterested: Interested | undefined;
-  #lastAccount: unknown;
+  readonly #recent = new RecentSubject();
 
   constructor(session: ClientSession) {
     this.#session = session;
@@ -67,6 +61,11 @@ export class ClientCommands implements FrameSink {
         break;
     }
     return !session.closed && session.waitFor === undefined;
+  }
+
+  /** Lets go of the read buffer, since results that are remembered may outlive the session. */
+  release(): void {
+    this.#message.buffer = this.#message.payload = nothing;
   }
 
   #ping(): void {
@@ -158,8 +157,9 @@ export class ClientCommands implements FrameSink {
     if (session.request.pedantic && !publishable(message.subjectText)) session.complain("Invalid Publish Subject");
     if (!this.#allowed(message)) return;
     if (session.request.verbose) session.send(OK);
-    const interested = this.#interested(message);
-    const delivered = session.host.delivery.fromClient(session.account.name, interested, message);
+    const { account } = session;
+    const interested = this.#recent.find(account, message.buffer, message.subjectStart, message.subjectEnd);
+    const delivered = session.host.delivery.fromClient(account.name, interested, message);
     if (!delivered && message.replyEnd > message.replyStart && session.request.noResponders) {
       this.#noResponders(message);
     }
@@ -213,27 +213,6 @@ export class ClientCommands implements FrameSink {
       }
     }
     return true;
-  }
-
-  /** Who wants the message; remembered for the next one with the same subject. */
-  #interested(message: Message): Interested {
-    const account = this.#session.account;
-    const { buffer, subjectStart } = message;
-    const length = message.subjectEnd - subjectStart;
-    if (
-      length === this.#lastLength && this.#lastAccount === account &&
-      account.tree.version(this.#lastSlot) === this.#lastVersion &&
-      sameBytes(this.#lastSubject, 0, buffer, subjectStart, length)
-    ) return this.#lastInterested!;
-    const interested = account.cache.find(buffer, subjectStart, message.subjectEnd);
-    if (length > REMEMBERED) return interested;
-    this.#lastSubject.set(buffer.subarray(subjectStart, message.subjectEnd));
-    this.#lastLength = length;
-    this.#lastSlot = account.tree.slotOf(textOf(buffer, subjectStart, message.subjectEnd));
-    this.#lastVersion = account.tree.version(this.#lastSlot);
-    this.#lastAccount = account;
-    this.#lastInterested = interested;
-    return interested;
   }
 
   /** Nobody got a request: the client's own plain subscription on the reply subject, if there is one, hears so. */

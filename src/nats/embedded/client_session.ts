@@ -34,6 +34,8 @@ const LINGER: Millis = 100;
 /** How long a parting -ERR may take to get out. */
 const PARTING: Millis = 1_000;
 
+const nothing = new Uint8Array(0);
+
 /** Reasons for ending a session that need nobody's attention. */
 const expected = new Set(["Stale Connection", "Authentication Timeout"]);
 
@@ -219,6 +221,8 @@ export class ClientSession implements Target, Consumer {
   #hangUp(): void {
     this.outbox.close();
     this.connection.close();
+    this.#commands.release();
+    this.parser.buffer = nothing;
     this.#end();
   }
 

@@ -10,6 +10,7 @@ import { copy, CRLF, latin1Bytes, NO_RESPONDERS, writeNumber } from "../wire/fra
 import type { Delivery } from "./delivery.ts";
 import { Message } from "./message.ts";
 import type { Millis, Nanos } from "../../protocol/units.ts";
+import { RecentSubject } from "./recent_subject.ts";
 import { Subscription, type Target } from "./subscription.ts";
 import type { Turn } from "./turn.ts";
 import { validSubject } from "./subject_tree.ts";
@@ -57,6 +58,8 @@ export class InProcessBus implements MessageBus, Target {
   readonly #host: BusHost;
   readonly #subscriptions = new Set<BusSubscription>();
   readonly #message = new Message();
+  /** The last subject published to; it was found fit for that. */
+  readonly #recent = new RecentSubject();
   /** The head of the message being published: `subject reply size CR LF`. */
   #head = new Uint8Array(1024);
   readonly #inbound: Inbound = {
@@ -79,6 +82,7 @@ export class InProcessBus implements MessageBus, Target {
   #handedOut = false;
   #scheduled = false;
   #batchEnded: (() => void) | undefined;
+  #topologyChanged: (() => void) | undefined;
   #open = true;
   readonly #atEnd = () => this.#endBatch();
 
@@ -160,6 +164,15 @@ export class InProcessBus implements MessageBus, Target {
   /** The connection to a server in the same process neither breaks nor returns. */
   onConnection(_listener: (connected: boolean) => void): void {}
 
+  onTopology(listener: () => void): void {
+    this.#topologyChanged = listener;
+  }
+
+  /** The server has a route to one more. */
+  tellTopology(): void {
+    this.#topologyChanged?.();
+  }
+
   close(): Promise<void> {
     if (!this.#open) return Promise.resolve();
     this.#open = false;
@@ -199,7 +212,9 @@ export class InProcessBus implements MessageBus, Target {
 
   #send(subject: Uint8Array, reply: Uint8Array, payload: Uint8Array, start: number, end: number): boolean {
     const size = end - start;
-    if (!this.#open || size > this.maxPayload || !publishable(subject)) return false;
+    const { length } = subject;
+    if (!this.#open || size > this.maxPayload) return false;
+    if (!this.#recent.is(subject, 0, length) && !publishable(subject)) return false;
     const message = this.#message;
     const needed = subject.length + reply.length + 24;
     if (this.#head.length < needed) this.#head = new Uint8Array(2 * needed);
@@ -216,7 +231,7 @@ export class InProcessBus implements MessageBus, Target {
     this.inMessages++;
     this.inBytes += size;
     const account = this.#host.globalAccount;
-    const interested = account.cache.find(head, 0, message.subjectEnd);
+    const interested = this.#recent.find(account, head, 0, length);
     const delivered = this.#host.delivery.fromClient(account.name, interested, message);
     if (!delivered && reply.length > 0) this.#nobodyListens(reply);
     return true;

@@ -186,6 +186,10 @@ export class NatsServer implements SessionHost, RouteHost {
     this.#tellInfo();
   }
 
+  routeAdded(): void {
+    for (const bus of this.buses) bus.tellTopology();
+  }
+
   get cluster(): ClusterView {
     return this.#cluster;
   }

@@ -31,4 +31,6 @@ export interface RouteHost {
   uniqueId(): string;
   /** The cluster's name, or the client URLs of other servers, are not what they were. */
   setCluster(view: ClusterView): void;
+  /** There is a route to one more server. */
+  routeAdded(): void;
 }

@@ -249,6 +249,7 @@ export class Routes implements RouteMesh, RouteTable {
     const news = gossipLine(info, hostPort(remote.host, info.port));
     for (const other of this.#byServer.values()) if (other !== session) other.write(news);
     this.#tellCluster();
+    this.#host.routeAdded();
   }
 
   /** Another server tells of one that it has a route to. */
