@@ -17,7 +17,7 @@ export async function deadline<T>(promise: Promise<T>, limit: number, problem: (
 export async function eventually<T>(
   ask: () => Promise<T | undefined> | T | undefined,
   what: string,
-  limit = 20_000,
+  limit = 40_000,
 ): Promise<T> {
   const end = performance.now() + limit;
   for (;;) {

@@ -70,13 +70,13 @@ export class ServerProcess {
   }
 
   /** The exit code, or the signal that ended it, e.g. `SIGKILL`. */
-  async exit(limit = 20_000): Promise<number | string> {
+  async exit(limit = 40_000): Promise<number | string> {
     const { code, signal } = await deadline(this.ended, limit, () => this.#problem("did not end"));
     return signal ?? code;
   }
 
   /** Waits for a log line, the lines since `from` included. Rejects when the process ends or time is up. */
-  line(pattern: RegExp, { from = 0, limit = 20_000 } = {}): Promise<RegExpExecArray> {
+  line(pattern: RegExp, { from = 0, limit = 40_000 } = {}): Promise<RegExpExecArray> {
     const found = new Promise<RegExpExecArray>((resolve, reject) => {
       this.#waiting.push({ pattern, from, resolve, reject });
       this.#look();
@@ -104,7 +104,7 @@ export class ServerProcess {
   }
 
   /** Waits until this node leads. */
-  async leads({ from = 0, limit = 20_000 } = {}): Promise<this> {
+  async leads({ from = 0, limit = 40_000 } = {}): Promise<this> {
     await this.line(/STREAM: finished leader promotion actions$/, { from, limit });
     return this;
   }

@@ -29,7 +29,7 @@ export interface SubscribeOptions {
   readonly maxInFlight?: number;
 }
 
-const patience = 20_000;
+const patience = 40_000;
 
 export class StanClient {
   readonly clientId: string;
