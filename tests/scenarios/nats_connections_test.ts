@@ -249,6 +249,25 @@ Deno.test("client port 43: a consumer that does not read is dropped at max_pendi
   });
 });
 
+Deno.test("client port 43: a message that ends its own publisher reaches the others whole", async () => {
+  await withClients({ maxPending: 100_000, maxPayload: 65_536 }, 1, async ([other], server) => {
+    // `self` gets each message twice before `other` does, and never reads.
+    const self = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
+    await self.write(bytesOf(quietConnect({ headers: true, no_responders: true }) + "SUB flood 1\r\nSUB flood 2\r\n"));
+    for (let i = 0; i < 100 && page(server, "/subsz")["num_subscriptions"] !== 2; i++) await other!.ask("");
+    await other!.ask(quietConnect() + "SUB flood 3\r\n");
+    const payload = "y".repeat(60_000);
+    const message = `PUB flood back 60000\r\n${payload}\r\n`;
+    // What its session has queued stays there: the publisher's bytes come in one go, and its end with them.
+    await self.write(bytesOf(message)).catch(() => 0);
+    await self.write(bytesOf(message)).catch(() => 0);
+    const whole = `MSG flood 3 back 60000\r\n${payload}\r\n`;
+    await other!.until((text) => text.length >= whole.length);
+    assert.ok((await other!.ask("")).startsWith(whole));
+    self.close();
+  });
+});
+
 Deno.test("client port 44: a write that is stuck for too long ends the connection", async () => {
   await withClients({ writeDeadline: 300 }, 1, async ([publisher], server) => {
     const stuck = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });

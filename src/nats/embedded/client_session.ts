@@ -221,8 +221,11 @@ export class ClientSession implements Target, Consumer {
   #hangUp(): void {
     this.outbox.close();
     this.connection.close();
-    this.#commands.release();
-    this.parser.buffer = nothing;
+    // Not at once: a message of this client may be on its way to others at this very moment.
+    this.host.clock.soon(() => {
+      this.#commands.release();
+      this.parser.buffer = nothing;
+    });
     this.#end();
   }
 
