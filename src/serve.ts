@@ -137,7 +137,7 @@ class Serving implements RunningServer {
         `store directory "${this.#options.streaming.dir}" is in use by another process; stop that one or choose another`,
       );
     }
-    await this.#checkPartitions(bus);
+    await this.#checkPartitions(nats);
     this.#server = await this.#openServer(bus, store, nats);
     this.#opened.resolve();
     if (this.#stopped !== undefined) return;
@@ -161,25 +161,28 @@ class Serving implements RunningServer {
       clock,
       random,
       log,
+      nuid: this.#nuid,
       onConflict,
     });
     this.#ft.becomeActive().then((active) => active ? this.#serve(bus, store, nats) : undefined)
       .catch((error: unknown) => this.#fail(error instanceof Error ? error.message : String(error), 1));
   }
 
-  async #checkPartitions(bus: MessageBus): Promise<void> {
+  async #checkPartitions(nats: Nats): Promise<void> {
     const { partitioning, clusterId, limits } = this.#options.streaming;
     if (!partitioning) return;
     this.#partitions = new Partitions({
       clusterId,
       serverId: this.serverId,
       channels: limits.channels.map(({ name }) => name),
-      bus,
+      bus: await nats.connect("pc"),
       clock: this.#host.system.clock,
       nuid: this.#nuid,
+      onConflict: (reason) => this.#fail(reason, 1),
     });
     this.#partitions.listen();
     await this.#partitions.check();
+    this.#partitions.watch();
   }
 
   #banner(store: Store): string[] {
@@ -196,8 +199,7 @@ class Serving implements RunningServer {
 
   page(path: string, query: URLSearchParams): Awaitable<Page | undefined> {
     if (path !== "/streaming" && !path.startsWith("/streaming/")) return this.#nats?.page(path, query);
-    const isStandby = this.#ft !== undefined && !this.#ft.active;
-    if (this.#server !== undefined || isStandby || this.#failed) return this.#streamingPage(path, query);
+    if (this.#server !== undefined || this.#isStandby || this.#failed) return this.#streamingPage(path, query);
     return this.#opened.promise.then(() => this.#streamingPage(path, query));
   }
 
@@ -232,10 +234,14 @@ class Serving implements RunningServer {
     return this.#stopped ??= this.#stop();
   }
 
+  get #isStandby(): boolean {
+    return this.#options.streaming.ftGroup !== "" && this.#ft?.active !== true;
+  }
+
   #state(): string {
     if (this.#failed) return "FAILED";
     if (this.#stopped !== undefined) return "SHUTDOWN";
-    if (this.#ft !== undefined) return this.#ft.active ? "FT_ACTIVE" : "FT_STANDBY";
+    if (this.#options.streaming.ftGroup !== "") return this.#isStandby ? "FT_STANDBY" : "FT_ACTIVE";
     return this.#options.streaming.cluster.clustered ? "CLUSTERED" : "STANDALONE";
   }
 
@@ -279,6 +285,8 @@ class Serving implements RunningServer {
         },
         store,
         bus,
+        ...(this.#partitions === undefined ? {} : { partitions: this.#partitions }),
+        ...(this.#ft === undefined ? {} : { fence: () => this.#ft!.fence() }),
         clock: system.clock,
         random: system.random,
         log: system.log,

@@ -24,6 +24,7 @@ export function checkBeforeLogging({ streaming }: Options): string | undefined {
   if (!streaming.cluster.clustered) return undefined;
   if (streaming.store === "MEMORY") return "stan: clustering mode not supported with MEMORY store type";
   if (streaming.partitioning) return "stan: channels partitioning in clustering mode is not supported";
+  if (streaming.ftGroup !== "") return "stan: fault tolerance in clustering mode is not supported";
   return undefined;
 }
 

@@ -77,6 +77,9 @@ export interface MessageBus {
   /** Calls `listener` after each loss (`false`) and return (`true`) of the connection. On return, subscriptions are in place again. */
   onConnection(listener: (connected: boolean) => void): void;
 
+  /** Calls `listener` when NATS has come to more servers, through which others may be reached now. One listener. */
+  onTopology?(listener: () => void): void;
+
   /** Stops; nothing is delivered any more. Idempotent. */
   close(): Promise<void>;
 }

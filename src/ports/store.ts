@@ -118,6 +118,11 @@ export interface Store {
   /** Takes the exclusive lock that keeps other processes out; `false`: held elsewhere, try later. `true` again when held. */
   tryLock(): Awaitable<boolean>;
 
+  /** A short text beside the lock that says whose the store is, empty when there is none; absent where stores are not shared. */
+  readOwner?(): string;
+  /** Replaces that text; it survives a crash when this returns. Only for the holder of the lock. Throws StoreFailed. */
+  writeOwner?(text: string): void;
+
   /**
    * Reads everything back. `undefined` when nothing was ever stored. Throws StoreFailed `corrupt`; and `refused` with
    * `no server state recovered but channels present`, upon which the server calls `init` and recovers again.
@@ -142,6 +147,9 @@ export interface Store {
 
   /** Work that time asks for (automatic sync, idle files, caches, compaction). Called about once a second. */
   maintain(now: Millis): Awaitable<void>;
+
+  /** Makes everything appended so far durable, a power loss included, whatever syncing is set to. Absent where nothing is. */
+  settle?(): Awaitable<void>;
 
   /** Flushes and syncs what is open, releases the lock. Idempotent. Rejects with the first error met. */
   close(): Awaitable<void>;

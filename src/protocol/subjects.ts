@@ -26,6 +26,11 @@ export function faultToleranceSubject(clusterId: string, group: string): string 
   return `_STAN.ft.${clusterId}.${group}`;
 }
 
+/** Where the active servers of all fault tolerance groups of a cluster id do. */
+export function allFaultToleranceSubjects(clusterId: string): string {
+  return `_STAN.ft.${clusterId}.>`;
+}
+
 /** Where partitioned servers compare their channels. */
 export function partitionSubject(clusterId: string): string {
   return `_STAN.part.${clusterId}`;

@@ -2,7 +2,7 @@
  * Partitioning: several servers of one cluster id, each with channels of its own. They compare their lists and refuse to
  * serve the same channel twice (spec streaming, section 9.8; spec clustering, section 10).
  */
-import type { Clock } from "../ports/clock.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Inbound, MessageBus, Subscription } from "../ports/message_bus.ts";
 import { CtrlMsg, CtrlType } from "../protocol/client_messages.ts";
 import { StartFailed } from "../protocol/errors.ts";
@@ -13,6 +13,8 @@ import { Malformed } from "../protocol/varint.ts";
 
 /** The others have answered when nothing has come for so long. */
 const SILENCE: Millis = 1000;
+/** How long after NATS has come to more servers the lists are compared again: interest has to get around first. */
+const SETTLING: Millis = 500;
 /** What the message around a list of channels may take. */
 const ENVELOPE = 256;
 
@@ -24,12 +26,16 @@ export interface PartitionParts {
   readonly bus: MessageBus;
   readonly clock: Clock;
   readonly nuid: Nuid;
+  /** A server that has come within reach serves a channel of ours: this one must not go on. */
+  readonly onConflict: (reason: string) => void;
 }
 
 export class Partitions {
   readonly #parts: PartitionParts;
   readonly #subject: string;
   #subscription: Subscription | undefined;
+  #cancelCheck: Cancel | undefined;
+  #stopped = false;
 
   /** Throws StartFailed when there are no channels. */
   constructor(parts: PartitionParts) {
@@ -48,7 +54,14 @@ export class Partitions {
     this.#subscription = this.#parts.bus.subscribe(this.#subject, (message) => this.#answer(message));
   }
 
+  /** Asks again whenever NATS has come to more servers. */
+  watch(): void {
+    this.#parts.bus.onTopology?.(() => this.#checkSoon());
+  }
+
   stop(): void {
+    this.#stopped = true;
+    this.#cancelCheck?.();
     this.#subscription?.unsubscribe();
   }
 
@@ -82,6 +95,18 @@ export class Partitions {
     while (conflict === undefined && clock.now() < lastHeard + SILENCE) await wake(clock, lastHeard + SILENCE);
     replies.unsubscribe();
     if (conflict !== undefined) throw conflict;
+  }
+
+  #checkSoon(): void {
+    const { clock, onConflict } = this.#parts;
+    if (this.#stopped) return;
+    this.#cancelCheck?.();
+    this.#cancelCheck = clock.wakeAt(clock.now() + SETTLING, () => {
+      this.check().catch((error: unknown) => {
+        if (!(error instanceof StartFailed)) throw error;
+        if (!this.#stopped) onConflict(`Partitioning error: ${error.message}`);
+      });
+    });
   }
 
   #answer(message: Inbound): void {

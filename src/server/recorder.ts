@@ -15,11 +15,16 @@ export class Recorder {
   readonly #dirtySubscriptions = new Set<ChannelStore>();
 
   readonly #onNews: () => void;
+  readonly #fence: () => void;
 
-  /** `onNews`: called when subscription records begin to wait for a flush, so that it can be timed. */
-  constructor(store: Store, onNews: () => void = () => {}) {
+  /**
+   * `onNews`: called when subscription records begin to wait for a flush, so that it can be timed. `fence`: called before
+   * each flush; throws StoreFailed when the store may not be written to any more.
+   */
+  constructor(store: Store, onNews: () => void = () => {}, fence: () => void = () => {}) {
     this.#store = store;
     this.#onNews = onNews;
+    this.#fence = fence;
   }
 
   /** The stores of all channels by name. */
@@ -79,6 +84,7 @@ export class Recorder {
 
   /** Makes appended messages durable. Throws or rejects with StoreFailed. */
   flushMessages(): Awaitable<void> {
+    if (this.#dirtyMessages.size > 0) this.#fence();
     return flushAll(this.#dirtyMessages, (store) => store.messages.flush());
   }
 
@@ -122,8 +128,14 @@ export class Recorder {
     this.#dirtySubscriptions.add(store);
   }
 
+  /** Makes everything recorded so far survive a power loss, whatever the store's syncing is set to. */
+  settle(): Awaitable<void> {
+    return this.#store.settle?.();
+  }
+
   /** Makes subscription records durable that were written since the last flush. */
   flushSubscriptions(): Awaitable<void> {
+    if (this.#dirtySubscriptions.size > 0) this.#fence();
     return flushAll(this.#dirtySubscriptions, (store) => store.subscriptions.flush());
   }
 }

@@ -41,6 +41,8 @@ export interface ServerParts {
   readonly bus: MessageBus;
   /** With partitioning: which channels are this server's. */
   readonly partitions?: Partitions;
+  /** Where stores are shared: throws StoreFailed when the store is no longer this server's. */
+  readonly fence?: () => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -107,7 +109,7 @@ export class StreamingServer {
     this.journal = journal;
     this.#timers = new Timers(clock);
     this.#housekeeping = new Timers(clock);
-    this.recorder = new Recorder(store, () => this.#flushSubscriptionsLater());
+    this.recorder = new Recorder(store, () => this.#flushSubscriptionsLater(), parts.fence);
     const { clustered } = settings;
     const machineSettings = {
       ...settings,

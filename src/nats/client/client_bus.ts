@@ -49,6 +49,7 @@ class ClientBus implements MessageBus {
   /** The transport in use; undefined while disconnected. */
   #transport: NatsTransport | undefined;
   /** What the connection listeners were told last. */
+  #topologyChanged: (() => void) | undefined;
   #told = false;
   #dialed = "";
   #closing: Promise<void> | undefined;
@@ -136,6 +137,10 @@ class ClientBus implements MessageBus {
     this.#connectionListeners.push(listener);
   }
 
+  onTopology(listener: () => void): void {
+    this.#topologyChanged = listener;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -178,6 +183,7 @@ class ClientBus implements MessageBus {
     if (this.#attach()) this.#returned();
     for await (const report of reports) {
       if (report.type === "reconnect" && this.#attach()) this.#returned();
+      else if (report.type === "update" && (report.added ?? []).length > 0) this.#topologyChanged?.();
       else if (report.type === "error") {
         this.#log.error(`NATS connection "${this.#name}": ${report.error.message}`);
       } else if (report.type === "ldm") {
@@ -198,6 +204,8 @@ class ClientBus implements MessageBus {
     if (this.#transport !== transport || this.#closing) return;
     this.#log.notice(`connection "${this.#name}" reconnected to NATS Server at "${this.url}"`);
     this.#tell(true);
+    // Perhaps it is another server, with others around it.
+    this.#topologyChanged?.();
   }
 
   #lost(transport: NatsTransport): void {
