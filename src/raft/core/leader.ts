@@ -156,6 +156,7 @@ export class Leader implements Role {
         return this.#heartbeatAnswered(peer, message);
       case "snapshot reply":
         this.#heard(peer, peer.disk);
+        peer.installFailed = message.failed;
         if (!message.failed) this.#accepted(peer, message.match);
         return;
       case "append":

@@ -37,6 +37,8 @@ export class Progress {
   fetching = false;
   announced: SnapshotMark | undefined;
   announcedAt = 0;
+  /** It could not install what was announced: something newer is next. */
+  installFailed = false;
 
   /** The tick at which it was last heard, or at which this leader began. */
   contact: number;
@@ -160,6 +162,7 @@ export class Progress {
     this.state = "snapshot";
     this.announced = snapshot;
     this.announcedAt = now;
+    this.installFailed = false;
   }
 
   #replicate(): void {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import type { Entry } from "./messages.ts";
-import { DEFAULT_LIMITS } from "./options.ts";
+import { NodeState } from "./node_state.ts";
+import { DEFAULT_LIMITS, EMPTY_LOG } from "./options.ts";
 import { Progress } from "./progress.ts";
+import { announce } from "./replication.ts";
 
 const limits = { ...DEFAULT_LIMITS, windowMessages: 2, windowBytes: 1_000 };
 
@@ -13,6 +15,31 @@ function entries(from: number, count: number, size = 1): Entry[] {
   return Array.from({ length: count }, (_, i) => {
     return { kind: "operations", index: from + i, term: 1, payload: new Uint8Array(size) };
   });
+}
+
+function leaderState(): NodeState {
+  const timeouts = {
+    heartbeatTimeout: 20,
+    electionTimeout: 20,
+    leaseTimeout: 10,
+    heartbeatInterval: 2,
+    commitInterval: 1,
+  };
+  return new NodeState({
+    id: "a",
+    incarnation: "a0",
+    identity: "",
+    newIdentity: "",
+    founders: ["a", "b"],
+    timeouts,
+    limits,
+    hardState: { term: 0, vote: "" },
+    log: EMPTY_LOG,
+    applied: 0,
+    distrustLog: false,
+    random: { below: () => 0 },
+    now: 0,
+  }, { follow: () => {}, campaign: () => {}, lead: () => {} });
 }
 
 const membership = { index: 0, membership: { members: [] } };
@@ -72,6 +99,23 @@ Deno.test("an announced snapshot pauses everything until it, or more, is there",
   assert.equal(peer.state, "snapshot");
   peer.accepted(10);
   assert.deepEqual([peer.state, peer.next], ["replicate", 11]);
+});
+
+Deno.test("S6: a snapshot that is announced again is the same, unless it could not be installed", () => {
+  const state = leaderState();
+  const peer = progress(3);
+  const mark = (index: number) => ({ index, term: 1, membership, identity: "" });
+  const announced = () => {
+    announce(state, peer);
+    const message = state.outbox.take(state.log, []).messages.at(-1)!.message;
+    return message.kind === "snapshot announce" ? message.snapshot.index : 0;
+  };
+  state.log.snapshot = mark(10);
+  assert.equal(announced(), 10);
+  state.log.snapshot = mark(20);
+  assert.equal(announced(), 10);
+  peer.installFailed = true;
+  assert.equal(announced(), 20);
 });
 
 Deno.test("what was acknowledged before an append was sent is older than its refusal", () => {

@@ -55,9 +55,13 @@ function sendAppend(state: NodeState, peer: Progress, prevTerm: number, entries:
   peer.sent(entries, commit);
 }
 
-/** Announces the newest snapshot: the log does not go back far enough. */
+/**
+ * Announces a snapshot, because the log does not go back far enough: the same as before, which the member may be
+ * fetching, unless that failed; else the newest (S6).
+ */
 export function announce(state: NodeState, peer: Progress): void {
-  const snapshot: SnapshotMark | undefined = state.log.snapshot;
+  const again = peer.installFailed ? undefined : peer.announced;
+  const snapshot: SnapshotMark | undefined = again ?? state.log.snapshot;
   if (snapshot === undefined) return;
   peer.announce(snapshot, state.now);
   state.tell(peer.id, { kind: "snapshot announce", snapshot });
