@@ -76,6 +76,10 @@ export class Replica implements ReplicaPort {
     return this.#machine.snapshot();
   }
 
+  settle(): Awaitable<void> {
+    return this.#recorder.settle();
+  }
+
   async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {
     const { channels } = decodeSnapshot(snapshot);
     await restoreMessages(channels, (name) => this.#isOutdated(name, channels), source, this.#recorder);

@@ -138,6 +138,10 @@ class EncryptedStore implements Store {
     return this.#inner.maintain(now);
   }
 
+  settle(): Awaitable<void> {
+    return this.#inner.settle?.();
+  }
+
   close(): Awaitable<void> {
     return this.#inner.close();
   }

@@ -62,6 +62,10 @@ class MessagesOnlyStore implements Store {
     return this.#inner.maintain(now);
   }
 
+  settle(): Awaitable<void> {
+    return this.#inner.settle?.();
+  }
+
   close(): Awaitable<void> {
     return this.#inner.close();
   }

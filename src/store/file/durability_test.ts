@@ -127,6 +127,16 @@ Deno.test("without sync a flush only writes; the next automatic sync makes up fo
   await store.close();
 });
 
+Deno.test("settling syncs what was written without", async () => {
+  const place = new Place();
+  const { store, foo } = await place.withChannel({ sync: false, autoSync: 0 });
+  putMany(foo.messages, "foo", 1, 3);
+  await foo.messages.flush();
+  assert.deepEqual(await callsOf(place, () => store.settle!()), ["sync foo/msgs.1.dat", "sync foo/msgs.1.idx"]);
+  assert.deepEqual(await callsOf(place, () => store.settle!()), []);
+  await store.close();
+});
+
 Deno.test("automatic sync can be off [58]", async () => {
   const place = new Place();
   const { store, foo } = await place.withChannel({ sync: false, autoSync: 0 });

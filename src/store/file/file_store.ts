@@ -302,6 +302,10 @@ class FileStore implements Store {
     this.#guard(() => this.#context.openFiles.maintain(now));
   }
 
+  settle(): Promise<void> {
+    return this.#syncAll();
+  }
+
   /** Flushes and syncs what was written without. */
   async #syncAll(): Promise<void> {
     const { syncing } = this.#context;
