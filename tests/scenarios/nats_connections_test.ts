@@ -155,6 +155,25 @@ Deno.test("client port 19: random bytes on many connections harm nobody", async 
   });
 });
 
+Deno.test("client port 25: what is announced and not sent takes no memory", async () => {
+  await withClients({}, 0, async (_, server) => {
+    const liars: Deno.Conn[] = [];
+    const before = Deno.memoryUsage();
+    for (let i = 0; i < 300; i++) {
+      const liar = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
+      await liar.write(bytesOf(quietConnect() + "PUB a 1048576\r\nx"));
+      liars.push(liar);
+    }
+    const last = await RawNatsClient.connect(server.address.port);
+    await last.ask(quietConnect());
+    const after = Deno.memoryUsage();
+    const grown = after.external - before.external;
+    assert.ok(grown < 20e6, `300 announcements took ${grown} bytes`);
+    await last.close();
+    for (const liar of liars) liar.close();
+  });
+});
+
 Deno.test("client port 30: a message published to a pattern reaches the patterns that match it as a text", async () => {
   await withClients({}, 1, async ([client]) => {
     await client!.ask(quietConnect() + "SUB foo.* 1\r\nSUB foo.> 2\r\nSUB foo.bar 3\r\n");

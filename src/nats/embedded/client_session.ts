@@ -88,6 +88,8 @@ export class ClientSession implements Target, Consumer {
   #pingedAt: Millis = 0;
   #activeAt: Millis = 0;
   #smallReads = 0;
+  /** Size of the largest buffer that a message has filled here. */
+  #largest = 0;
 
   constructor(id: number, connection: Connection, host: SessionHost, nonce: string) {
     this.id = id;
@@ -294,14 +296,21 @@ export class ClientSession implements Target, Consumer {
     } else this.close("Protocol Violation", true);
   }
 
-  /** A buffer of the size that the traffic asks for, with the unfinished rest in it. */
+  /**
+   * A buffer of the size that the traffic asks for, with the unfinished rest in it. It grows with what has come, not with
+   * what was announced, until a large message has shown that announcements are kept.
+   */
   #fit(buffer: Uint8Array, filled: number, full: boolean): Uint8Array {
+    const { wanted } = this.parser;
     let size = buffer.length;
-    if (this.parser.wanted > size) size = this.parser.wanted;
+    if (wanted > size && wanted <= this.#largest) size = wanted;
+    else if (filled === size) size = wanted > size ? Math.min(2 * size, wanted) : 2 * size;
     else if (full && size < LARGE_BUFFER) size *= 2;
-    else if (filled === size) size *= 2;
     else if (filled === 0 && this.#smallReads > SMALL_READS) size = SMALL_BUFFER;
-    else if (filled === 0 && size > LARGE_BUFFER) size = LARGE_BUFFER;
+    else if (filled === 0 && size > LARGE_BUFFER) {
+      this.#largest = size;
+      size = LARGE_BUFFER;
+    }
     if (size === buffer.length) return buffer;
     const fitting = new Uint8Array(size);
     fitting.set(buffer.subarray(0, filled));
