@@ -53,8 +53,8 @@ export class Raft {
   step(message: Message): void {
     const state = this.#state;
     if (message.to !== state.id || message.from === state.id) return;
-    if (message.expected !== "" && message.expected !== state.incarnation) return;
     if (!this.#isSameCluster(message)) return;
+    if (message.expected !== "" && message.expected !== state.incarnation) return;
     if (message.kind === "pre-vote") return answerPreVote(state, message);
     if (message.kind === "vote") return answerVote(state, message);
     if (message.kind === "goodbye") return this.#goodbye(message);
@@ -65,6 +65,8 @@ export class Raft {
       if (message.kind === "vote reply" || message.kind === "pre-vote reply") state.role.step(message);
       return;
     }
+    // A stranger's term means nothing here.
+    if ("reason" in message && message.reason === "not same cluster") return state.role.step(message);
     if (message.term > state.term) this.#follow(message.term, isFromLeader(message) ? message.from : "");
     state.role.step(message);
   }

@@ -132,7 +132,7 @@ export class ScriptedCluster {
   #make(id: string, founders: readonly string[]): ScriptedNode {
     const node: ScriptedNode = {
       id,
-      disk: new RaftDisk(`${id}0`),
+      disk: new RaftDisk(this.#nodes.has(id) ? `${id}${++this.#incarnations}` : `${id}0`),
       founders,
       raft: undefined,
       slowDisk: false,
@@ -168,7 +168,7 @@ export class ScriptedCluster {
       id: node.id,
       incarnation: node.disk.incarnation,
       identity: node.disk.identity,
-      newIdentity: node.id.repeat(4),
+      newIdentity: `cluster of ${node.disk.incarnation}`,
       founders: node.founders,
       timeouts: TIMEOUTS,
       limits: { ...DEFAULT_LIMITS, trailingEntries: 0 },
