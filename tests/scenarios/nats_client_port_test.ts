@@ -4,7 +4,7 @@ import { runProbe } from "../support/probing.ts";
 import { withEmbedded } from "../support/embedded_nats.ts";
 
 for (const probe of probes) {
-  Deno.test(`client port, probe: ${probe.name}`, async () => {
+  Deno.test(`client port ${probe.name}`, async () => {
     await withEmbedded({}, (server) => runProbe(server.address.port, probe));
   });
 }

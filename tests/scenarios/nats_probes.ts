@@ -5,6 +5,7 @@
 import { quietConnect, utf8 } from "../support/raw_nats_client.ts";
 
 export interface Probe {
+  /** Begins with the number of the scenario in section 7, where there is one. */
   readonly name: string;
   /** Sent after INFO; quiet CONNECT first unless {@link connect} says otherwise. */
   readonly send: string;
@@ -25,54 +26,54 @@ const asking = { headers: true, no_responders: true };
 const status = (inbox: string, sid: string) => `HMSG ${inbox} ${sid} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n`;
 
 const connecting: Probe[] = [
-  { name: "PING without CONNECT", connect: null, send: "", expect: "" },
+  { name: "2: PING without CONNECT", connect: null, send: "", expect: "" },
   {
-    name: "SUB and PUB without CONNECT",
+    name: "3: SUB and PUB without CONNECT",
     connect: null,
     send: "SUB foo 1\r\nPUB foo 2\r\nhi\r\n",
     expect: "+OK\r\n+OK\r\nMSG foo 1 2\r\nhi\r\n",
   },
-  { name: "CONNECT {}", connect: null, send: "CONNECT {}\r\n", expect: "+OK\r\n" },
-  { name: "CONNECT without a blank", connect: null, send: 'CONNECT{"verbose":false}\r\n', expect: "" },
-  { name: "connect in lower case", connect: null, send: 'connect {"verbose":false}\r\n', expect: "" },
-  { name: "CONNECT with bad JSON", connect: null, send: "CONNECT {foo\r\n", expect: "", closes: true },
-  { name: "CONNECT with an array", connect: null, send: "CONNECT []\r\n", expect: "", closes: true },
-  { name: "CONNECT with nothing", connect: null, send: "CONNECT \r\n", expect: "", closes: true },
-  { name: "CONNECT and a line end", connect: null, send: "CONNECT\r\n", expect: "", closes: true },
-  { name: "CONNECT null", connect: null, send: "CONNECT null\r\n", expect: "+OK\r\n" },
+  { name: "4: CONNECT {}", connect: null, send: "CONNECT {}\r\n", expect: "+OK\r\n" },
+  { name: "14: CONNECT without a blank", connect: null, send: 'CONNECT{"verbose":false}\r\n', expect: "" },
+  { name: "14: connect in lower case", connect: null, send: 'connect {"verbose":false}\r\n', expect: "" },
+  { name: "9: CONNECT with bad JSON", connect: null, send: "CONNECT {foo\r\n", expect: "", closes: true },
+  { name: "9: CONNECT with an array", connect: null, send: "CONNECT []\r\n", expect: "", closes: true },
+  { name: "9: CONNECT with nothing", connect: null, send: "CONNECT \r\n", expect: "", closes: true },
+  { name: "9: CONNECT and a line end", connect: null, send: "CONNECT\r\n", expect: "", closes: true },
+  { name: "10: CONNECT null", connect: null, send: "CONNECT null\r\n", expect: "+OK\r\n" },
   {
-    name: "CONNECT with a text for a boolean",
+    name: "9: CONNECT with a text for a boolean",
     connect: null,
     send: 'CONNECT {"verbose":"no"}\r\n',
     expect: "",
     closes: true,
   },
   {
-    name: "CONNECT with unknown keys and other cases",
+    name: "10: CONNECT with unknown keys and other cases",
     connect: null,
     send: 'CONNECT {"Verbose":false,"PEDANTIC":false,"x":[1]}\r\n',
     expect: "",
   },
   {
-    name: "CONNECT twice",
+    name: "11: CONNECT twice",
     send: 'CONNECT {"verbose":true}\r\nSUB a 1\r\n',
     expect: "+OK\r\n+OK\r\n",
   },
   {
-    name: "CONNECT protocol 2",
+    name: "7: CONNECT protocol 2",
     connect: null,
     send: quietConnect({ protocol: 2 }),
     expect: "-ERR 'invalid client protocol'\r\n",
     closes: true,
   },
   {
-    name: "CONNECT protocol -1",
+    name: "7: CONNECT protocol -1",
     connect: null,
     send: quietConnect({ protocol: -1 }),
     expect: "-ERR 'invalid client protocol'\r\n",
     closes: true,
   },
-  { name: "CONNECT protocol 1.5", connect: null, send: quietConnect({ protocol: 1.5 }), expect: "", closes: true },
+  { name: "9: CONNECT protocol 1.5", connect: null, send: quietConnect({ protocol: 1.5 }), expect: "", closes: true },
   {
     name: "CONNECT with an account",
     connect: null,
@@ -88,7 +89,7 @@ const connecting: Probe[] = [
     closes: true,
   },
   {
-    name: "CONNECT no_responders without headers",
+    name: "8: CONNECT no_responders without headers",
     connect: null,
     send: quietConnect({ no_responders: true }),
     expect: "-ERR 'no responders requires headers support'\r\n",
@@ -97,7 +98,7 @@ const connecting: Probe[] = [
   { name: "CONNECT with a user nobody asked for", connect: { user: "a", pass: "b" }, send: "", expect: "" },
   { name: "CONNECT tls_required", connect: { tls_required: true }, send: "", expect: "" },
   {
-    name: "verbose is the default",
+    name: "4: verbose is the default",
     connect: null,
     send: "CONNECT {}\r\nSUB foo 1\r\nPUB foo 2\r\nhi\r\nUNSUB 1\r\n",
     expect: "+OK\r\n+OK\r\n+OK\r\nMSG foo 1 2\r\nhi\r\n+OK\r\n",
@@ -106,7 +107,7 @@ const connecting: Probe[] = [
 
 const parsing: Probe[] = [
   ...["\r\n", "garbage\r\n", "GET / HTTP/1.1\r\n\r\n", " PING\r\n", "PUBa 1\r\nx\r\n"].map((send) => ({
-    name: `line ${JSON.stringify(send)}`,
+    name: `20: line ${JSON.stringify(send)}`,
     send,
     expect: unknown,
     closes: true,
@@ -117,47 +118,47 @@ const parsing: Probe[] = [
     expect: unknown,
     closes: true,
   })),
-  { name: "PING with junk", send: "PINGxyz\r\n", expect: "PONG\r\n" },
+  { name: "27: PING with junk", send: "PINGxyz\r\n", expect: "PONG\r\n" },
   { name: "PING with LF", send: "PING\n", expect: "PONG\r\n" },
-  { name: "PING with 10 kB of junk", send: `PING${"x".repeat(10_000)}\r\n`, expect: "PONG\r\n" },
+  { name: "27: PING with 10 kB of junk", send: `PING${"x".repeat(10_000)}\r\n`, expect: "PONG\r\n" },
   { name: "PONG unasked", send: "PONG\r\n", expect: "" },
   { name: "+OK from a client", send: "+OK\r\n", expect: "" },
   { name: "-ERR from a client", send: "-ERR 'x'\r\n", expect: "", closes: true },
   { name: "INFO from a client", send: "INFO {}\r\n", expect: "" },
   { name: "INFO with bad JSON", send: "INFO {x\r\n", expect: "", closes: true },
-  { name: "PUB line with LF", send: "SUB a 1\r\nPUB a 2\nhi\r\n", expect: "MSG a 1 2\r\nhi\r\n" },
-  { name: "PUB payload with LF", send: "PUB a 2\r\nhi\n", expect: unknown, closes: true },
-  { name: "PUB with tabs", send: "SUB\ta\t1\r\nPUB\ta\t2\r\nhi\r\n", expect: "MSG a 1 2\r\nhi\r\n" },
-  { name: "PUB with blanks", send: "SUB   a  1  \r\nPUB   a  2  \r\nhi\r\n", expect: "MSG a 1 2\r\nhi\r\n" },
-  { name: "PUB in mixed case", send: "sUb a 1\r\npUb a 2\r\nhi\r\n", expect: "MSG a 1 2\r\nhi\r\n" },
+  { name: "15: PUB line with LF", send: "SUB a 1\r\nPUB a 2\nhi\r\n", expect: "MSG a 1 2\r\nhi\r\n" },
+  { name: "16: PUB payload with LF", send: "PUB a 2\r\nhi\n", expect: unknown, closes: true },
+  { name: "14: PUB with tabs", send: "SUB\ta\t1\r\nPUB\ta\t2\r\nhi\r\n", expect: "MSG a 1 2\r\nhi\r\n" },
+  { name: "14: PUB with blanks", send: "SUB   a  1  \r\nPUB   a  2  \r\nhi\r\n", expect: "MSG a 1 2\r\nhi\r\n" },
+  { name: "14: PUB in mixed case", send: "sUb a 1\r\npUb a 2\r\nhi\r\n", expect: "MSG a 1 2\r\nhi\r\n" },
   ...["PUB \r\n", "PUB a\r\n", "PUB a b c 2\r\nhi\r\n", "SUB a\r\n", "SUB a b c d\r\n", "UNSUB \r\n", "UNSUB 1 2 3\r\n"]
-    .map((send) => ({ name: `count of ${JSON.stringify(send)}`, send, expect: "", closes: true })),
+    .map((send) => ({ name: `21: count of ${JSON.stringify(send)}`, send, expect: "", closes: true })),
   ...["-1", "+2", "0x2", "abc", "1234567890"].map((size) => ({
-    name: `size ${size}`,
+    name: `22: size ${size}`,
     send: `PUB a ${size}\r\nhi\r\n`,
     expect: "",
     closes: true,
   })),
   {
-    name: "size with zeros in front",
+    name: "23: size with zeros in front",
     send: "SUB foo 1\r\nPUB foo 0000002\r\nhi\r\n",
     expect: "MSG foo 1 0000002\r\nhi\r\n",
   },
-  { name: "size 0", send: "SUB foo 1\r\nPUB foo 0\r\n\r\n", expect: "MSG foo 1 0\r\n\r\n" },
-  { name: "payload shorter than announced", send: "PUB foo 4\r\nhi\r\nPING\r\n", expect: unknown, closes: true },
-  { name: "payload longer than announced", send: "PUB foo 2\r\nhiya\r\n", expect: unknown, closes: true },
-  { name: "payload above the limit", send: "PUB foo 1048577\r\n", expect: tooLarge, closes: true },
-  { name: "payload far above the limit", send: "PUB foo 999999999\r\n", expect: tooLarge, closes: true },
+  { name: "24: size 0", send: "SUB foo 1\r\nPUB foo 0\r\n\r\n", expect: "MSG foo 1 0\r\n\r\n" },
+  { name: "16: payload shorter than announced", send: "PUB foo 4\r\nhi\r\nPING\r\n", expect: unknown, closes: true },
+  { name: "16: payload longer than announced", send: "PUB foo 2\r\nhiya\r\n", expect: unknown, closes: true },
+  { name: "25: payload above the limit", send: "PUB foo 1048577\r\n", expect: tooLarge, closes: true },
+  { name: "25: payload far above the limit", send: "PUB foo 999999999\r\n", expect: tooLarge, closes: true },
   {
-    name: "payload at the limit",
+    name: "25: payload at the limit",
     send: `SUB foo 1\r\nPUB foo 1048576\r\n${"x".repeat(1_048_576)}\r\n`,
     expect: `MSG foo 1 1048576\r\n${"x".repeat(1_048_576)}\r\n`,
   },
-  { name: "arguments of 4096 bytes", send: `SUB ${"a".repeat(4_094)} 1\r\n`, expect: "" },
-  { name: "arguments of 4097 bytes", send: `SUB ${"a".repeat(4_095)} 1\r\n`, expect: tooLong, closes: true },
-  { name: "5000 bytes without a line end", send: `SUB ${"a".repeat(5_000)}`, expect: tooLong, closes: true },
+  { name: "26: arguments of 4096 bytes", send: `SUB ${"a".repeat(4_094)} 1\r\n`, expect: "" },
+  { name: "26: arguments of 4097 bytes", send: `SUB ${"a".repeat(4_095)} 1\r\n`, expect: tooLong, closes: true },
+  { name: "26: 5000 bytes without a line end", send: `SUB ${"a".repeat(5_000)}`, expect: tooLong, closes: true },
   {
-    name: "CONNECT of 5000 bytes",
+    name: "26: CONNECT of 5000 bytes",
     connect: null,
     send: quietConnect({ name: "a".repeat(5_000) }),
     expect: tooLong,
@@ -173,23 +174,23 @@ const parsing: Probe[] = [
 
 const subjects: Probe[] = [
   {
-    name: "PUB to a pattern",
+    name: "30: PUB to a pattern",
     send: "SUB foo.* 1\r\nSUB foo.bar 2\r\nPUB foo.* 2\r\nhi\r\n",
     expect: "MSG foo.* 1 2\r\nhi\r\n",
   },
   {
-    name: "PUB to a pattern, strictly",
+    name: "31: PUB to a pattern, strictly",
     connect: strict,
     send: "SUB foo.* 1\r\nPUB foo.* 2\r\nhi\r\n",
     expect: "-ERR 'Invalid Publish Subject'\r\nMSG foo.* 1 2\r\nhi\r\n",
   },
   ...["a..b", ".a", "a."].map((subject) => ({
-    name: `PUB ${subject}`,
+    name: `31: PUB ${subject}`,
     send: `SUB > 1\r\nPUB ${subject} 1\r\nx\r\n`,
     expect: "",
   })),
   {
-    name: "PUB a..b, strictly",
+    name: "31: PUB a..b, strictly",
     connect: strict,
     send: "SUB > 1\r\nPUB a..b 1\r\nx\r\n",
     expect: "-ERR 'Invalid Publish Subject'\r\n",
@@ -197,7 +198,7 @@ const subjects: Probe[] = [
   { name: "reply a..b", send: "SUB a 1\r\nPUB a b..c 2\r\nhi\r\n", expect: "MSG a 1 b..c 2\r\nhi\r\n" },
   { name: "reply b.*", send: "SUB a 1\r\nPUB a b.* 2\r\nhi\r\n", expect: "MSG a 1 b.* 2\r\nhi\r\n" },
   ...["_R_.x", "$JS.ACK.x", "_GR_.x"].map((reply) => ({
-    name: `reply ${reply}`,
+    name: `38: reply ${reply}`,
     send: `SUB a 1\r\nPUB a ${reply} 1\r\nx\r\n`,
     expect: `-ERR 'Permissions Violation for Publish with Reply of "${reply}"'\r\n`,
   })),
@@ -209,17 +210,17 @@ const subjects: Probe[] = [
   { name: "PUB $GNR", send: "PUB $GNR.x 1\r\nx\r\n", expect: "" },
   { name: "PUB $SYS", send: "SUB $SYS.x 1\r\nPUB $SYS.x 2\r\nhi\r\n", expect: "MSG $SYS.x 1 2\r\nhi\r\n" },
   ...["a..b", ".a", "a.", "a.>.b"].map((subject) => ({
-    name: `SUB ${subject}`,
+    name: `28: SUB ${subject}`,
     send: `SUB ${subject} 1\r\nSUB ok 2\r\nPUB ok 1\r\nx\r\n`,
     expect: "-ERR 'Invalid Subject'\r\nMSG ok 2 1\r\nx\r\n",
   })),
   ...["a.>b", "a*.b", "**"].map((subject) => ({
-    name: `SUB ${subject} is literal`,
+    name: `29: SUB ${subject} is literal`,
     send: `SUB ${subject} 1\r\nPUB ${subject} 1\r\nx\r\nPUB a.bb 1\r\nx\r\n`,
     expect: `MSG ${subject} 1 1\r\nx\r\n`,
   })),
   {
-    name: "SUB invalid, verbose",
+    name: "34: SUB invalid, verbose",
     connect: { verbose: true },
     send: "SUB a..b 1\r\n",
     expect: "+OK\r\n-ERR 'Invalid Subject'\r\n",
@@ -232,9 +233,9 @@ const subjects: Probe[] = [
 ];
 
 const subscriptions: Probe[] = [
-  { name: "the same sid again", send: "SUB a 1\r\nSUB a 1\r\nPUB a 1\r\nx\r\n", expect: "MSG a 1 1\r\nx\r\n" },
+  { name: "32: the same sid again", send: "SUB a 1\r\nSUB a 1\r\nPUB a 1\r\nx\r\n", expect: "MSG a 1 1\r\nx\r\n" },
   {
-    name: "the same sid again, another subject",
+    name: "32: the same sid again, another subject",
     send: "SUB a 1\r\nSUB b 1\r\nPUB b 1\r\nx\r\nPUB a 1\r\nx\r\n",
     expect: "MSG a 1 1\r\nx\r\n",
   },
@@ -242,17 +243,17 @@ const subscriptions: Probe[] = [
   { name: "UNSUB unknown", send: "UNSUB 99\r\n", expect: "" },
   { name: "UNSUB unknown, verbose", connect: { verbose: true }, send: "UNSUB 99\r\n", expect: "+OK\r\n+OK\r\n" },
   {
-    name: "UNSUB with a maximum that is no number",
+    name: "33: UNSUB with a maximum that is no number",
     send: "SUB a 1\r\nUNSUB 1 x\r\nPUB a 1\r\nx\r\n",
     expect: "",
   },
   {
-    name: "UNSUB 2 before 4 messages",
+    name: "33: UNSUB 2 before 4 messages",
     send: "SUB a 1\r\nUNSUB 1 2\r\n" + "PUB a 1\r\nx\r\n".repeat(4),
     expect: "MSG a 1 1\r\nx\r\n".repeat(2),
   },
   {
-    name: "UNSUB 2 after 3 messages",
+    name: "33: UNSUB 2 after 3 messages",
     send: "SUB a 1\r\n" + "PUB a 1\r\nx\r\n".repeat(3) + "UNSUB 1 2\r\n" + "PUB a 1\r\nx\r\n",
     expect: "MSG a 1 1\r\nx\r\n".repeat(3),
   },
@@ -262,13 +263,13 @@ const subscriptions: Probe[] = [
     send: "SUB a 1\r\nUNSUB 1 5\r\nPUB a 1\r\nx\r\nUNSUB 1\r\nPUB a 1\r\nx\r\n",
     expect: "MSG a 1 1\r\nx\r\n",
   },
-  { name: "echo false", connect: { echo: false }, send: "SUB a 1\r\nPUB a 1\r\nx\r\n", expect: "" },
-  { name: "echo not mentioned", send: "SUB a 1\r\nPUB a 1\r\nx\r\n", expect: "MSG a 1 1\r\nx\r\n" },
+  { name: "6: echo false", connect: { echo: false }, send: "SUB a 1\r\nPUB a 1\r\nx\r\n", expect: "" },
+  { name: "5: echo not mentioned", send: "SUB a 1\r\nPUB a 1\r\nx\r\n", expect: "MSG a 1 1\r\nx\r\n" },
 ];
 
 const withHeaders: Probe[] = [
   {
-    name: "HPUB",
+    name: "35: HPUB",
     connect: headers,
     send: "SUB a 1\r\nHPUB a 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n",
     expect: "HMSG a 1 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n",
@@ -297,16 +298,16 @@ const withHeaders: Probe[] = [
     send: "SUB a 1\r\nHPUB a 5 7\r\nxxxxxhi\r\n",
     expect: "HMSG a 1 5 7\r\nxxxxxhi\r\n",
   },
-  { name: "HPUB header larger than all", connect: headers, send: "HPUB a 3 2\r\nhi\r\n", expect: "", closes: true },
-  { name: "HPUB with one size", connect: headers, send: "HPUB a 2\r\nhi\r\n", expect: "", closes: true },
+  { name: "36: HPUB header larger than all", connect: headers, send: "HPUB a 3 2\r\nhi\r\n", expect: "", closes: true },
+  { name: "36: HPUB with one size", connect: headers, send: "HPUB a 2\r\nhi\r\n", expect: "", closes: true },
   { name: "HPUB with 5 arguments", connect: headers, send: "HPUB a b c 1 2\r\nhi\r\n", expect: "", closes: true },
-  { name: "HPUB unannounced", send: "HPUB a 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n", expect: "", closes: true },
+  { name: "36: HPUB unannounced", send: "HPUB a 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n", expect: "", closes: true },
   { name: "HPUB above the limit", connect: headers, send: "HPUB a 2 1048577\r\n", expect: tooLarge, closes: true },
 ];
 
 const nobody: Probe[] = [
   {
-    name: "request to nobody",
+    name: "37: request to nobody",
     connect: asking,
     send: "SUB _INBOX.x.* 7\r\nPUB nobody _INBOX.x.1 2\r\nhi\r\n",
     expect: status("_INBOX.x.1", "7"),
@@ -331,13 +332,13 @@ const nobody: Probe[] = [
     expect: status("_INBOX.x.1", "7"),
   },
   {
-    name: "request to nobody with a queue as inbox",
+    name: "37: request to nobody with a queue as inbox",
     connect: asking,
     send: "SUB _INBOX.x.* q 7\r\nPUB nobody _INBOX.x.1 2\r\nhi\r\n",
     expect: "",
   },
   {
-    name: "requests to nobody do not count against UNSUB",
+    name: "37: requests to nobody do not count against UNSUB",
     connect: asking,
     send: "SUB _INBOX.x.* 7\r\nUNSUB 7 1\r\n" + "PUB nobody _INBOX.x.1 2\r\nhi\r\n".repeat(2),
     expect: status("_INBOX.x.1", "7").repeat(2),
