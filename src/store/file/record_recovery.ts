@@ -2,9 +2,10 @@
 import type { OpenFile } from "../../ports/files.ts";
 import { Malformed } from "../../protocol/varint.ts";
 import type { Offset } from "../../protocol/units.ts";
+import type { Checksum } from "./checksum.ts";
 import type { FileContext } from "./context.ts";
 import { oversizedProblem, reportCorrupt, reportCut, reportTorn } from "./damage_report.ts";
-import { crcProblem, HEADER_SIZE, RecordScanner } from "./record.ts";
+import { crcProblem, HEADER_SIZE, MAX_TYPED_PAYLOAD, readU32, RecordScanner } from "./record.ts";
 
 /** Something stored cannot be read back; the message is the reference's, without its prefix. */
 export class Unreadable extends Error {
@@ -33,13 +34,14 @@ export function replayRecords(file: OpenFile, typed: boolean, context: FileConte
         file.truncate(scanner.at);
         return scanner.at;
       case "torn": {
-        const cut = options.truncateUnexpectedEof || context.unclean;
+        const cut = options.truncateUnexpectedEof ||
+          (context.unclean && wasNeverSynced(file, scanner, typed, checksum));
         reportTorn(log, file.path, options.directory, typed, scanner, cut);
         if (!cut) throw new Unreadable("unexpected EOF", { cause: place(file, scanner) });
         return cutAt(file, scanner.at, context);
       }
       default:
-        if (context.unclean && wasNeverSynced(file, scanner)) return cutAt(file, scanner.at, context);
+        if (context.unclean && wasNeverSynced(file, scanner, typed, checksum)) return cutAt(file, scanner.at, context);
         throw refuse(file, typed, context, scanner, found);
     }
   }
@@ -78,12 +80,35 @@ function refuse(
 }
 
 /**
- * After a power loss a write may be there in part, with zeros, or what a data file was filled with, where the rest belongs, even if
- * later writes are there. A record of such a write ends in them, within what it claims to be; one that was damaged otherwise hardly
- * ever does.
+ * Whether the bad record at hand is what a power loss leaves of the last writes, and not damage to older ones. Such a write is there
+ * in part, with zeros, or what data files are filled with, where the rest belongs; and later writes may be there behind it. Then the
+ * next whole record has such a byte before it, where a damaged record has its own.
  */
-function wasNeverSynced(file: OpenFile, scanner: RecordScanner): boolean {
-  return endsUnsynced(file, scanner.at + HEADER_SIZE + scanner.size);
+function wasNeverSynced(file: OpenFile, scanner: RecordScanner, typed: boolean, checksum: Checksum): boolean {
+  const next = nextRecord(file, scanner.at + 1, typed, checksum);
+  return endsUnsynced(file, next ?? scanner.at + HEADER_SIZE + scanner.size);
+}
+
+/** How far behind a bad record the next whole one is looked for. */
+const SEARCHED = 4 * 1024 * 1024;
+/** The highest type of a record. */
+const MAX_TYPE = 5;
+/** The first byte of a stored message. */
+const SEQUENCE_TAG = 0x08;
+
+/** Where the next whole record begins. */
+function nextRecord(file: OpenFile, from: Offset, typed: boolean, checksum: Checksum): Offset | undefined {
+  const bytes = new Uint8Array(Math.max(0, Math.min(SEARCHED, file.size() - from)));
+  const length = file.readAt(bytes, from);
+  for (let at = 0; at + HEADER_SIZE < length; at++) {
+    const word = readU32(bytes, at);
+    const type = typed ? word >>> 24 : 0;
+    const size = typed ? word & MAX_TYPED_PAYLOAD : word;
+    if (size === 0 || at + HEADER_SIZE + size > length) continue;
+    if (typed ? type === 0 || type > MAX_TYPE : bytes[at + HEADER_SIZE] !== SEQUENCE_TAG) continue;
+    if (checksum.of(bytes, at + HEADER_SIZE, at + HEADER_SIZE + size) === readU32(bytes, at + 4)) return from + at;
+  }
+  return undefined;
 }
 
 /** Whether what should end at `end` ends as what was never synced does: beyond the file, in zeros, or in what files are filled with. */

@@ -59,6 +59,7 @@ function readIndex(slice: Slice, index: OpenFile, context: FileContext, crashed:
   const words = new Uint32Array(Math.min(CHUNK, Math.ceil((size - VERSION_SIZE) / ENTRY_SIZE)) * ENTRY_WORDS);
   const bytes = new Uint8Array(words.buffer);
   const summary = new Summary();
+  let wasCut = false;
   for (let at = VERSION_SIZE; at < size;) {
     const read = index.readAt(bytes, at);
     const whole = Math.floor(read / ENTRY_SIZE);
@@ -69,19 +70,20 @@ function readIndex(slice: Slice, index: OpenFile, context: FileContext, crashed:
       const word = good * ENTRY_WORDS;
       const from = at + good * ENTRY_SIZE;
       if (isZeroEntry(words, word)) index.truncate(from);
-      else if (crashed && summary.records > 0 && !entryFollows(index, from, checksum!)) cut(index, from);
+      else if (crashed && summary.records > 0 && !entryFollows(index, from, checksum!)) wasCut = cut(index, from);
       else return crcProblem(words[word + CRC]!, checksum!.ofEntry(words, word));
       break;
     }
     if (whole * ENTRY_SIZE !== read) {
       if (!crashed || summary.records === 0) return "unexpected EOF";
-      cut(index, at + whole * ENTRY_SIZE);
+      wasCut = cut(index, at + whole * ENTRY_SIZE);
       break;
     }
     if (read === 0) break;
     at += read;
   }
   summary.settle(slice);
+  if (wasCut && extend(slice, index, context)) return readIndex(slice, index, context, crashed);
   if (crashed && slice.records > 0) {
     slice.flushed = slice.extent;
     if (cutUnsynced(slice, context)) return readIndex(slice, index, context, crashed);
@@ -90,9 +92,32 @@ function readIndex(slice: Slice, index: OpenFile, context: FileContext, crashed:
 }
 
 /** Cuts entries off for good: they must not come back in the place of those written from now on. */
-function cut(index: OpenFile, at: Offset): void {
+function cut(index: OpenFile, at: Offset): true {
   index.truncate(at);
   index.syncNow();
+  return true;
+}
+
+/** Adds entries for the messages that follow the last listed one in the data file; `false` if there are none. */
+function extend(slice: Slice, index: OpenFile, context: FileContext): boolean {
+  const scanner = new RecordScanner(slice.data.file, false, context.checksum, slice.end);
+  const words = new Uint32Array(ENTRY_WORDS);
+  const message = new MessageHead();
+  let records = slice.records;
+  while (scanner.next() === "record") {
+    try {
+      message.read(scanner.bytes, scanner.start, scanner.start + scanner.size);
+    } catch {
+      break;
+    }
+    if (message.sequence !== slice.last + 1 + records - slice.records) break;
+    message.describe(words, 0, scanner.at, scanner.size);
+    sealEntry(words, 0, context.checksum);
+    index.writeAt(entryBytes(words, 0, 1), VERSION_SIZE + records++ * ENTRY_SIZE);
+  }
+  if (records === slice.records) return false;
+  index.syncNow();
+  return true;
 }
 
 /** Whether a right entry comes after a wrong one at `at`: then that one was damaged, and not just never synced. */
