@@ -42,7 +42,8 @@ export interface JoiningParts {
   stopped(): boolean;
 }
 
-const PENDING = new Set(["change pending", "term not committed", "transferring"]);
+/** What passes: a new leader, for one, has not heard yet who is alive. */
+const PENDING = new Set(["change pending", "term not committed", "transferring", "quorum at risk"]);
 const PATIENCE: Millis = 2000;
 
 export class Joining {
