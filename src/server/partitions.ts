@@ -76,6 +76,7 @@ export class Partitions {
     const inbox = `_INBOX.${nuid.next()}`;
     let lastHeard = clock.now();
     let conflict: StartFailed | undefined;
+    let hurry = () => {};
     const replies = bus.subscribe(inbox, (message) => {
       const answer = decoded(message);
       if (answer === undefined || answer.serverId === serverId) return;
@@ -85,6 +86,7 @@ export class Partitions {
         conflict ??= new StartFailed(
           `channel "${channel}" causes conflict with channels on server "${answer.serverId}"`,
         );
+        hurry();
       }
     });
     const subject = new TextEncoder().encode(this.#subject);
@@ -92,7 +94,12 @@ export class Partitions {
     for (const data of encodeLists(this.#parts.channels, bus.maxPayload - ENVELOPE)) {
       bus.publishRequest(subject, reply, CtrlMsg.encode({ type: CtrlType.partitioning, serverId, data }));
     }
-    while (conflict === undefined && clock.now() < lastHeard + SILENCE) await wake(clock, lastHeard + SILENCE);
+    while (conflict === undefined && clock.now() < lastHeard + SILENCE) {
+      await new Promise<void>((resolve) => {
+        hurry = resolve;
+        clock.wakeAt(lastHeard + SILENCE, resolve);
+      });
+    }
     replies.unsubscribe();
     if (conflict !== undefined) throw conflict;
   }
@@ -121,10 +128,6 @@ export class Partitions {
       CtrlMsg.encode({ type: CtrlType.partitioning, serverId, data: new TextEncoder().encode(conflict) }),
     );
   }
-}
-
-function wake(clock: Clock, at: Millis): Promise<void> {
-  return new Promise((resolve) => void clock.wakeAt(at, resolve));
 }
 
 function decoded(message: Inbound): CtrlMsg | undefined {
