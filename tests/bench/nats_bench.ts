@@ -158,7 +158,7 @@ async function memory(server: Server): Promise<void> {
 
 const servers = [await startOurs(), ...(natsServerPath === undefined ? [] : [await startReal()])];
 try {
-  await throughput(servers);
+  if (rounds > 0) await throughput(servers);
   if (idleCount > 0) { for (const server of servers) await memory(server); }
 } finally {
   for (const server of servers) await server.stop();

@@ -20,7 +20,7 @@ import { Outbox } from "./outbox.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Subscription, Target } from "./subscription.ts";
 
-const SMALL_BUFFER = 4 * 1024;
+const SMALL_BUFFER = 1024;
 const LARGE_BUFFER = 64 * 1024;
 /** A flooding connection lets others have a turn after so many bytes, or so much time. */
 const YIELD_BYTES = 256 * 1024;
