@@ -123,7 +123,7 @@ const timingRows: readonly OptionRow[] = [
     kind: "duration",
     keys: ["raft_heartbeat_timeout"],
     help: "Time without a leader after which a node stands for election",
-    defaultText: "600ms",
+    defaultText: "1s",
     check: (value: number) => value !== 0 && value < 5 ? "HeartbeatTimeout is too low" : undefined,
   },
   {
@@ -133,7 +133,7 @@ const timingRows: readonly OptionRow[] = [
     keys: ["raft_election_timeout"],
     help: "Time after which an election without result is repeated",
     more: "At least the heartbeat timeout.",
-    defaultText: "600ms, at least the heartbeat timeout",
+    defaultText: "1s, at least the heartbeat timeout",
     check: (value: number) => value !== 0 && value < 5 ? "ElectionTimeout is too low" : undefined,
   },
   {
@@ -143,7 +143,7 @@ const timingRows: readonly OptionRow[] = [
     keys: ["raft_lease_timeout"],
     help: "Time without contact to a majority after which the leader steps down",
     more: "At most the heartbeat timeout.",
-    defaultText: "450ms, at most the heartbeat timeout",
+    defaultText: "800ms, at most the heartbeat timeout",
     check: (value: number) => value !== 0 && value < 5 ? "LeaderLeaseTimeout is too low" : undefined,
   },
   {

@@ -70,7 +70,7 @@ export interface CheckedOptions {
  * Used where the operator gives no time of his own: the reference's 2 s, 2 s and 1 s would make a fail-over without a
  * hint last 2 to 4 seconds.
  */
-export const DEFAULT_TIMEOUTS = { heartbeat: 600, election: 600, lease: 450, commit: 100 } as const;
+export const DEFAULT_TIMEOUTS = { heartbeat: 1000, election: 1000, lease: 800, commit: 100 } as const;
 
 /** Checks all options. Throws StartFailed. */
 export function checkOptions(options: RaftOptions): CheckedOptions {
