@@ -90,6 +90,14 @@ Deno.test("security 48: bcrypt in all its prefixes; messages do not wait for it"
   });
 });
 
+Deno.test("security: a queue of slow checks lets nobody run out of time", async () => {
+  const password = await hash("secret", 10);
+  await withEmbedded({ authorization: { user: "a", password, timeout: 800 } }, async (server) => {
+    const logins = Array.from({ length: 24 }, () => outcome(server, login({ user: "a", pass: "secret" })));
+    assert.deepEqual(await Promise.all(logins), logins.map(() => ""));
+  });
+});
+
 Deno.test("security: commands behind a slow CONNECT wait for it", async () => {
   const password = await hash("secret", 6);
   await withEmbedded({ authorization: { user: "a", password } }, async (server) => {

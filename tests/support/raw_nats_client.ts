@@ -165,7 +165,7 @@ export function utf8(text: string): string {
   return latin1(encoder.encode(text));
 }
 
-/** How often `part` occurs in a text that ends with it; 0 when it ends with something else. */
+/** How often `part` occurs in a text that ends with it, a ping of the server aside; 0 when it ends with something else. */
 function count(text: string, part: string): number {
-  return text.endsWith(part) ? text.split(part).length - 1 : 0;
+  return text.endsWith(part) || text.endsWith(`${part}PING\r\n`) ? text.split(part).length - 1 : 0;
 }

@@ -90,7 +90,7 @@ export class ClientCommands implements FrameSink {
     session.parser.headers = request.headers;
     session.echo = request.echo;
     const admission = host.authenticate(session);
-    if (isLater(admission)) session.waitFor = admission.then((answer) => this.#connected(answer));
+    if (isLater(admission)) session.checking(admission.then((answer) => this.#connected(answer)));
     else this.#connected(admission);
   }
 

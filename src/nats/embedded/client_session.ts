@@ -150,6 +150,12 @@ export class ClientSession implements Target, Consumer {
     this.#authTimer = undefined;
   }
 
+  /** Its credentials are being checked, which may take a while when many come at once: it has done its part in time. */
+  checking(answer: Promise<void>): void {
+    this.waitFor = answer;
+    this.#authTimer?.();
+  }
+
   /** What was subscribed to before comes along into another account. */
   #enter(account: Account): void {
     if (account === this.account) return;
