@@ -1,6 +1,7 @@
 /** The file store as a whole: options, lock, compaction, caches, open files. Numbers in brackets: spec stores, section 9. */
 import assert from "node:assert/strict";
 import { MemoryFiles } from "../../../tests/support/memory_files.ts";
+import { RecordingLog } from "../../../tests/support/recording_log.ts";
 import { readFile, writeFile } from "../../../tests/support/store_fixtures.ts";
 import {
   clientOf,
@@ -95,6 +96,22 @@ Deno.test("[53] channels are recovered side by side; one error of two is told, a
     message: /^unable to recover subscription store for \[c[57]0\]: unable to verify file version: unexpected EOF$/,
   });
   await broken.close();
+});
+
+Deno.test("a long recovery says how far it has come", async () => {
+  const place = new Place();
+  const { store } = await place.withChannel({ limits: limitsWith({}) });
+  for (let i = 0; i < 50; i++) await store.createChannel(`c${i}`);
+  await store.close();
+  const log = new RecordingLog();
+  place.log = log;
+  let now = 0;
+  place.clock.now = () => now += 100;
+  const again = place.open();
+  await start(again);
+  assert.ok(log.lines.length >= 1 && log.lines.length < 10, `${log.lines}`);
+  assert.match(log.lines[0]!, /^INF Recovering channels: \d+ of 51$/);
+  await again.close();
 });
 
 /** Files that tell how many are open. */
