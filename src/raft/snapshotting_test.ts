@@ -173,3 +173,18 @@ Deno.test("TS58: nodes with different keys replicate, and no disk holds plaintex
   cluster.add("d", keyed(0x99));
   await cluster.untilEqual(10_000);
 });
+
+Deno.test("TS66: a tenth of all messages is lost, and a fresh node gets snapshot and messages all the same", async () => {
+  const cluster = new TestCluster(28);
+  cluster.net.maxPayload = 16 * 1024;
+  cluster.trio(small);
+  const leader = await cluster.untilLeader();
+  await fill(cluster, leader, 300, "long".repeat(100));
+  await cluster.clock.advance(500);
+  cluster.net.loses = (from, to) => (from[0] === "d" || to[0] === "d") && cluster.random.chance(0.1);
+  const fresh = cluster.add("d", small);
+  await cluster.clock.until(() => fresh.replica.messages.length >= 300, 60_000);
+  cluster.net.loses = () => false;
+  await cluster.untilEqual(10_000);
+  assert.deepEqual(fresh.replica.messages, leader.replica.messages);
+});
