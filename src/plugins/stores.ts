@@ -55,8 +55,13 @@ export const encryption: EncryptionPlugin = {
 };
 
 /** The configured limits in the stores' form. */
-export function storeLimits({ streaming: { limits } }: Options): StoreLimits {
+export function storeLimits({ streaming: { limits, cluster } }: Options): StoreLimits {
   const { maxChannels, maxSubscriptions, maxMessages, maxBytes, maxAge, maxInactivity } = limits;
   const channels = new Map<string, ConfiguredLimits>(limits.channels.map(({ name, ...own }) => [name, own]));
-  return { maxChannels, global: { maxSubscriptions, maxMessages, maxBytes, maxAge, maxInactivity }, channels };
+  // How many channels a cluster may have is agreed upon: a node must not refuse what the others accept.
+  return {
+    maxChannels: cluster.clustered ? 0 : maxChannels,
+    global: { maxSubscriptions, maxMessages, maxBytes, maxAge, maxInactivity },
+    channels,
+  };
 }

@@ -66,6 +66,9 @@ export interface MessageLog {
   /** As `GetSequenceFromTimestamp` (spec stores, section 1.2): the lowest sequence whose time is not below `timestamp`. */
   sequenceAt(timestamp: Nanos): Awaitable<Sequence>;
 
+  /** Other limits than those it was opened with, from the next append on. */
+  setLimits(limits: ChannelLimits): void;
+
   /** Forgets every message below `sequence`; it may be `last + 1`. */
   evictBefore(sequence: Sequence): void;
 

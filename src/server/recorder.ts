@@ -2,7 +2,7 @@
  * Agreed operations and facts → store records. The only writer of channels, messages and subscriptions; it keeps the
  * channels' stores and knows which of them wait for a flush.
  */
-import type { ChannelStore, Store } from "../ports/store.ts";
+import type { ChannelLimits, ChannelStore, Store } from "../ports/store.ts";
 import { type CreateChannel, MARKS, type Publish } from "../protocol/operations.ts";
 import type { SubscriptionState } from "../protocol/stored_records.ts";
 import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
@@ -76,6 +76,11 @@ export class Recorder {
       }
       store.messages.append(sequence++, time, bytes, bounds[i * MARKS]!, bounds[i * MARKS + 1]!);
     }
+  }
+
+  /** The limits that were agreed upon, whatever this server's own configuration says. */
+  limit(channel: string, limits: ChannelLimits): void {
+    this.#channels.get(channel)?.messages.setLimits(limits);
   }
 
   evictBefore(channel: string, first: Sequence): void {

@@ -84,8 +84,18 @@ export class Replica implements ReplicaPort {
     const { channels } = decodeSnapshot(snapshot);
     await restoreMessages(channels, (name) => this.#isOutdated(name, channels), source, this.#recorder);
     this.#machine.restore(snapshot);
+    this.#limitAll();
     this.#listener.restored();
     this.#outbound.perform(this.#machine.takeEffects());
+  }
+
+  #limitAll(): void {
+    for (const channel of this.#machine.state.channels.keys()) this.#limit(channel);
+  }
+
+  #limit(channel: string): void {
+    const known = this.#machine.state.channels.get(channel);
+    if (known !== undefined) this.#recorder.limit(channel, known.limits);
   }
 
   /** Whether the channel at hand is an earlier one of the same name. */
@@ -162,6 +172,7 @@ export class Replica implements ReplicaPort {
     for (const operation of run) {
       outcomes.push(this.#machine.apply(operation, index, now));
       if (operation.kind === "publish") channels.add(operation.channel);
+      else if (operation.kind === "create channel") this.#limit(operation.channel);
     }
     this.#outbound.perform(this.#machine.takeEffects());
     if (channels.size > 0) this.#listener.published(channels);
@@ -179,7 +190,7 @@ export class Replica implements ReplicaPort {
         if (isLater(deleted)) (waiting ??= []).push(deleted);
       } else if (operation.kind === "expire" && !isRefusal(outcome)) {
         this.#recorder.evictBefore(operation.channel, operation.first);
-      }
+      } else if (operation.kind === "set limits") this.#limitAll();
     }
     const first = outcomes.length - run.length;
     this.#outbound.perform(this.#machine.takeEffects());

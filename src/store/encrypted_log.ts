@@ -1,6 +1,6 @@
 /** A channel's messages whose payloads are sealed on their way into a log and opened on their way out (spec stores, section 6). */
 import type { Buffer } from "node:buffer";
-import { type MessageLog, type MessageVisitor, StoreFailed } from "../ports/store.ts";
+import { type ChannelLimits, type MessageLog, type MessageVisitor, StoreFailed } from "../ports/store.ts";
 import type { Awaitable, Nanos, Offset, Sequence } from "../protocol/units.ts";
 import { isLater } from "../protocol/units.ts";
 import { Malformed, varintLength, VarintReader, writeVarint } from "../protocol/varint.ts";
@@ -150,6 +150,10 @@ export class EncryptedLog implements MessageLog {
       if (!(error instanceof StoreFailed || error instanceof Malformed)) throw error;
     }
     return result;
+  }
+
+  setLimits(limits: ChannelLimits): void {
+    this.#inner.setLimits(limits);
   }
 
   flush(): Awaitable<void> {

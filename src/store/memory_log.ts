@@ -19,7 +19,7 @@ export class MemoryLog implements MessageLog {
   readonly #blocks: MessageBlock[] = [];
   readonly #stamp = new MsgStamp();
   readonly #name: string;
-  readonly #limits: ChannelLimits;
+  #limits: ChannelLimits;
   readonly #warn: (text: string) => void;
   #warned = false;
   /** Whether no message is older than one before it. */
@@ -89,6 +89,10 @@ export class MemoryLog implements MessageLog {
   #timeOf(sequence: Sequence): Nanos {
     const block = this.#blocks[findBlock(this.#blocks, sequence)]!;
     return entryTime(block.entries, block.entryAt(sequence));
+  }
+
+  setLimits(limits: ChannelLimits): void {
+    this.#limits = limits;
   }
 
   evictBefore(sequence: Sequence): void {

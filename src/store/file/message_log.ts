@@ -38,7 +38,8 @@ export class FileMessageLog implements MessageLog, Flushable {
   readonly #cache: ReadCache;
   /** MsgProto field 2 of this channel: all that a message which fills a gap holds. */
   readonly #filler: Uint8Array;
-  readonly #sliceLimits: SliceLimits;
+  #limits: ChannelLimits;
+  #sliceLimits: SliceLimits;
   #dirty = false;
   readonly #flushing: Flushing;
   /** Messages above were appended after that flush began. */
@@ -56,7 +57,7 @@ export class FileMessageLog implements MessageLog, Flushable {
   constructor(
     readonly channel: string,
     readonly directory: string,
-    readonly limits: ChannelLimits,
+    limits: ChannelLimits,
     readonly context: FileContext,
   ) {
     this.#tail = new Tail(context.checksum);
@@ -64,6 +65,7 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#cache = new ReadCache(context.readCaches, readBufferSize, crc ? context.checksum : undefined);
     this.#entries = new EntryFinder(this.#tail, this.#cache);
     this.#flushing = new Flushing(context.syncing, this, "messages");
+    this.#limits = limits;
     this.#sliceLimits = sliceLimits(context.options, limits);
     const subject = new TextEncoder().encode(channel);
     const head = new Uint8Array(6);
@@ -78,8 +80,8 @@ export class FileMessageLog implements MessageLog, Flushable {
   adopt(slices: readonly Slice[], now: Nanos): void {
     this.#slices = [...slices];
     this.#recount(0);
-    while (exceeds(this.count, this.bytes, this.limits)) this.#evictFirst();
-    if (this.limits.maxAge > 0n) this.evictBefore(this.#firstAfter(now - this.limits.maxAge));
+    while (exceeds(this.count, this.bytes, this.#limits)) this.#evictFirst();
+    if (this.#limits.maxAge > 0n) this.evictBefore(this.#firstAfter(now - this.#limits.maxAge));
     this.#floor = this.first;
     this.#bury();
     this.#cache.clear();
@@ -90,7 +92,7 @@ export class FileMessageLog implements MessageLog, Flushable {
     if (sequence <= this.last) return;
     if (this.last > 0 && sequence > this.last + 1) this.#fillGap(sequence, timestamp);
     this.#put(this.#writeSlice(), sequence, timestamp, fields, start, end);
-    if (exceeds(this.count, this.bytes, this.limits)) this.#enforceLimits();
+    if (exceeds(this.count, this.bytes, this.#limits)) this.#enforceLimits();
     if (this.#tail.unwritten > this.context.options.bufferSize && !this.#flushing.running) this.#writeAhead();
   }
 
@@ -135,9 +137,9 @@ export class FileMessageLog implements MessageLog, Flushable {
   #enforceLimits(): void {
     if (!this.#warned) {
       this.#warned = true;
-      this.context.ports.log.warn(limitsReached(this.channel, this.count, this.bytes, this.limits));
+      this.context.ports.log.warn(limitsReached(this.channel, this.count, this.bytes, this.#limits));
     }
-    while (exceeds(this.count, this.bytes, this.limits)) this.#evictFirst();
+    while (exceeds(this.count, this.bytes, this.#limits)) this.#evictFirst();
   }
 
   /** Evicts the first message. */
@@ -171,6 +173,11 @@ export class FileMessageLog implements MessageLog, Flushable {
     }
     if (!slice.contiguous && entries.find(slice, at)) at = entries.sequence;
     this.first = at;
+  }
+
+  setLimits(limits: ChannelLimits): void {
+    this.#limits = limits;
+    this.#sliceLimits = sliceLimits(this.context.options, limits);
   }
 
   evictBefore(sequence: Sequence): void {

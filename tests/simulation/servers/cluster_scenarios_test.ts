@@ -313,6 +313,22 @@ test(
   { limits: FIVE_MESSAGES },
 );
 
+Deno.test("where the limits of nodes differ, those of the leader apply on every node", async () => {
+  const kept: Record<string, number> = { a: 5, b: 7, c: 9 };
+  const world = await Harness.start((name) => ({
+    limits: { maxChannels: 3, channels: [{ ...DEFAULT_LIMITS.channels[0]!, maxMessages: kept[name]! }] },
+  }));
+  try {
+    const leader = await world.leader();
+    await world.connect("me");
+    for (let i = 0; i < 20; i++) assert.equal(await world.publish("me", "foo", String(i)), "");
+    const counts = (node: SimulatedNode) => node.server?.recorder.channels.get("foo")?.messages.count;
+    assert.equal(await world.agreed(counts), kept[leader.name]);
+  } finally {
+    world.stop();
+  }
+});
+
 const SHORT_AGE = { ...DEFAULT_LIMITS, channels: [{ ...DEFAULT_LIMITS.channels[0]!, maxAge: 2_000_000_000n }] };
 
 test("TS61: when everything has expired numbering goes on, on every leader, and nobody stalls", async (world) => {

@@ -57,20 +57,23 @@ export class Harness {
   readonly random: SeededRandom;
   readonly nodes = new Map<string, SimulatedNode>();
   readonly client: MemoryBus;
-  readonly #settings: Partial<ServerSettings>;
+  readonly #settingsOf: (name: string) => Partial<ServerSettings>;
   readonly #beating = new Set<string>();
   #count = 0;
 
-  private constructor(settings: Partial<ServerSettings>, seed: number) {
+  private constructor(settingsOf: (name: string) => Partial<ServerSettings>, seed: number) {
     this.random = new SeededRandom(seed);
     this.net.delay = () => 0.2;
     this.client = this.net.connect("client");
-    this.#settings = settings;
+    this.#settingsOf = settingsOf;
   }
 
-  /** Three nodes with a leader that serves. */
-  static async start(settings: Partial<ServerSettings> = {}, seed = 1): Promise<Harness> {
-    const harness = new Harness(settings, seed);
+  /** Three nodes with a leader that serves; with the same settings, or each with its own. */
+  static async start(
+    settings: Partial<ServerSettings> | ((name: string) => Partial<ServerSettings>) = {},
+    seed = 1,
+  ): Promise<Harness> {
+    const harness = new Harness(typeof settings === "function" ? settings : () => settings, seed);
     for (const name of NAMES) harness.begin(name, new MemoryFiles());
     await harness.leader();
     return harness;
@@ -79,7 +82,7 @@ export class Harness {
   note(): void {}
 
   begin(name: string, files: MemoryFiles): SimulatedNode {
-    const node = new SimulatedNode(this, name, files, NAMES, this.#settings);
+    const node = new SimulatedNode(this, name, files, NAMES, this.#settingsOf(name));
     this.nodes.set(name, node);
     return node;
   }
