@@ -217,6 +217,8 @@ Deno.test("P12: one machine was restarted while its log was not synced: it votes
   const back = cluster.restart(victim, { ...options, machineBoot: "second" }, victim.files.afterCrash(() => 0));
   await cluster.untilEqual();
   assert.equal(back.replica.applied.length, 10);
+  // It asks with the next heartbeat what it may still lack.
+  await cluster.clock.advance(500);
   leader.kill();
   await cluster.untilLeader(10_000);
 });

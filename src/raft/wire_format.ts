@@ -184,6 +184,7 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
       break;
     case "append refusal":
       into.number(message.sequence);
+      into.number(message.ask);
       into.number(message.prevIndex);
       into.number(message.conflictTerm);
       into.number(message.conflictIndex);
@@ -219,11 +220,15 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
   return [];
 }
 
-function writeAppend(into: ByteWriter, { sequence, prevIndex, prevTerm, commit, entries }: Append): Uint8Array[] {
+function writeAppend(
+  into: ByteWriter,
+  { sequence, prevIndex, prevTerm, commit, answer, entries }: Append,
+): Uint8Array[] {
   into.number(sequence);
   into.number(prevIndex);
   into.number(prevTerm);
   into.number(commit);
+  into.number(answer);
   into.number(entries.length);
   const payloads: Uint8Array[] = [];
   for (const entry of entries) {
@@ -293,9 +298,10 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
       return { kind, ...header, match: r.number(), disk: disk(r) };
     case "append refusal": {
       const sequence = r.number();
+      const ask = r.number();
       const prevIndex = r.number();
       const conflict = { conflictTerm: r.number(), conflictIndex: r.number() };
-      return { kind, ...header, sequence, prevIndex, ...conflict, lastIndex: r.number(), disk: disk(r) };
+      return { kind, ...header, sequence, ask, prevIndex, ...conflict, lastIndex: r.number(), disk: disk(r) };
     }
     case "heartbeat":
       return { kind, ...header, commit: r.number(), round: r.number(), sentAt: r.number() - 1 };
@@ -323,6 +329,7 @@ function readAppend(r: ByteReader, header: Header, bytes: Uint8Array, end: numbe
   const prevIndex = r.number();
   const prevTerm = r.number();
   const commit = r.number();
+  const answer = r.number();
   const count = r.number();
   const entries: Entry[] = [];
   let at = end;
@@ -338,5 +345,5 @@ function readAppend(r: ByteReader, header: Header, bytes: Uint8Array, end: numbe
     entries.push(entryFrom(kind, prevIndex + i, term, payload));
     at += length;
   }
-  return { kind: "append", ...header, sequence, prevIndex, prevTerm, commit, entries };
+  return { kind: "append", ...header, sequence, prevIndex, prevTerm, commit, answer, entries };
 }

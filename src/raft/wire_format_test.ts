@@ -71,6 +71,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       prevIndex: fc.nat(),
       prevTerm: number,
       commit: number,
+      answer: number,
       bodies: fc.array(body, { maxLength: 6 }),
     }),
   ).map(([head, { bodies, ...rest }]) => {
@@ -78,6 +79,20 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     return [head, { ...rest, entries }] as const;
   }),
   fc.tuple(header, record({ kind: fc.constant("append reply" as const), match: number, disk })),
+  fc.tuple(
+    header,
+    record({
+      kind: fc.constant("append refusal" as const),
+      sequence: number,
+      ask: number,
+      prevIndex: number,
+      conflictTerm: number,
+      conflictIndex: number,
+      lastIndex: number,
+      disk,
+    }),
+  ),
+  fc.tuple(header, record({ kind: fc.constant("removed" as const), index: number })),
   fc.tuple(
     header,
     record({

@@ -16,10 +16,8 @@ export class Follower implements Role {
   #verified: number;
   /** The last match reported. */
   #acknowledged = 0;
-  /** The highest commit that the present leader told in an append. */
-  #leaderCommit = 0;
-  /** An append came since the last heartbeat. */
-  #appended = false;
+  /** The highest commit that the present leader told since it was asked; -1 while it has not answered. */
+  #leaderCommit = -1;
 
   /** Campaigns no sooner than after `patience` ticks without a word from a leader, counted anew with each word. */
   constructor(state: NodeState, patience: number) {
@@ -82,10 +80,9 @@ export class Follower implements Role {
   #append(message: Append): void {
     const { log } = this.#state;
     const { prevIndex, prevTerm, entries } = message;
-    this.#appended = true;
     if (!isWellFormed(message)) return;
     if (prevIndex > log.commit && log.termAt(prevIndex) !== prevTerm) {
-      return this.#askFor(message.from, prevIndex, message.sequence);
+      return this.#refuse(message.from, prevIndex, message.sequence);
     }
     const last = prevIndex + entries.length;
     let written = false;
@@ -101,7 +98,7 @@ export class Follower implements Role {
     this.#verified = Math.max(this.#verified, last);
     // Not beyond what this message proved to be equal: an older tail of this log may be longer (L2).
     this.#state.commitThrough(Math.min(message.commit, last));
-    this.#leaderCommit = Math.max(this.#leaderCommit, message.commit);
+    if (message.answer === this.#state.ask) this.#leaderCommit = Math.max(this.#leaderCommit, message.commit);
     this.#trustAgain();
     if (!written) this.#acknowledge();
   }
@@ -115,16 +112,18 @@ export class Follower implements Role {
   }
 
   /** The entry at `prevIndex` is missing or of another term: says where the leader can go back to (L1). */
-  #askFor(leader: NodeId, prevIndex: number, sequence: number): void {
-    const { log, disk } = this.#state;
+  #refuse(leader: NodeId, prevIndex: number, sequence: number): void {
+    const { log, disk, ask } = this.#state;
     const conflictTerm = log.termAt(prevIndex) ?? 0;
     this.#state.answer(leader, {
       kind: "append refusal",
       sequence,
+      ask: sequence === 0 ? ask : 0,
       prevIndex,
       conflictTerm,
       conflictIndex: conflictTerm === 0 ? log.lastIndex + 1 : log.firstOfRun(prevIndex),
-      lastIndex: log.lastIndex,
+      // What the leader may go on counting on is what is durable.
+      lastIndex: sequence === 0 ? log.durable : log.lastIndex,
       disk,
     });
   }
@@ -134,14 +133,14 @@ export class Follower implements Role {
     const { log, outbox } = state;
     if (message.commit > log.lastIndex && message.expected === state.incarnation) {
       // The leader commits no more than this node had acknowledged: the disk has lost it.
-      state.distrustLog = true;
+      state.distrust();
+      this.#leaderCommit = -1;
       const lost = { kind: "log lost", peer: state.id, last: log.lastIndex, acknowledged: message.commit } as const;
       outbox.noticeOnce("log lost", lost);
     }
     state.commitThrough(Math.min(message.commit, log.lastIndex));
-    // A log that is not trusted asks to be compared: an idle leader would have no reason to.
-    if (state.distrustLog && !this.#appended) this.#askFor(message.from, log.lastIndex + 1, 0);
-    this.#appended = false;
+    // A log that is not trusted asks to be compared: what the leader knows of it may be from before.
+    if (state.distrustLog && this.#leaderCommit < 0) this.#refuse(message.from, log.lastIndex + 1, 0);
     state.answer(message.from, {
       kind: "heartbeat reply",
       round: message.round,
@@ -151,11 +150,15 @@ export class Follower implements Role {
     });
   }
 
-  /** A log that was not trusted is again, once it holds durably all that the leader knew to be committed (P12). */
+  /**
+   * A log that was not trusted is again, once it holds durably all that the leader knew to be committed after it was
+   * asked (P12). The leader has to have committed something in its own term by then: before that it may not know how far
+   * its forerunners were.
+   */
   #trustAgain(): void {
-    const state = this.#state;
-    if (!state.distrustLog || this.#leaderCommit === 0) return;
-    if (Math.min(this.#durableMatch(), state.log.commit) >= this.#leaderCommit) state.distrustLog = false;
+    const { log, distrustLog, term } = this.#state;
+    if (!distrustLog || this.#leaderCommit < 0 || log.termAt(log.commit) !== term) return;
+    if (Math.min(this.#durableMatch(), log.commit) >= this.#leaderCommit) this.#state.distrustLog = false;
   }
 
   #announce(message: SnapshotAnnounce): void {

@@ -97,6 +97,8 @@ export interface Append extends Header {
   readonly prevIndex: number;
   readonly prevTerm: number;
   readonly commit: number;
+  /** Echo of the last question that the receiver asked by {@link AppendRefusal.ask}: this was sent after it; 0 for none. */
+  readonly answer: number;
   readonly entries: readonly Entry[];
 }
 
@@ -115,6 +117,8 @@ export interface AppendRefusal extends Header {
   readonly kind: "append refusal";
   /** Echo of the append's `sequence`; 0 when no append was refused, but one is asked for. */
   readonly sequence: number;
+  /** A number drawn by chance, when the sender does not trust its log and wants to be compared (P12); else 0. */
+  readonly ask: number;
   /** Echo of the append's `prevIndex`. */
   readonly prevIndex: number;
   /** The term that the sender's log holds at `prevIndex`; 0 when its log ends before. */

@@ -42,7 +42,10 @@ export class NodeState {
   /** Of the last append sent, to whomever: a member that left and came back must not take an old answer for a new one. */
   lastSequence = 0;
   electable = true;
-  distrustLog: boolean;
+  /** The log may lack entries that were acknowledged: no votes, no campaigns (P12). */
+  distrustLog = false;
+  /** Tells words that leaders say from now on from late ones, while the log is not trusted. */
+  ask = 0;
   /** This node said goodbye. */
   left = false;
   disk: DiskState = "ok";
@@ -69,11 +72,17 @@ export class NodeState {
     this.term = options.hardState.term;
     this.vote = options.hardState.vote;
     this.identity = options.identity;
-    this.distrustLog = options.distrustLog;
+    if (options.distrustLog) this.distrust();
     // Of a write that was cut short the log may have reached the disk and the term not: no vote was given in it yet.
     if (this.log.lastTerm > this.term) this.saveTerm(this.log.lastTerm, "");
     // Before its restart this node may have promised a leader its lease, and forgotten it.
     this.guardUntil = this.term > 0 ? this.now + this.leaseGuard : -Infinity;
+  }
+
+  /** From now on the log is not trusted. */
+  distrust(): void {
+    this.distrustLog = true;
+    this.ask = 1 + this.random.below(2 ** 31);
   }
 
   get membership(): Membership {

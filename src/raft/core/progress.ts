@@ -61,6 +61,8 @@ export class Progress {
   /** It must not be promoted before this tick: it was too slow. */
   notBefore = 0;
 
+  /** What it asked last, as long as it did not trust its log. */
+  ask = 0;
   /** Of the last append sent, and of the last one sent before `match` was learned. */
   sequence = 0;
   #sequenceAtMatch = 0;

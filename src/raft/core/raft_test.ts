@@ -389,6 +389,7 @@ Deno.test("M8: messages of another cluster are dropped, and told once", () => {
       prevIndex: 0,
       prevTerm: 0,
       commit: 1,
+      answer: 0,
       entries: [{ kind: "no-op", index: 1, term: 9 }],
     });
     a.perform();
@@ -471,7 +472,16 @@ Deno.test("appends that no leader would send, and acknowledgements of what was n
   const header = { incarnation: "a0", expected: "", identity: a.raft.identity, founders: "", term: 1 };
   const entries = (...marks: [number, number][]) =>
     marks.map(([index, term]): Entry => ({ kind: "no-op", index, term }));
-  const append = { kind: "append", from: "a", to: "b", ...header, sequence: 1, prevIndex: 2, commit: 2 } as const;
+  const append = {
+    kind: "append",
+    from: "a",
+    to: "b",
+    ...header,
+    sequence: 1,
+    prevIndex: 2,
+    commit: 2,
+    answer: 0,
+  } as const;
   b.raft.step({ ...append, prevTerm: 1, entries: entries([3, 1], [5, 1]) });
   b.raft.step({ ...append, prevTerm: 1, entries: entries([3, 1], [4, 0]) });
   b.raft.step({ ...append, prevTerm: 1, entries: entries([3, 2]) });

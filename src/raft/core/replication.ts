@@ -51,7 +51,15 @@ function sendOne(state: NodeState, peer: Progress): boolean {
 function sendAppend(state: NodeState, peer: Progress, prevTerm: number, entries: Append["entries"]): void {
   const { commit } = state.log;
   const sequence = peer.sequence = ++state.lastSequence;
-  state.tell(peer.id, { kind: "append", sequence, prevIndex: peer.next - 1, prevTerm, commit, entries });
+  state.tell(peer.id, {
+    kind: "append",
+    sequence,
+    prevIndex: peer.next - 1,
+    prevTerm,
+    commit,
+    answer: peer.ask,
+    entries,
+  });
   peer.sent(entries, commit);
 }
 
@@ -84,17 +92,14 @@ export function sendFetched(state: NodeState, peer: Progress, entries: Append["e
 /** The member refused an append: goes back to the last entry that both may have (L1). */
 export function goBack(state: NodeState, peer: Progress, refusal: AppendRefusal): void {
   const { log, outbox } = state;
-  if (peer.state === "snapshot") return;
-  if (peer.state === "probe" && refusal.prevIndex !== peer.next - 1) return;
-  if (refusal.lastIndex < peer.match && peer.isAfterMatch(refusal.sequence)) {
+  const lost = refusal.lastIndex < peer.match && (refusal.ask !== 0 || peer.isAfterMatch(refusal.sequence));
+  if (lost) {
     const { id, match } = peer;
     outbox.noticeOnce(`log lost ${id}`, { kind: "log lost", peer: id, last: refusal.lastIndex, acknowledged: match });
-    return peer.forget(refusal.lastIndex);
   }
-  // It asks to be compared, and seems to hold less than it had acknowledged: an append settles that.
-  if (refusal.sequence === 0 && refusal.lastIndex < peer.match && peer.state === "replicate") {
-    return peer.probe(peer.match + 1);
-  }
+  if (refusal.ask !== 0) return compare(peer, refusal);
+  if (peer.state === "snapshot" || (peer.state === "probe" && refusal.prevIndex !== peer.next - 1)) return;
+  if (lost) return peer.forget(refusal.lastIndex);
   // An old refusal: what is known to be there was not refused.
   if (refusal.prevIndex <= peer.match) return;
   const { conflictTerm, conflictIndex } = refusal;
@@ -104,4 +109,14 @@ export function goBack(state: NodeState, peer: Progress, refusal: AppendRefusal)
     ? Math.min(shared, conflictIndex - 1)
     : shared;
   peer.probe(Math.min(matchable + 1, refusal.prevIndex));
+}
+
+/**
+ * The member does not trust its log and asks to be compared: what it acknowledged before may be gone, and does not count
+ * any more beyond the end that it names. From the next append on it is answered.
+ */
+function compare(peer: Progress, refusal: AppendRefusal): void {
+  peer.ask = refusal.ask;
+  if (refusal.lastIndex < peer.match) peer.forget(refusal.lastIndex);
+  else if (peer.state === "replicate") peer.probe(peer.match + 1);
 }

@@ -89,7 +89,7 @@ export function parseMessage(words: readonly string[], identityOf: (id: string) 
         const [index, term] = mark(text);
         return { kind: "operations", index, term, payload: new Uint8Array(8) };
       });
-      return { kind, ...header, sequence: 0, prevIndex, prevTerm, commit: number("commit"), entries };
+      return { kind, ...header, sequence: 0, prevIndex, prevTerm, commit: number("commit"), answer: 0, entries };
     }
     case "heartbeat":
       return { kind, ...header, commit: number("commit"), round: 1, sentAt: 0 };
