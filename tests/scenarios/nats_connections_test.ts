@@ -268,6 +268,25 @@ Deno.test("client port 43: a consumer that does not read is dropped at max_pendi
   });
 });
 
+Deno.test("client port 43: a client that asks and asks and reads no answer is dropped at max_pending", async () => {
+  for (const question of ["PING\r\n", "SUB a..b 2\r\n", "PUB nobody inbox.with.a.long.name 0\r\n\r\n"]) {
+    await withClients({ maxPending: 100_000 }, 0, async (_, server) => {
+      const deaf = await Deno.connect({ hostname: "127.0.0.1", port: server.address.port });
+      await deaf.write(bytesOf(quietConnect({ headers: true, no_responders: true }) + "SUB inbox.> 1\r\n"));
+      const questions = bytesOf(question.repeat(20_000));
+      let highest = 0;
+      // Its socket takes some megabytes before the server has to keep anything.
+      for (let i = 0; i < 400 && page(server, "/varz")["slow_consumers"] === 0; i++) {
+        await deaf.write(questions).catch(() => 0);
+        for (const session of server.sessions.values()) highest = Math.max(highest, session.outbox.pending);
+      }
+      assert.equal(page(server, "/varz")["slow_consumers"], 1, question);
+      assert.ok(highest <= 100_000, `${highest} bytes pending`);
+      deaf.close();
+    });
+  }
+});
+
 Deno.test("client port 43: a message that ends its own publisher reaches the others whole", async () => {
   await withClients({ maxPending: 100_000, maxPayload: 65_536 }, 1, async ([other], server) => {
     // `self` gets each message twice before `other` does, and never reads.

@@ -20,20 +20,14 @@ export function deliverTo(session: ClientSession, subscription: Subscription, me
   if (session.permissions !== undefined && !session.permissions.mayReceive(subscription, message)) return false;
   const size = message.size;
   const outbox = session.outbox;
-  const pending = outbox.queued + outbox.length;
-  const limits = session.host.limits;
-  if (pending + size > limits.maxPending) {
-    session.host.slowConsumer(session);
-    session.close("Slow Consumer (Pending Bytes)");
-    return false;
-  }
+  if (session.swamped(size)) return false;
   writeMessage(session, subscription, message);
   if (session.traced) traceMessage(session, subscription, message);
   session.outMessages++;
   session.outBytes += size;
   session.permissions?.received(message);
   if (!outbox.dirty) session.host.turn.mark(outbox);
-  slowDown(session, message, limits.maxPending);
+  slowDown(session, message, session.host.limits.maxPending);
   subscription.delivered++;
   if (subscription.max > 0 && subscription.delivered >= subscription.max) endSubscription(session, subscription);
   return true;
@@ -102,6 +96,7 @@ function writeTail(message: Message, withHeader: boolean, out: Uint8Array, from:
 /** The status "nobody listens", to the client's own subscription on the reply subject. It does not count against a maximum. */
 export function writeNoResponders(session: ClientSession, subscription: Subscription, message: Message): void {
   const outbox = session.outbox;
+  if (session.swamped(message.replyEnd - message.replyStart + SLACK)) return;
   outbox.reserve(message.replyEnd - message.replyStart + subscription.sidBytes.length + NO_RESPONDERS.length + SLACK);
   const out = outbox.buffer;
   let at = copy(VERB, 0, VERB.length, out, outbox.length);

@@ -172,8 +172,17 @@ export class ClientSession implements Target, Consumer {
   send(bytes: Uint8Array): void {
     if (this.closed) return;
     if (this.traced) traceAnswer(this, bytes);
+    if (this.swamped(bytes.length)) return;
     this.outbox.write(bytes);
     this.host.turn.mark(this.outbox);
+  }
+
+  /** Whether so many bytes more are too many for it: it is dropped then, as it does not read what it is sent. */
+  swamped(bytes: number): boolean {
+    if (this.outbox.queued + this.outbox.length + bytes <= this.host.limits.maxPending) return false;
+    this.host.slowConsumer(this);
+    this.close("Slow Consumer (Pending Bytes)");
+    return true;
   }
 
   /** `-ERR` without closing. */
