@@ -1,6 +1,6 @@
 /** The configured channel limits, as the machine agrees on them and as the pages show them. */
 import type { Options } from "./config/mod.ts";
-import { type ResolvedLimits, resolveLimits } from "./streaming/limits.ts";
+import { type ResolvedLimits, resolveLimits } from "./protocol/limits.ts";
 import type { LimitsPage } from "./server/mod.ts";
 
 /** With inheritance settled. */

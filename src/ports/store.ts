@@ -7,7 +7,10 @@
  * caller may go on appending.
  */
 import type { Awaitable, Millis, Nanos, Sequence } from "../protocol/units.ts";
+import type { ChannelLimits } from "../protocol/limits.ts";
 import type { ClientInfo, ServerInfo, SubscriptionState } from "../protocol/stored_records.ts";
+
+export type { ChannelLimits } from "../protocol/limits.ts";
 
 /**
  * The store could not do what was asked.
@@ -21,15 +24,6 @@ export class StoreFailed extends Error {
   constructor(readonly code: "full" | "io" | "corrupt" | "refused", message: string, options?: { cause?: unknown }) {
     super(message, options);
   }
-}
-
-/** Limits of one channel after inheritance; 0 means unlimited. Ages in nanoseconds. */
-export interface ChannelLimits {
-  readonly maxSubscriptions: number;
-  readonly maxMessages: number;
-  readonly maxBytes: number;
-  readonly maxAge: Nanos;
-  readonly maxInactivity: Nanos;
 }
 
 /** Called for each message found, ascending. `buffer[start, end)` is its stored form (a MsgProto), valid during the call only. Return `false` to stop. */

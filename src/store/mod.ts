@@ -7,7 +7,6 @@ export {
   checkLimits,
   type ConfiguredLimits,
   defaultLimits,
-  formatDuration,
   type ResolvedLimits,
   resolveLimits,
   type StoreLimits,

@@ -12,7 +12,7 @@ import {
   publisherOf,
   type SubscribeContext,
 } from "./admission.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
+import { DEFAULT_LIMITS } from "../protocol/limits.ts";
 
 const CONTEXT: SubscribeContext = {
   first: 0,

@@ -5,7 +5,7 @@ import { type Outcome, type Refusal, refused } from "../protocol/outcomes.ts";
 import { foldCase } from "../protocol/subjects.ts";
 import { type Millis, millisFromNanos, type Nanos } from "../protocol/units.ts";
 import type { Context } from "./context.ts";
-import { limitsOf } from "./limits.ts";
+import { limitsOf } from "../protocol/limits.ts";
 import type { Channel, State } from "./state.ts";
 
 const DONE: Outcome = { kind: "done" };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StartPosition } from "../protocol/client_messages.ts";
 import { MachineDriver } from "../../tests/support/machine_driver.ts";
-import { DEFAULT_LIMITS, type ResolvedLimits } from "./limits.ts";
+import { DEFAULT_LIMITS, type ResolvedLimits } from "../protocol/limits.ts";
 
 /** Channels idle for 100 ms are deleted; `more` lists patterns with other waits, in ms (0: never). */
 function idleAfter(more: Record<string, number> = { ">": 100 }): ResolvedLimits {

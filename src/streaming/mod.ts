@@ -7,7 +7,7 @@ export * from "./admission.ts";
 export { publishTime } from "./channel.ts";
 export { connIdKey } from "./clients.ts";
 export * from "./effects.ts";
-export * from "./limits.ts";
+export * from "../protocol/limits.ts";
 export * from "./machine.ts";
 export type { KnownPublishes } from "./recent_publishes.ts";
 export * from "./recovery.ts";

@@ -6,7 +6,7 @@ import type { ClientInfo, SubscriptionState } from "../protocol/stored_records.t
 import type { Nanos, Sequence } from "../protocol/units.ts";
 import { addChannel, newChannel } from "./channel.ts";
 import { addClient, newClient } from "./clients.ts";
-import { DEFAULT_LIMITS, type ResolvedLimits } from "./limits.ts";
+import { DEFAULT_LIMITS, type ResolvedLimits } from "../protocol/limits.ts";
 import { newGroup } from "./queue_group.ts";
 import { attachRestored } from "./snapshot.ts";
 import { type Channel, emptyState, type State, type Subscription } from "./state.ts";

@@ -2,7 +2,7 @@
  * Clients, channels and subscriptions as plain data. Maps are in order of insertion, which is part of the replicated state;
  * what only a leader knows is marked so, and is rebuilt when a server begins to lead.
  */
-import { type ChannelLimits, DEFAULT_LIMITS, type ResolvedLimits } from "./limits.ts";
+import { type ChannelLimits, DEFAULT_LIMITS, type ResolvedLimits } from "../protocol/limits.ts";
 import type { Millis, Nanos, Sequence } from "../protocol/units.ts";
 
 export interface Client {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StartPosition } from "../protocol/client_messages.ts";
 import { MachineDriver, type Wish } from "../../tests/support/machine_driver.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
+import { DEFAULT_LIMITS } from "../protocol/limits.ts";
 
 function connected(): MachineDriver {
   const driver = new MachineDriver();

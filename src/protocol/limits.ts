@@ -2,9 +2,9 @@
  * Channel limits and their inheritance: which limits apply to a channel, given those for all channels and those for some
  * names and patterns (spec stores, sections 2.1 to 2.3).
  */
-import type { SetLimits } from "../protocol/operations.ts";
-import { hasWildcard, isChannelPattern } from "../protocol/subjects.ts";
-import type { Nanos } from "../protocol/units.ts";
+import type { SetLimits } from "./operations.ts";
+import { hasWildcard, isChannelPattern } from "./subjects.ts";
+import type { Nanos } from "./units.ts";
 
 /** Limits of one channel after inheritance, as the machine applies them. 0 means unlimited. */
 export interface ChannelLimits {
@@ -184,13 +184,16 @@ function inheritNanos(own: Nanos | undefined, parent: Nanos): Nanos {
 /** Trees of patterns, kept with the limits they come from: many channels are looked up in the same ones. */
 const treesByLimits = new WeakMap<ResolvedLimits["channels"], Level>();
 
-/** The limits of the channel `name`: those of the narrowest pattern that matches. */
-export function limitsOf(name: string, { channels }: ResolvedLimits): ChannelLimits {
+/** Finds the limits of a channel by its name: those of the narrowest pattern that matches. For many names of one set of limits. */
+export function limitsLookup({ channels }: ResolvedLimits): (name: string) => ChannelLimits {
   const first = channels[0];
-  if (channels.length === 1 && first !== undefined && first.pattern === ">") return first;
-  let tree = treesByLimits.get(channels);
-  if (tree === undefined) treesByLimits.set(channels, tree = treeOf(channels.map((each) => each.pattern)));
-  const found = matching(tree, name);
-  const narrowest = found[found.length - 1];
-  return channels.find((each) => each.pattern === narrowest) ?? UNLIMITED;
+  if (channels.length === 1 && first !== undefined && first.pattern === ">") return () => first;
+  const byPattern = new Map(channels.map((each) => [each.pattern, each]));
+  const root = treeOf(byPattern.keys());
+  return (name) => byPattern.get(matching(root, name).at(-1) ?? "") ?? UNLIMITED;
+}
+
+/** The limits of the channel `name`. */
+export function limitsOf(name: string, limits: ResolvedLimits): ChannelLimits {
+  return limitsLookup(limits)(name);
 }
