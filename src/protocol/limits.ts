@@ -181,9 +181,6 @@ function inheritNanos(own: Nanos | undefined, parent: Nanos): Nanos {
   return own === undefined || own === 0n ? parent : own < 0n ? 0n : own;
 }
 
-/** Trees of patterns, kept with the limits they come from: many channels are looked up in the same ones. */
-const treesByLimits = new WeakMap<ResolvedLimits["channels"], Level>();
-
 /** Finds the limits of a channel by its name: those of the narrowest pattern that matches. For many names of one set of limits. */
 export function limitsLookup({ channels }: ResolvedLimits): (name: string) => ChannelLimits {
   const first = channels[0];
@@ -193,7 +190,12 @@ export function limitsLookup({ channels }: ResolvedLimits): (name: string) => Ch
   return (name) => byPattern.get(matching(root, name).at(-1) ?? "") ?? UNLIMITED;
 }
 
+/** Kept with the limits they come from: many channels are looked up in the same ones. */
+const lookups = new WeakMap<ResolvedLimits["channels"], (name: string) => ChannelLimits>();
+
 /** The limits of the channel `name`. */
 export function limitsOf(name: string, limits: ResolvedLimits): ChannelLimits {
-  return limitsLookup(limits)(name);
+  let lookup = lookups.get(limits.channels);
+  if (lookup === undefined) lookups.set(limits.channels, lookup = limitsLookup(limits));
+  return lookup(name);
 }
