@@ -5,7 +5,7 @@
 import type { DeliveryFact, Operation } from "../protocol/operations.ts";
 import type { Outcome } from "../protocol/outcomes.ts";
 import type { Awaitable, Sequence } from "../protocol/units.ts";
-import type { MessageVisitor } from "./store.ts";
+import { type MessageVisitor, StoreFailed } from "./store.ts";
 
 /**
  * An operation was not agreed upon, or nobody knows. `message` is the text for the client.
@@ -25,6 +25,16 @@ export class NotAgreed extends Error {
   }
 }
 
+/**
+ * The store was full for some of the operations given to {@link Replica.apply}: their outcomes are refusals and nothing of
+ * them took effect; the others did. Alone, that is an answer; in a cluster this node must not go on, for others stored all.
+ */
+export class PartlyStored extends StoreFailed {
+  constructor(readonly outcomes: readonly Outcome[], failure: StoreFailed) {
+    super(failure.code, failure.message, { cause: failure });
+  }
+}
+
 export type Role = "Leader" | "Follower" | "Candidate" | "Shutdown";
 
 /** What a journal is plugged into: the state that follows the agreed operations. */
@@ -32,8 +42,8 @@ export interface Replica {
   /**
    * Records and applies operations that were agreed upon at `index`, in order; one outcome each. Several agreements that
    * hold nothing but publishes may come in one call, under the index of the last. Called again only after
-   * it has answered. Rejects with StoreFailed: nothing of these operations took effect, and the journal decides (alone:
-   * refuse the clients; in a cluster: stop the node).
+   * it has answered. Rejects with StoreFailed, or PartlyStored, and the journal decides (alone: refuse the clients; in a
+   * cluster: stop the node).
    */
   apply(operations: readonly Operation[], index: number): Awaitable<readonly Outcome[]>;
 

@@ -2,7 +2,7 @@
  * Agreed operations and facts → store records. The only writer of channels, messages and subscriptions; it keeps the
  * channels' stores and knows which of them wait for a flush.
  */
-import type { ChannelLimits, ChannelStore, Store } from "../ports/store.ts";
+import { type ChannelLimits, type ChannelStore, type Store, StoreFailed } from "../ports/store.ts";
 import { type CreateChannel, MARKS, type Publish } from "../protocol/operations.ts";
 import type { SubscriptionState } from "../protocol/stored_records.ts";
 import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
@@ -15,6 +15,10 @@ export class Recorder {
   readonly #dirtySubscriptions = new Set<ChannelStore>();
 
   readonly #onNews: () => void;
+  /** Channels that could not take what was appended since the last flush. */
+  #failures = new Map<string, StoreFailed>();
+  /** A failure after which nothing can be stored. */
+  #broken: StoreFailed | undefined;
   readonly #fence: () => void;
 
   /**
@@ -40,14 +44,14 @@ export class Recorder {
   /** Makes the channel's store, unless it is there already (a replay). */
   createChannel({ channel }: CreateChannel): Awaitable<void> {
     if (this.#channels.has(channel)) return;
-    const made = this.#store.createChannel(channel);
-    if (!isLater(made)) {
-      this.#channels.set(channel, made);
-      return;
+    const keep = (store: ChannelStore) => void this.#channels.set(channel, store);
+    const failed = (error: unknown) => this.#noteFailure(channel, error);
+    try {
+      const made = this.#store.createChannel(channel);
+      return isLater(made) ? made.then(keep, failed) : keep(made);
+    } catch (error) {
+      failed(error);
     }
-    return made.then((store) => {
-      this.#channels.set(channel, store);
-    });
   }
 
   /** Removes the channel with everything stored in it. */
@@ -63,7 +67,15 @@ export class Recorder {
   /** Appends a publish's messages under the sequences from `first` on, except those at the indexes in `skipped`. */
   append(publish: Publish, first: Sequence, skipped: readonly number[]): void {
     const store = this.#channels.get(publish.channel);
-    if (store === undefined) return;
+    if (store === undefined || this.#failures.has(publish.channel)) return;
+    try {
+      this.#appendTo(store, publish, first, skipped);
+    } catch (error) {
+      this.#noteFailure(publish.channel, error);
+    }
+  }
+
+  #appendTo(store: ChannelStore, publish: Publish, first: Sequence, skipped: readonly number[]): void {
     const { count, bytes, bounds } = publish.messages;
     const time = publish.time > store.messages.lastTimestamp ? publish.time : store.messages.lastTimestamp;
     this.#dirtyMessages.add(store);
@@ -87,10 +99,40 @@ export class Recorder {
     this.#channels.get(channel)?.messages.evictBefore(first);
   }
 
-  /** Makes appended messages durable. Throws or rejects with StoreFailed. */
-  flushMessages(): Awaitable<void> {
+  /**
+   * Makes appended messages durable. Answers for which channels the store was full: of what they were given since the last
+   * call nothing is stored. Throws or rejects with StoreFailed when the disk failed.
+   */
+  flushMessages(): Awaitable<ReadonlyMap<string, StoreFailed>> {
     if (this.#dirtyMessages.size > 0) this.#fence();
-    return flushAll(this.#dirtyMessages, (store) => store.messages.flush());
+    let waiting: Promise<void>[] | undefined;
+    const dirty = [...this.#dirtyMessages];
+    this.#dirtyMessages.clear();
+    for (const { name, messages } of dirty) {
+      try {
+        const flushed = messages.flush();
+        if (isLater(flushed)) (waiting ??= []).push(flushed.catch((error: unknown) => this.#noteFailure(name, error)));
+      } catch (error) {
+        this.#noteFailure(name, error);
+      }
+    }
+    return waiting === undefined ? this.#takeFailures() : Promise.all(waiting).then(() => this.#takeFailures());
+  }
+
+  /** A channel whose store is full is passed over for this once; any other failure is everybody's. */
+  #noteFailure(channel: string, error: unknown): void {
+    if (!(error instanceof StoreFailed)) throw error;
+    if (error.code === "io" || error.code === "corrupt") this.#broken ??= error;
+    this.#failures.set(channel, error);
+  }
+
+  #takeFailures(): ReadonlyMap<string, StoreFailed> {
+    const failures = this.#failures;
+    const broken = this.#broken;
+    if (failures.size > 0) this.#failures = new Map();
+    this.#broken = undefined;
+    if (broken !== undefined) throw broken;
+    return failures;
   }
 
   storeSubscription(how: "create" | "update" | "forget", channel: string, state: SubscriptionState): void {

@@ -3,7 +3,7 @@
  * effects, in commit order, on every node alike.
  */
 import type { Clock } from "../ports/clock.ts";
-import type { MessageSource, Replica as ReplicaPort } from "../ports/journal.ts";
+import { type MessageSource, PartlyStored, type Replica as ReplicaPort } from "../ports/journal.ts";
 import { type MessageVisitor, StoreFailed } from "../ports/store.ts";
 import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
@@ -31,6 +31,8 @@ export class Replica implements ReplicaPort {
   readonly #outbound: Outbound;
   readonly #clock: Clock;
   readonly #listener: ReplicaListener;
+  /** The store was full for an operation of the present apply. */
+  #failure: StoreFailed | undefined;
 
   constructor(
     parts: {
@@ -50,8 +52,15 @@ export class Replica implements ReplicaPort {
 
   apply(operations: readonly Operation[], index: number): Awaitable<readonly Outcome[]> {
     const outcomes: Outcome[] = [];
+    this.#failure = undefined;
     const done = this.#applyFrom(operations, 0, index, outcomes);
-    return isLater(done) ? done.then(() => outcomes) : outcomes;
+    return isLater(done) ? done.then(() => this.#judged(outcomes)) : this.#judged(outcomes);
+  }
+
+  /** Throws PartlyStored when the store was full for some of the operations. */
+  #judged(outcomes: readonly Outcome[]): readonly Outcome[] {
+    if (this.#failure !== undefined) throw new PartlyStored(outcomes, this.#failure);
+    return outcomes;
   }
 
   learn(facts: readonly DeliveryFact[]): void {
@@ -162,14 +171,25 @@ export class Replica implements ReplicaPort {
 
   #flushAndApply(run: readonly Operation[], index: number, outcomes: Outcome[]): Awaitable<void> {
     const flushed = this.#recorder.flushMessages();
-    if (isLater(flushed)) return flushed.then(() => this.#applyMessages(run, index, outcomes));
-    this.#applyMessages(run, index, outcomes);
+    if (isLater(flushed)) return flushed.then((failures) => this.#applyMessages(run, index, outcomes, failures));
+    this.#applyMessages(run, index, outcomes, flushed);
   }
 
-  #applyMessages(run: readonly Operation[], index: number, outcomes: Outcome[]): void {
+  #applyMessages(
+    run: readonly Operation[],
+    index: number,
+    outcomes: Outcome[],
+    failures: ReadonlyMap<string, StoreFailed>,
+  ): void {
     const now = this.#clock.now();
     const channels = new Set<string>();
     for (const operation of run) {
+      const failure = "channel" in operation ? failures.get(operation.channel) : undefined;
+      if (failure !== undefined) {
+        this.#failure = failure;
+        outcomes.push({ kind: "refused", text: failure.message });
+        continue;
+      }
       outcomes.push(this.#machine.apply(operation, index, now));
       if (operation.kind === "publish") channels.add(operation.channel);
       else if (operation.kind === "create channel") this.#limit(operation.channel);

@@ -2,7 +2,7 @@
  * Agreement with oneself: what is committed is applied at once, one batch after the other. When the store is full the
  * clients of that batch are refused and the server goes on; when the disk fails, the server stops.
  */
-import { type Journal, NotAgreed, type Replica, type Role } from "../ports/journal.ts";
+import { type Journal, NotAgreed, PartlyStored, type Replica, type Role } from "../ports/journal.ts";
 import { StoreFailed } from "../ports/store.ts";
 import type { Operation } from "../protocol/operations.ts";
 import type { Outcome } from "../protocol/outcomes.ts";
@@ -61,12 +61,9 @@ export class SoloJournal implements Journal {
     try {
       outcomes = this.#replica!.apply(operations, this.#index++);
     } catch (error) {
-      throw this.#refusalFor(error);
+      return this.#outcomesOf(error);
     }
-    if (!isLater(outcomes)) return outcomes;
-    return outcomes.catch((error: unknown) => {
-      throw this.#refusalFor(error);
-    });
+    return isLater(outcomes) ? outcomes.catch((error: unknown) => this.#outcomesOf(error)) : outcomes;
   }
 
   /** Remembers what is under way, so that the next batch waits for it. */
@@ -79,10 +76,12 @@ export class SoloJournal implements Journal {
     return outcomes;
   }
 
-  #refusalFor(error: unknown): unknown {
-    if (!(error instanceof StoreFailed)) return error;
+  /** What a failed apply comes to. Throws what is to be told to everybody. */
+  #outcomesOf(error: unknown): readonly Outcome[] {
+    if (error instanceof PartlyStored) return error.outcomes;
+    if (!(error instanceof StoreFailed)) throw error;
     if (error.code === "io" || error.code === "corrupt") this.#onFatal(error);
-    return new NotAgreed("store", error.message, { cause: error });
+    throw new NotAgreed("store", error.message, { cause: error });
   }
 }
 
