@@ -3,6 +3,7 @@
  * so that even byte counts come out the same.
  */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { eventually } from "./deadline.ts";
 import { bytesOf, RawStan, type RawSubscription } from "./raw_stan_client.ts";
 
 /** Guids and connection ids are that long. */
@@ -20,7 +21,11 @@ class Actor {
 
   static async enter(name: string, url: string, clusterId: string): Promise<Actor> {
     const actor = new Actor(name, await connect({ servers: url, name, reconnect: false }), clusterId);
-    await actor.stan.connect(name, { connId: actor.#connId() });
+    // In a mesh it takes a moment until the leader is known everywhere.
+    await eventually(
+      () => actor.stan.connect(name, { connId: actor.#connId() }).catch(() => undefined),
+      `the connection of ${name}`,
+    );
     return actor;
   }
 
