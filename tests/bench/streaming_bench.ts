@@ -45,6 +45,9 @@ const cases: readonly Case[] = [
   { name: "FILE, one at a time", nodes: 1, args: file, ...synchronous },
   { name: "3 nodes, async", nodes: 3, args: [], ...asynchronous },
   { name: "3 nodes, one at a time", nodes: 3, args: [], ...synchronous },
+  // The reference's default.
+  { name: "3 nodes, async, no sync", nodes: 3, args: ["-cluster_sync=false"], ...asynchronous },
+  { name: "3 nodes, one at a time, no sync", nodes: 3, args: ["-cluster_sync=false"], ...synchronous },
 ];
 
 async function measure(candidate: Candidate, one: Case): Promise<Figures> {
@@ -59,7 +62,7 @@ async function measure(candidate: Candidate, one: Case): Promise<Figures> {
       url = started.url;
       servers = [started.server];
     } else {
-      const cluster = await Cluster.ofThree(world, "embedded", launch);
+      const cluster = await Cluster.ofThree(world, "embedded", launch, ...one.args);
       url = cluster.url;
       servers = world.servers;
     }
@@ -134,7 +137,7 @@ function median(values: readonly number[]): number {
 const all = candidates();
 console.log(`${messages} messages of 256 B, medians of ${rounds} rounds; CPU of all servers\n`);
 console.log(
-  `${"case".padEnd(30)}${all.map(({ name }) => `${name}/s`.padStart(14) + "us/message".padStart(12)).join("")}`,
+  `${"case".padEnd(34)}${all.map(({ name }) => `${name}/s`.padStart(14) + "us/message".padStart(12)).join("")}`,
 );
 for (const one of cases.filter(({ name }) => name.includes(only))) {
   const figures = all.map((): Figures[] => []);
@@ -145,6 +148,6 @@ for (const one of cases.filter(({ name }) => name.includes(only))) {
     median(rows.map(({ perSecond }) => perSecond)).toFixed(0).padStart(14) +
     median(rows.map(({ cpuPerMessage }) => cpuPerMessage)).toFixed(2).padStart(12)
   );
-  console.log(one.name.padEnd(30) + columns.join(""));
+  console.log(one.name.padEnd(34) + columns.join(""));
 }
 Deno.exit(0);

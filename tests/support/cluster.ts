@@ -59,11 +59,16 @@ export class Cluster {
   }
 
   /** Three nodes that know each other by name. */
-  static async ofThree(world: Scenario, carrier: Carrier, launch: LaunchOptions = {}): Promise<Cluster> {
+  static async ofThree(
+    world: Scenario,
+    carrier: Carrier,
+    launch: LaunchOptions = {},
+    ...args: string[]
+  ): Promise<Cluster> {
     const cluster = await Cluster.over(world, carrier, launch);
     for (const id of ["a", "b", "c"]) {
       const peers = ["a", "b", "c"].filter((other) => other !== id).join(",");
-      cluster.start(id, "-cluster_node_id", id, "-cluster_peers", peers);
+      cluster.start(id, "-cluster_node_id", id, "-cluster_peers", peers, ...args);
     }
     await cluster.leader();
     return cluster;
