@@ -32,3 +32,11 @@ export function doorViolations(files: ReadonlyMap<string, string>): string[] {
   }
   return complaints.sort();
 }
+
+/** Checks that every file that the map names is there. `map`: its text. */
+export function mapViolations(map: string, files: ReadonlyMap<string, string>): string[] {
+  const named = new Set([...map.matchAll(/`(?:\.\.\/)?([\w/]+\.ts)`/g)].map((match) => match[1]!));
+  const paths = [...files.keys()];
+  return [...named].filter((name) => !paths.some((path) => path === name || path.endsWith(`/${name}`)))
+    .map((name) => `src/README.md names ${name}, which does not exist; correct the map`);
+}
