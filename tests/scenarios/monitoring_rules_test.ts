@@ -129,3 +129,30 @@ scenario("monitoring pages beside an external NATS server: its own are those of 
   assert.equal(JSON.parse(await text(fetch(`${base}/connz`))).num_connections, 0);
   assert.equal(JSON.parse(await text(fetch(`${base}/varz`))).connections, 0);
 });
+
+scenario("NATS pages: parameters of the wrong form are refused by name", async (world) => {
+  const base = await start(world, "");
+  const cases = [
+    [
+      "/healthz?js-enabled=x",
+      `Error decoding boolean for 'js-enabled': strconv.ParseBool: parsing "x": invalid syntax`,
+    ],
+    ["/gatewayz?accs=x", `Error decoding boolean for 'accs': strconv.ParseBool: parsing "x": invalid syntax`],
+    ["/leafz?subs=x", `Error decoding boolean for 'subs': strconv.ParseBool: parsing "x": invalid syntax`],
+    ["/routez?subs=x", `Error decoding boolean for 'subs': strconv.ParseBool: parsing "x": invalid syntax`],
+    ["/jsz?accounts=x", `Error decoding boolean for 'accounts': strconv.ParseBool: parsing "x": invalid syntax`],
+    ["/jsz?limit=x", `Error decoding int for 'limit': strconv.Atoi: parsing "x": invalid syntax`],
+    ["/accstatz?unused=x", `Error decoding boolean for 'unused': strconv.ParseBool: parsing "x": invalid syntax`],
+  ] as const;
+  for (const [path, message] of cases) {
+    const answer = await fetch(base + path);
+    assert.equal(answer.status, 400, path);
+    assert.equal(await answer.text(), message, path);
+  }
+  for (const path of ["/healthz?js-enabled=1", "/leafz?subs=1", "/jsz?limit=5", "/stacksz"]) {
+    const answer = await fetch(base + path);
+    assert.equal(answer.status, 200, path);
+    assert.equal(answer.headers.get("Content-Type"), "application/json", path);
+    await answer.body?.cancel();
+  }
+});

@@ -1,6 +1,14 @@
 /** The monitoring pages of the NATS server, as functions of its state (spec nats-server, section 5). */
 import { accountz, accstatz } from "./accountz.ts";
-import { BadParameter, badRequest, booleanParameter, jsonPage, type Page, timeText } from "./json_pages.ts";
+import {
+  BadParameter,
+  badRequest,
+  booleanParameter,
+  jsonPage,
+  type Page,
+  pageParameters,
+  timeText,
+} from "./json_pages.ts";
 import { connz } from "./connz.ts";
 import type { NatsServer } from "./nats_server.ts";
 import { routez } from "./routez.ts";
@@ -39,15 +47,34 @@ const jetStreamZeros = {
   bytes: 0,
 };
 
+/** Pages that are no JSON in the usual form. */
+const others: ReadonlySet<string> = new Set(["/", "/healthz", "/ipqueuesz", "/stacksz"]);
+
+/** Parameters that are read for their form alone. */
+const switches: Readonly<Record<string, readonly string[]>> = {
+  "/healthz": ["js-enabled", "js-enabled-only", "js-server-only"],
+  "/gatewayz": ["accs"],
+  "/leafz": ["subs"],
+  "/jsz": ["accounts", "streams", "consumers", "config", "leader-only"],
+  "/accstatz": ["unused"],
+};
+
+/** Throws BadParameter. */
+function checkParameters(path: string, query: URLSearchParams): void {
+  for (const name of switches[path] ?? []) booleanParameter(query, name);
+  if (path === "/jsz") pageParameters(query);
+}
+
 /** Answers a path; `undefined` when the NATS server has no such page. */
 export function monitoringPage(server: NatsServer, path: string, query: URLSearchParams): Page | undefined {
   const callback = query.get("callback");
-  const known = path === "/" || path === "/healthz" || path === "/ipqueuesz" || Object.hasOwn(views, path);
-  if (!known) return undefined;
+  if (!others.has(path) && !Object.hasOwn(views, path)) return undefined;
   server.totals.count(path);
   if (path === "/") return indexPage(server);
-  if (path === "/healthz") return healthz(server, callback);
+  if (path === "/stacksz") return stacks();
   try {
+    checkParameters(path, query);
+    if (path === "/healthz") return healthz(server, callback);
     if (path === "/ipqueuesz") return jsonPage(queues(query), callback, "   ");
     return jsonPage(views[path]!(server, query), callback);
   } catch (error) {
@@ -63,6 +90,12 @@ function healthz(server: NatsServer, callback: string | null): Page {
   }
   if (!server.closing && !server.lameDuckMode) return jsonPage({ status: "ok" }, callback, "");
   return jsonPage({ status: "unavailable", error: "server is shutting down" }, callback, "", 503);
+}
+
+/** What runs at the moment: with one thread, this answer. */
+function stacks(): Page {
+  const body = new Error("stack").stack ?? "";
+  return { status: 200, headers: { "Content-Type": "application/json", "Access-Control-Allow-Origin": "*" }, body };
 }
 
 /** What waits inside the server: nothing ever does between two turns. Empty queues are listed with `all` only. */
