@@ -79,15 +79,52 @@ const session = fc.tuple(
   ),
 ).map(([start, commands]) => start + commands.join(""));
 
+/** Who does what, one after the other, on three connections. */
+const conversation = fc.tuple(
+  fc.array(connect, { minLength: 3, maxLength: 3 }),
+  fc.array(
+    fc.tuple(
+      fc.nat(2),
+      fc.oneof(
+        { weight: 6, arbitrary: publish },
+        { weight: 3, arbitrary: publishWithHeader },
+        { weight: 5, arbitrary: subscribe },
+        // Each connection has a group of its own, as the choice among members is free.
+        { weight: 2, arbitrary: fc.tuple(subject, sid).map(([to, as]) => `SUB ${to} GROUP ${as}\r\n`) },
+        { weight: 3, arbitrary: unsubscribe },
+        { weight: 1, arbitrary: connect },
+      ),
+    ),
+    { maxLength: 20 },
+  ),
+);
+
+/** What each of the three hears, sorted, and whether it is still connected. */
+async function held(port: number, starts: string[], steps: [number, string][]): Promise<string[]> {
+  const clients = await Promise.all(starts.map(() => RawNatsClient.connect(port)));
+  const heard = ["", "", ""];
+  const hear = async (i: number, text: string) => heard[i] += clients[i]!.closed ? "" : await clients[i]!.ask(text);
+  for (const [i, start] of starts.entries()) await hear(i, start);
+  for (const [i, command] of steps) await hear(i, command.replace("GROUP", `group${i}`));
+  for (const i of starts.keys()) await hear(i, "");
+  const answers = heard.map((text, i) => `${sorted(text)} ${clients[i]!.closed ? "closed" : "open"}`);
+  for (const client of clients) await client.close();
+  return answers;
+}
+
 async function answer(port: number, script: string): Promise<string> {
   const client = await RawNatsClient.connect(port);
   const text = await client.ask(script);
   const { closed } = client;
   await client.close();
+  return `${sorted(text)} ${closed ? "closed" : "open"}`;
+}
+
+function sorted(text: string): string {
   // Copies of one message for several subscriptions come in any order, and any of several inboxes hears that nobody listens.
   const anySid = text.replace(/HMSG (\S+) \S+ 16 16/g, "HMSG $1 any 16 16");
   const frames = anySid.split(/(?=MSG |HMSG |\+OK\r\n|-ERR |PONG\r\n)/);
-  return `${frames.sort().join("|")} ${closed ? "closed" : "open"}`;
+  return frames.sort().join("|");
 }
 
 Deno.test({
@@ -106,6 +143,30 @@ Deno.test({
           assert.equal(actual, expected);
         }),
         { numRuns: 1_500 },
+      );
+    } finally {
+      await ours.close();
+      await real.stop();
+    }
+  },
+});
+
+Deno.test({
+  name: "three clients of the embedded server hear of each other what they hear at the real nats-server",
+  ignore: natsServerPath === undefined,
+  fn: async () => {
+    const real = await startNatsServer();
+    const ours = await startEmbedded();
+    try {
+      await fc.assert(
+        fc.asyncProperty(conversation, async ([starts, steps]) => {
+          const [expected, actual] = await Promise.all([
+            held(real.port, starts, steps),
+            held(ours.address.port, starts, steps),
+          ]);
+          assert.deepEqual(actual, expected);
+        }),
+        { numRuns: 400 },
       );
     } finally {
       await ours.close();
