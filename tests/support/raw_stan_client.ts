@@ -61,18 +61,31 @@ export class RawStan {
     }
   }
 
-  send(subject: string, payload: Uint8Array): void {
-    this.#nats.publish(subject, payload);
+  send(subject: string, payload: Uint8Array, reply?: string): void {
+    this.#nats.publish(subject, payload, reply === undefined ? {} : { reply });
   }
 
-  /** Registers a client with a heartbeat inbox that answers unless it is {@link deaf}. */
-  async connect(clientId: string, fields: Partial<ConnectRequest> = {}): Promise<ConnectResponse> {
+  /** Everything that arrives on `inbox` from now on, in order. */
+  gather(inbox: string): Uint8Array[] {
+    const payloads: Uint8Array[] = [];
+    this.#nats.subscribe(inbox, { callback: (_error, message) => void payloads.push(Uint8Array.from(message.data)) });
+    return payloads;
+  }
+
+  /** Registers a client with a heartbeat inbox that answers unless it is {@link deaf}; with `isThere` false nobody listens. */
+  async connect(
+    clientId: string,
+    fields: Partial<ConnectRequest> = {},
+    { isThere = true } = {},
+  ): Promise<ConnectResponse> {
     const heartbeatInbox = fields.heartbeatInbox ?? this.inbox();
-    this.#nats.subscribe(heartbeatInbox, {
-      callback: (_error, message) => {
-        if (!this.deaf.has(heartbeatInbox)) message.respond();
-      },
-    });
+    if (isThere) {
+      this.#nats.subscribe(heartbeatInbox, {
+        callback: (_error, message) => {
+          if (!this.deaf.has(heartbeatInbox)) message.respond();
+        },
+      });
+    }
     const request = { clientId, heartbeatInbox, protocol: 1, connId: bytesOf(`conn-${clientId}`), ...fields };
     const answer = await this.request(`_STAN.discover.${this.#clusterId}`, ConnectRequest.encode(request), 5_000);
     if (answer === undefined) throw new Error(`no answer to the connect request of ${clientId}`);

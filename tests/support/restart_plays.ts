@@ -22,7 +22,7 @@ const GROUP = { queueGroup: "g" };
 const DURABLE_GROUP = { queueGroup: "g", durableName: "d" };
 
 const plays: Readonly<Record<string, Act>> = {
-  "a client is known, with its connection": async (stan, name) => {
+  "scenario 14: a client is known, with its connection": async (stan, name) => {
     await stan.connect(name, { connId: bytesOf(`id-${name}`) });
     return async (stan, name, saw) => {
       const ping = new Uint8Array([10, name.length + 3, ...bytesOf(`id-${name}`)]);
@@ -48,7 +48,7 @@ const plays: Readonly<Record<string, Act>> = {
     };
   },
 
-  "pending messages come at their time, counted anew": async (stan, name, saw) => {
+  "scenarios 67 and 69: pending messages come at their time, counted anew": async (stan, name, saw) => {
     await stan.connect(name);
     const subscription = await stan.sub(name, name, { ackWaitInSecs: 4 });
     await stan.publishMany(name, name, 2);
@@ -60,7 +60,7 @@ const plays: Readonly<Record<string, Act>> = {
     };
   },
 
-  "a stalled subscription waits for its ack": async (stan, name, saw) => {
+  "scenario 70: a stalled subscription waits for its ack": async (stan, name, saw) => {
     await stan.connect(name);
     const subscription = await stan.sub(name, name, { maxInFlight: 1 });
     await stan.publishMany(name, name, 3);
@@ -73,7 +73,7 @@ const plays: Readonly<Record<string, Act>> = {
     };
   },
 
-  "durables, closed and open": async (stan, name, saw) => {
+  "scenarios 45, 56 and 72: durables, closed and open": async (stan, name, saw) => {
     await stan.connect(name);
     const open = await stan.sub(name, name, { durableName: "open" });
     const closed = await stan.sub(name, name, { durableName: "closed" });
@@ -109,7 +109,7 @@ const plays: Readonly<Record<string, Act>> = {
     };
   },
 
-  "a message that moved is with its new member": async (stan, name, saw) => {
+  "scenario 89: a message that moved is with its new member": async (stan, name, saw) => {
     await stan.connect(name);
     const slow = await stan.sub(name, name, { ...GROUP, ackWaitInSecs: 1, maxInFlight: 1 });
     const other = await stan.sub(name, name, { ...GROUP, ackWaitInSecs: 30, maxInFlight: 2 });
@@ -123,7 +123,7 @@ const plays: Readonly<Record<string, Act>> = {
     };
   },
 
-  "an empty durable group keeps its place": async (stan, name, saw) => {
+  "scenario 90: an empty durable group keeps its place": async (stan, name, saw) => {
     await stan.connect(name);
     const [a, b] = [await stan.sub(name, name, DURABLE_GROUP), await stan.sub(name, name, DURABLE_GROUP)];
     await stan.publishMany(name, name, 2);
@@ -140,7 +140,7 @@ const plays: Readonly<Record<string, Act>> = {
     };
   },
 
-  "the holder of the highest message left": async (stan, name, saw) => {
+  "scenario 91: the holder of the highest message left": async (stan, name, saw) => {
     await stan.connect(name);
     const [a, b] = [await stan.sub(name, name, DURABLE_GROUP), await stan.sub(name, name, DURABLE_GROUP)];
     await stan.publishMany(name, name, 2);
@@ -155,7 +155,7 @@ const plays: Readonly<Record<string, Act>> = {
     };
   },
 
-  "names must still differ in more than case": async (stan, name, saw) => {
+  "scenario 25: names must still differ in more than case": async (stan, name, saw) => {
     await stan.connect(name);
     saw(await stan.publish(name, `${name}.Case`));
     return async (stan, name, saw) => {

@@ -2,7 +2,16 @@
  * Small plays of raw STAN clients, each on channels and clients of its own, so that all can be staged at once. What they
  * saw of the reference is kept in `tests/golden/streaming_plays.json`; every server must show them the same.
  */
-import { ConnectResponse, StartPosition, type UnsubscribeRequest } from "../../src/protocol/client_messages.ts";
+import {
+  ConnectResponse,
+  PubAck,
+  PubMsg,
+  StartPosition,
+  SubscriptionRequest,
+  SubscriptionResponse,
+  type UnsubscribeRequest,
+} from "../../src/protocol/client_messages.ts";
+import { eventually } from "./deadline.ts";
 import { bytesOf, RawStan, RawSubscription } from "./raw_stan_client.ts";
 
 /** A play: plays on its own channels and clients, and answers what it saw. */
@@ -20,6 +29,21 @@ async function takeAll(wanted: readonly (readonly [RawSubscription, number])[]):
   return wanted.map(([subscription]) => subscription.take());
 }
 
+function subscriptionRequest(
+  clientId: string,
+  subject: string,
+  inbox: string,
+  fields: Partial<SubscriptionRequest> = {},
+): Uint8Array {
+  const startPosition = StartPosition.first;
+  const request = { clientId, subject, inbox, maxInFlight: 10, ackWaitInSecs: 30, startPosition, ...fields };
+  return SubscriptionRequest.encode(request);
+}
+
+function pubMsg(clientId: string, subject: string, guid: string): Uint8Array {
+  return PubMsg.encode({ clientId, subject, guid, data: bytesOf("x") });
+}
+
 /** What the responses say without what is random in them. */
 function said(response: ConnectResponse): unknown {
   return { ...response, publicKey: undefined };
@@ -28,7 +52,7 @@ function said(response: ConnectResponse): unknown {
 const garbage = new Uint8Array([0xff, 0xff, 0xff]);
 
 const plays: Readonly<Record<string, Play>> = {
-  "connecting": async (stan, name) => {
+  "scenarios 1 to 7: connecting": async (stan, name) => {
     const ids = ["", "a b", "a:b", "a.b", "a,b", "!", `${name}-1`];
     const answers: unknown[] = [];
     for (const id of ids) answers.push(said(await stan.connect(id)));
@@ -41,7 +65,7 @@ const plays: Readonly<Record<string, Play>> = {
     return answers;
   },
 
-  "what cannot be decoded": async (stan) => {
+  "scenario 12: what cannot be decoded": async (stan) => {
     const answers: unknown[] = [];
     for (const subject of ["discover.test-cluster", "pub.test-cluster.x", "sub.test-cluster", "unsub.test-cluster"]) {
       answers.push(await stan.request(`_STAN.${subject}`, garbage));
@@ -59,14 +83,14 @@ const plays: Readonly<Record<string, Play>> = {
     return answers;
   },
 
-  "pings": async (stan, name) => {
+  "scenario 11: pings": async (stan, name) => {
     await stan.connect(name, { connId: bytesOf(`id-${name}`) });
     const ping = (text: string) =>
       stan.request("_STAN.discover.test-cluster.pings", new Uint8Array([10, text.length, ...bytesOf(text)]));
     return [await ping(`id-${name}`), await ping("nobody"), await stan.close(name), await ping(`id-${name}`)];
   },
 
-  "a client is replaced": async (stan, name) => {
+  "scenarios 9 and 11: a client is replaced": async (stan, name) => {
     const heartbeatInbox = stan.inbox();
     await stan.connect(name, { heartbeatInbox, connId: bytesOf(`old-${name}`) });
     const durable = await stan.sub(name, name, { durableName: "d" });
@@ -80,7 +104,7 @@ const plays: Readonly<Record<string, Play>> = {
     return [...seen, refused, accepted, old, ...await takeAll([[again, 1]])];
   },
 
-  "publish requests": async (stan, name) => {
+  "scenarios 13 and 23 to 25: publish requests": async (stan, name) => {
     await stan.connect(name);
     const answers: unknown[] = [];
     for (const channel of ["", ".a", "a.", "a..b", "a/b", "a*", "*", "a.>", ">"]) {
@@ -101,7 +125,7 @@ const plays: Readonly<Record<string, Play>> = {
     return answers;
   },
 
-  "subscribe requests": async (stan, name) => {
+  "scenarios 33, 45 and 47: subscribe requests": async (stan, name) => {
     await stan.connect(name);
     const answers: unknown[] = [];
     const ask = async (fields: Record<string, unknown>, client = name, channel = name) => {
@@ -125,7 +149,7 @@ const plays: Readonly<Record<string, Play>> = {
     return answers;
   },
 
-  "start positions": async (stan, name) => {
+  "scenarios 35 to 38 and 42: start positions": async (stan, name) => {
     await stan.connect(name);
     const seen: unknown[] = [];
     const ask = async (channel: string, fields: Record<string, unknown>) => {
@@ -154,7 +178,7 @@ const plays: Readonly<Record<string, Play>> = {
     return seen;
   },
 
-  "unsubscribing": async (stan, name) => {
+  "scenarios 50 and 51: unsubscribing": async (stan, name) => {
     await stan.connect(name);
     await stan.connect(`${name}-other`);
     const subscription = await stan.sub(name, name);
@@ -174,7 +198,7 @@ const plays: Readonly<Record<string, Play>> = {
     ];
   },
 
-  "a durable is closed, resumed and removed": async (stan, name) => {
+  "scenarios 52, 64 and 67: a durable is closed, resumed and removed": async (stan, name) => {
     await stan.connect(name);
     const seen: string[] = [];
     let durable = await stan.sub(name, name, { durableName: "d", maxInFlight: 3 });
@@ -199,7 +223,7 @@ const plays: Readonly<Record<string, Play>> = {
     return seen;
   },
 
-  "redelivery keeps its rhythm and counts": async (stan, name) => {
+  "scenarios 60, 61 and 67: redelivery keeps its rhythm and counts": async (stan, name) => {
     await stan.connect(name);
     const subscription = await stan.sub(name, name, { ackWaitInSecs: 1, maxInFlight: 1 });
     await stan.publishMany(name, name, 2);
@@ -209,7 +233,7 @@ const plays: Readonly<Record<string, Play>> = {
     return seen;
   },
 
-  "an ack that names another channel is useless": async (stan, name) => {
+  "scenario 74: an ack that names another channel is useless": async (stan, name) => {
     await stan.connect(name);
     const subscription = await stan.sub(name, name, { maxInFlight: 1 });
     await stan.publishMany(name, name, 2);
@@ -219,6 +243,84 @@ const plays: Readonly<Record<string, Play>> = {
     other.ack(1);
     await settle();
     return [subscription.take()];
+  },
+
+  "scenario 8: clients whose connections died come back at once": async (stan, name) => {
+    const ids = Array.from({ length: 10 }, (_, i) => `${name}-${i}`);
+    for (const id of ids) await stan.connect(id, {}, { isThere: false });
+    const answers = await Promise.all(ids.map((id) => stan.connect(id, { connId: bytesOf(`new-${id}`) })));
+    const publish = (id: string, connId: string) => stan.publish(id, name, "x", { connId: bytesOf(connId) });
+    return [
+      answers.map(({ error }) => error),
+      await publish(ids[3]!, `conn-${ids[3]}`),
+      await publish(ids[3]!, `new-${ids[3]}`),
+    ];
+  },
+
+  "scenario 10: while one connect asks the old client, others of its ID are refused and other IDs do not wait": async (
+    stan,
+    name,
+  ) => {
+    const heartbeatInbox = stan.inbox();
+    await stan.connect(name, { heartbeatInbox });
+    stan.deaf.add(heartbeatInbox);
+    const order: string[] = [];
+    const connect = async (what: string, id: string) => order.push(`${what}: ${(await stan.connect(id)).error}`);
+    const first = connect("first", name);
+    await Promise.all([connect("second", name), connect("another", `${name}-2`)]);
+    order.sort();
+    await first;
+    return order;
+  },
+
+  "scenario 29: what was published before a close is stored": async (stan, name) => {
+    await stan.connect(name);
+    const answers = stan.gather(`${name}.acks`);
+    for (let i = 0; i < 1_000; i++) {
+      stan.send(`_STAN.pub.test-cluster.${name}`, pubMsg(name, name, `g${i}`), `${name}.acks`);
+    }
+    const closed = await stan.close(name);
+    await stan.connect(`${name}-2`);
+    const all = await stan.sub(`${name}-2`, name);
+    await all.atLeast(1_000);
+    await eventually(() => answers.length >= 1_000 || undefined, "a thousand acks");
+    return [closed, answers.length, all.messages.length];
+  },
+
+  "scenario 30: messages come before the acks of their publishers": async (stan, name) => {
+    await stan.connect(name);
+    const inbox = stan.inbox();
+    const arrived = stan.gather(inbox);
+    await stan.request("_STAN.sub.test-cluster", subscriptionRequest(name, name, inbox));
+    for (const guid of ["g1", "g2", "g3"]) stan.send(`_STAN.pub.test-cluster.${name}`, pubMsg(name, name, guid), inbox);
+    await eventually(() => arrived.length >= 6 || undefined, "three messages and three acks");
+    const kinds = arrived.map((payload) => payload[0] === 0x0a ? PubAck.decode(payload).guid : "message");
+    return ["g1", "g2", "g3"].map((guid, i) =>
+      kinds.slice(0, kinds.indexOf(guid)).filter((each) => each === "message").length > i
+    );
+  },
+
+  "scenario 34: the response to a subscribe request comes before its messages": async (stan, name) => {
+    await stan.connect(name);
+    const seen: boolean[] = [];
+    const wishes = [{}, { durableName: "d" }, { queueGroup: "g" }, { queueGroup: "g", durableName: "d" }];
+    for (const [i, wish] of wishes.entries()) {
+      const inbox = stan.inbox();
+      const arrived = stan.gather(inbox);
+      stan.send("_STAN.sub.test-cluster", subscriptionRequest(name, name, inbox, wish), inbox);
+      stan.send(`_STAN.pub.test-cluster.${name}`, pubMsg(name, name, `g${i}`));
+      await stan.publish(name, name);
+      await eventually(() => arrived.length >= 2 || undefined, "a response and a message");
+      seen.push(SubscriptionResponse.decode(arrived[0]!).ackInbox !== "");
+    }
+    return seen;
+  },
+
+  "scenario 31: a publish without a reply subject is stored": async (stan, name) => {
+    await stan.connect(name);
+    const all = await stan.sub(name, name);
+    stan.send(`_STAN.pub.test-cluster.${name}`, pubMsg(name, name, "g"));
+    return takeAll([[all, 1]]);
   },
 
   "a group takes turns": async (stan, name) => {
@@ -236,7 +338,7 @@ const plays: Readonly<Record<string, Play>> = {
     return [...seen, ...await takeAll([[a, 1], [b, 3], [c, 0]])];
   },
 
-  "a group's full member is passed over": async (stan, name) => {
+  "scenario 83: a group's full member is passed over": async (stan, name) => {
     await stan.connect(name);
     const small = await stan.sub(name, name, { queueGroup: "g", maxInFlight: 1 });
     const large = await stan.sub(name, name, { queueGroup: "g", maxInFlight: 4 });
@@ -249,7 +351,7 @@ const plays: Readonly<Record<string, Play>> = {
     return seen;
   },
 
-  "a member leaves with messages": async (stan, name) => {
+  "scenarios 79, 80 and 87: a member leaves with messages": async (stan, name) => {
     await stan.connect(name);
     const seen: string[] = [];
     for (const how of ["close", "unsubscribe"] as const) {
@@ -265,7 +367,7 @@ const plays: Readonly<Record<string, Play>> = {
     return seen;
   },
 
-  "overdue messages of a group": async (stan, name) => {
+  "scenarios 68 and 88: overdue messages of a group": async (stan, name) => {
     await stan.connect(name);
     const slow = await stan.sub(name, name, { queueGroup: "g", ackWaitInSecs: 1, maxInFlight: 1 });
     const other = await stan.sub(name, name, { queueGroup: "g", ackWaitInSecs: 30, maxInFlight: 5 });
@@ -277,7 +379,7 @@ const plays: Readonly<Record<string, Play>> = {
     return [...seen, ...await takeAll([[slow, 1], [other, 0]])];
   },
 
-  "a durable group empties and refills": async (stan, name) => {
+  "scenarios 81 and 90: a durable group empties and refills": async (stan, name) => {
     await stan.connect(name);
     await stan.connect(`${name}-2`);
     const wish = { queueGroup: "g", durableName: "d" };
@@ -306,7 +408,7 @@ const plays: Readonly<Record<string, Play>> = {
     return [...seen, ...await takeAll([[again, 2]])];
   },
 
-  "a connection is closed": async (stan, name) => {
+  "scenarios 22 and 54: a connection is closed": async (stan, name) => {
     await stan.connect(name);
     await stan.connect(`${name}-2`);
     await stan.sub(name, name);
