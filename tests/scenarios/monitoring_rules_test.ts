@@ -67,7 +67,7 @@ scenario("monitoring pages: headers, callback, methods, paths", async (world) =>
   assert.equal((await fetch(`${base}/streaming/isFTActive`)).status, 204);
 });
 
-scenario("monitoring pages: paths that are not clean are redirected with their query", async (world) => {
+scenario("59: monitoring pages: paths that are not clean are redirected with their query", async (world) => {
   const base = await start(world, "");
   const cases = [
     ["//streaming/serverz", "/streaming/serverz"],
@@ -82,7 +82,7 @@ scenario("monitoring pages: paths that are not clean are redirected with their q
   }
 });
 
-scenario("monitoring pages: the base path is for NATS pages only", async (world) => {
+scenario("63: monitoring pages: the base path is for NATS pages only", async (world) => {
   const base = await start(world, "http_base_path: nats\n");
   assert.equal(JSON.parse(await text(fetch(`${base}/nats/varz`))).http_base_path, "/nats");
   assert.match(await text(fetch(`${base}/nats`)), /href="\/nats\/varz"/);
@@ -114,23 +114,26 @@ scenario("monitoring pages: HTTPS without a certificate, or two listeners, end t
   assert.match(both.tail(), /can't specify both HTTP \(18222\) and HTTPs \(18443\) ports/);
 });
 
-scenario("monitoring pages beside an external NATS server: its own are those of an unused server", async (world) => {
-  const { url } = await world.server(["-cid", "carrier"]);
-  const [monitorPort] = freePorts(1);
-  await world.launch(["-nats_server", url, "-a", "127.0.0.1", "-m", `${monitorPort}`]).ready();
-  const base = `http://127.0.0.1:${monitorPort}`;
-  assert.equal(JSON.parse(await text(fetch(`${base}/streaming/serverz`))).state, "STANDALONE");
-  const health = await fetch(`${base}/healthz`);
-  assert.equal(health.status, 503);
-  assert.equal(
-    await health.text(),
-    '{"status":"error","error":"failed to be ready for connections after 1ms: server"}',
-  );
-  assert.equal(JSON.parse(await text(fetch(`${base}/connz`))).num_connections, 0);
-  assert.equal(JSON.parse(await text(fetch(`${base}/varz`))).connections, 0);
-});
+scenario(
+  "64: monitoring pages beside an external NATS server: its own are those of an unused server",
+  async (world) => {
+    const { url } = await world.server(["-cid", "carrier"]);
+    const [monitorPort] = freePorts(1);
+    await world.launch(["-nats_server", url, "-a", "127.0.0.1", "-m", `${monitorPort}`]).ready();
+    const base = `http://127.0.0.1:${monitorPort}`;
+    assert.equal(JSON.parse(await text(fetch(`${base}/streaming/serverz`))).state, "STANDALONE");
+    const health = await fetch(`${base}/healthz`);
+    assert.equal(health.status, 503);
+    assert.equal(
+      await health.text(),
+      '{"status":"error","error":"failed to be ready for connections after 1ms: server"}',
+    );
+    assert.equal(JSON.parse(await text(fetch(`${base}/connz`))).num_connections, 0);
+    assert.equal(JSON.parse(await text(fetch(`${base}/varz`))).connections, 0);
+  },
+);
 
-scenario("NATS pages: parameters of the wrong form are refused by name", async (world) => {
+scenario("66: NATS pages: parameters of the wrong form are refused by name", async (world) => {
   const base = await start(world, "");
   const cases = [
     [
