@@ -1,6 +1,7 @@
 /** Partitioning with real processes (spec clustering, section 10 and scenarios TS107 to TS113; spec streaming, section 9.8). */
 import assert from "node:assert/strict";
 import { eventually } from "../support/deadline.ts";
+import { natsServerPath, startNatsServer } from "../support/nats_server.ts";
 import { type Scenario, scenario } from "../support/scenario.ts";
 import { freePorts, type ServerProcess } from "../support/server_process.ts";
 
@@ -131,6 +132,25 @@ scenario(
     assert.equal(await told.exit(), 1);
   },
 );
+
+scenario("TS112: the same with external NATS servers", async (world) => {
+  const [a, b, c] = freePorts(3) as [number, number, number];
+  const start = async (own: number, ...others: number[]) => {
+    const routes = others.map((port) => `"nats-route://127.0.0.1:${port}"`).join(", ");
+    const config = `cluster { name: "c", listen: "127.0.0.1:${own}", routes: [${routes}] }`;
+    const nats = await startNatsServer({ config });
+    world.finally(() => nats.stop());
+    return `nats://127.0.0.1:${nats.port}`;
+  };
+  const first = launch(world, { channels: ["foo"] }, "-nats_server", await start(a));
+  const second = launch(world, { channels: ["foo"] }, "-nats_server", await start(b));
+  await Promise.all([first.ready(), second.ready()]);
+  await start(c, a, b);
+  const conflict =
+    /\[FTL\] STREAM: Partitioning error: channel "foo" causes conflict with channels on server "\w{22}"$/;
+  const told = await Promise.any([first.line(conflict).then(() => first), second.line(conflict).then(() => second)]);
+  assert.equal(await told.exit(), 1);
+}, { ignore: natsServerPath === undefined });
 
 scenario(
   "TS113: a fault tolerant pair for a partition: the standby starts, and takes over without a false conflict",
