@@ -106,8 +106,9 @@ export class Candidate implements Role {
     const member = memberOf(state.membership, message.from);
     if (member === undefined || !member.voter) return;
     if (member.incarnation !== "" && member.incarnation !== message.incarnation) return;
+    // What was granted stays so, whatever the answer to a question that came twice.
+    if (this.#grants.some((grant) => grant.from === message.from)) return;
     if (message.reason === "granted") {
-      if (this.#grants.some((grant) => grant.from === message.from)) return;
       const { from, guardTicks, guardLeader } = message;
       this.#grants.push({ from, guardUntil: state.now + guardTicks, guardLeader });
       this.#refusals.delete(from);

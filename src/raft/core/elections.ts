@@ -47,8 +47,7 @@ function voteReason(state: NodeState, message: Vote): VoteReason {
   const stranger = strangerReason(state, message);
   if (stranger !== undefined) return stranger;
   const waived = message.transfer || (message.hint && state.leaderIsGone);
-  const sameVote = message.term === state.term && state.vote === message.from;
-  if (state.leaderIsAlive && !waived && !sameVote) return "leader known";
+  if (state.leaderIsAlive && !waived) return "leader known";
   if (message.term > state.term) state.transitions.follow(message.term, "");
   if (state.vote !== "" && state.vote !== message.from) return "voted";
   if (!state.log.isUpToDate(message.lastIndex, message.lastTerm)) return "log older";
