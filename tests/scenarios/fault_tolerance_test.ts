@@ -1,6 +1,7 @@
 /** Fault tolerant mode with real processes on one file store (spec clustering, section 9 and scenarios TS99 to TS106, TS113). */
 import assert from "node:assert/strict";
 import { eventually } from "../support/deadline.ts";
+import { natsServerPath, startNatsServer } from "../support/nats_server.ts";
 import { type Scenario, scenario } from "../support/scenario.ts";
 import { freePorts, type ServerProcess } from "../support/server_process.ts";
 
@@ -181,3 +182,23 @@ scenario("an active server whose store another one has taken writes nothing and 
     /\[FTL\] STREAM: .*the store is no longer this server's: server "thief" has taken it/,
   );
 });
+
+scenario("TS101: while NATS is away the standby stays one, and the active server goes on afterwards", async (world) => {
+  const nats = await startNatsServer();
+  world.finally(() => nats.stop());
+  const url = `nats://127.0.0.1:${nats.port}`;
+  const first = member(world, url);
+  await first.process.ready();
+  const standby = member(world, url);
+  await standby.process.line(/Starting in standby mode$/);
+  await nats.stop();
+  await first.process.line(/Unable to send FT heartbeat: nats: outbound buffer limit exceeded$/);
+  await standby.process.line(/unable to get store lock at this time, going back to standby$/);
+  const again = await startNatsServer({ port: nats.port });
+  world.finally(() => again.stop());
+  await Promise.all([first, standby].map(({ process }) => process.line(/"_NSS-test-cluster-ft" reconnected to NATS/)));
+  const client = await world.client(url, "me");
+  await client.publish("foo", "still here");
+  assert.equal(await state(first), "FT_ACTIVE");
+  assert.equal(await state(standby), "FT_STANDBY");
+}, { ignore: natsServerPath === undefined });
