@@ -1,16 +1,36 @@
 /** The wall clock with digits below a millisecond, which `Date.now` lacks. */
 import type { Millis } from "../protocol/units.ts";
 
-/** How far the two clocks may run apart before the wall clock's word is taken again, in milliseconds. */
+/** How far this clock may run ahead of the system's before the system is believed again, in milliseconds. */
 const tolerance = 2;
 
-let offset = Date.now() - performance.now();
+/** Tells wall time from a clock of whole milliseconds and a steady one with a fraction. */
+export class WallTime {
+  readonly #coarse: () => Millis;
+  readonly #fine: () => Millis;
+  #offset: Millis;
 
-/** Milliseconds since 1970 UTC, with a fraction. Never goes back unless the wall clock is set back. */
+  constructor(coarse: () => Millis, fine: () => Millis) {
+    this.#coarse = coarse;
+    this.#fine = fine;
+    this.#offset = coarse() - fine();
+  }
+
+  /** Milliseconds since 1970 UTC, with a fraction. Never goes back unless the wall clock is set back. */
+  now(): Millis {
+    const coarse = this.#coarse();
+    const fine = this.#fine();
+    const drift = coarse - (fine + this.#offset);
+    // The coarse clock cuts digits off, so it is never ahead of the time: whoever is behind it is late. Each time that a
+    // millisecond has just begun, this brings the two closer.
+    if (drift > 0 || drift < -1 - tolerance) this.#offset += drift;
+    return fine + this.#offset;
+  }
+}
+
+const system = new WallTime(() => Date.now(), () => performance.now());
+
+/** The system's wall time, see {@link WallTime.now}. */
 export function wallTime(): Millis {
-  const coarse = Date.now();
-  const fine = performance.now();
-  const drift = coarse - (fine + offset);
-  if (drift > tolerance || drift < -tolerance) offset = coarse - fine;
-  return fine + offset;
+  return system.now();
 }
