@@ -3,7 +3,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { RemoteInterest } from "./interest.ts";
 import type { RouteLink } from "./delivery.ts";
 import { SubjectCache } from "./subject_cache.ts";
-import { type Match, SubjectTree } from "./subject_tree.ts";
+import { type Match, type Place, SubjectTree } from "./subject_tree.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** The account of everybody when none is configured. */
@@ -39,26 +39,27 @@ export class Account {
 
   add(subscription: Subscription): void {
     this.tree.insert(subscription);
-    this.#tell(subscription, 1);
+    this.#tell(subscription, subscription.place!.locals.length, 1);
   }
 
   /** Harmless when the subscription is gone already. */
   remove(subscription: Subscription): void {
-    if (!subscription.active) return;
+    const { place } = subscription;
+    if (place === undefined) return;
     this.tree.remove(subscription);
-    this.#tell(subscription, 0);
+    this.#tell(subscription, place.locals.length, 0);
   }
 
   /** Removes a leaving connection's subscriptions, with one change told per subject and group. */
   removeAll(subscriptions: Iterable<Subscription>): void {
-    const touched = new Map<object, Subscription>();
+    const touched = new Map<Place, Subscription>();
     for (const subscription of subscriptions) {
       const { place } = subscription;
       if (place === undefined) continue;
       this.tree.remove(subscription);
       touched.set(place, subscription);
     }
-    for (const subscription of touched.values()) this.#tell(subscription, 0);
+    for (const [place, subscription] of touched) this.#tell(subscription, place.locals.length, 0);
   }
 
   /** As {@link removeAll}, a part per turn, so that others are not held up; who leaves takes no messages meanwhile. */
@@ -82,10 +83,9 @@ export class Account {
     });
   }
 
-  #tell(subscription: Subscription, plainThreshold: number): void {
-    const { subject, queue } = subscription;
-    const count = this.tree.localsAt(subject, queue);
-    if (queue === undefined && count !== plainThreshold) return;
+  /** `count` subscriptions have this subject and group now; of plain ones only a first and a last are news. */
+  #tell({ subject, queue }: Subscription, count: number, plainNews: number): void {
+    if (queue === undefined && count !== plainNews) return;
     this.#changed(this, subject, queue, count);
   }
 }
