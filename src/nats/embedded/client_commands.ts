@@ -8,7 +8,7 @@ import { Message } from "./message.ts";
 import { OK, PONG, quoted, textOf } from "../wire/frames.ts";
 import { readConnect } from "./connect_request.ts";
 import { RecentSubject } from "./recent_subject.ts";
-import { Subscription } from "./subscription.ts";
+import { sidKey, Subscription } from "./subscription.ts";
 import { traceCommand } from "./client_trace.ts";
 import { validLiteral, validSubject } from "./subject_tree.ts";
 import { Verb } from "../wire/verbs.ts";
@@ -129,10 +129,10 @@ export class ClientCommands implements FrameSink {
       return session.complain("maximum subscriptions exceeded");
     }
     // A second SUB with a live sid changes nothing.
-    if (!session.subscriptions.has(sid)) {
+    if (!session.subscriptions.has(sidKey(sid))) {
       if (!validSubject(subject)) return session.complain("Invalid Subject");
       const subscription = new Subscription(session, subject, queue, sid);
-      session.subscriptions.set(sid, subscription);
+      session.subscriptions.set(sidKey(sid), subscription);
       session.account.add(subscription);
     }
     this.#ok();
@@ -140,7 +140,7 @@ export class ClientCommands implements FrameSink {
 
   #unsubscribe(parser: FrameParser): void {
     const session = this.#session;
-    const subscription = session.subscriptions.get(token(parser, 0));
+    const subscription = session.subscriptions.get(sidKey(token(parser, 0)));
     if (subscription !== undefined) {
       const max = parser.tokenCount === 2 ? wholeNumber(token(parser, 1)) : 0;
       if (max > subscription.delivered) subscription.max = max;

@@ -4,7 +4,7 @@ import { copy, NO_RESPONDERS, writeNumber } from "../wire/frames.ts";
 import type { Message } from "./message.ts";
 import { slowDown } from "./congestion.ts";
 import { traceMessage } from "./client_trace.ts";
-import type { Subscription } from "./subscription.ts";
+import { sidKey, type Subscription } from "./subscription.ts";
 
 const CR = 13;
 const LF = 10;
@@ -35,7 +35,8 @@ export function deliverTo(session: ClientSession, subscription: Subscription, me
 
 /** Ends a subscription of a client. */
 export function endSubscription(session: ClientSession, subscription: Subscription): void {
-  if (session.subscriptions.get(subscription.sid) === subscription) session.subscriptions.delete(subscription.sid);
+  const key = sidKey(subscription.sid);
+  if (session.subscriptions.get(key) === subscription) session.subscriptions.delete(key);
   session.account.remove(subscription);
 }
 

@@ -45,6 +45,7 @@ export class ClientSession implements Target, Consumer {
   readonly connection: Connection;
   readonly outbox: Outbox;
   readonly request = new ConnectRequest();
+  /** By what `sidKey` makes of their sids. */
   readonly subscriptions = new Map<string, Subscription>();
   readonly parser: FrameParser;
   /** The challenge for nkey signatures, when INFO carried one. */

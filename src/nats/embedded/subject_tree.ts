@@ -273,18 +273,27 @@ function groupOf(node: Node, queue: string): Lists {
   return lists;
 }
 
+/**
+ * A token as a key of a map. The runtime hashes texts that are whole numbers so badly that maps of many become lists; a
+ * mark in front makes other texts of them.
+ */
+function keyOf(token: string): string {
+  const first = token.charCodeAt(0);
+  return (first >= 48 && first <= 57) || first === 35 ? `#${token}` : token;
+}
+
 function childOf(node: Node, token: string): Node | undefined {
   const only = node.only;
   if (only !== undefined) return only.token === token ? only : undefined;
-  return node.children?.get(token);
+  return node.children?.get(keyOf(token));
 }
 
 function addChild(parent: Node, token: string): Node {
   const child = new Node(parent, token);
-  if (parent.children !== undefined) parent.children.set(token, child);
+  if (parent.children !== undefined) parent.children.set(keyOf(token), child);
   else if (parent.only === undefined) parent.only = child;
   else {
-    parent.children = new Map([[parent.only.token, parent.only], [token, child]]);
+    parent.children = new Map([[keyOf(parent.only.token), parent.only], [keyOf(token), child]]);
     parent.only = undefined;
   }
   return child;
@@ -297,7 +306,7 @@ function prune(from: Node): void {
     if (parent.star === node) parent.star = undefined;
     else if (parent.only === node) parent.only = undefined;
     else if (parent.rest === node) parent.rest = undefined;
-    else if (parent.children!.delete(node.token) && parent.children!.size === 0) parent.children = undefined;
+    else if (parent.children!.delete(keyOf(node.token)) && parent.children!.size === 0) parent.children = undefined;
     node = parent;
   }
 }

@@ -41,3 +41,11 @@ export class Subscription extends Interest {
     return this.#prefix ??= messagePrefix(this.subject, this.sid);
   }
 }
+
+/**
+ * A sid as a key of a map. Most sids are whole numbers, and the runtime hashes texts of those so badly that a map of many
+ * becomes a list.
+ */
+export function sidKey(sid: string): string {
+  return `s${sid}`;
+}
