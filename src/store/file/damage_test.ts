@@ -14,6 +14,7 @@ import {
   inspectSubscriptions,
   listChannels,
 } from "./inspect.ts";
+import { ownMemory } from "../../../tests/support/own_memory.ts";
 
 const PLACES = 1000;
 const here = fixtureNames().includes("basic");
@@ -96,7 +97,7 @@ for (const [way, spoil] of Object.entries(ways)) {
     async fn() {
       const random = new SeededRandom(way.length);
       let refused = 0;
-      const before = Deno.memoryUsage().rss;
+      const before = ownMemory();
       for (let i = 0; i < PLACES / 3; i++) {
         const path = paths[i % paths.length]!;
         const bytes = original.get(path)!;
@@ -111,7 +112,7 @@ for (const [way, spoil] of Object.entries(ways)) {
         if (way === "flipped" && !unchanged) assert.ok(damage.length > 0, `no damage is seen in ${where}`);
       }
       assert.ok(refused > 10, `${refused} refused`);
-      const grown = Deno.memoryUsage().rss - before;
+      const grown = ownMemory() - before;
       assert.ok(grown < 256 * 2 ** 20, `${grown} bytes more`);
     },
   });
