@@ -133,11 +133,6 @@ export class Publishing {
     this.#byClientId.clear();
   }
 
-  /** Messages gathered or under way: whether anything of a channel's traffic is not applied yet. */
-  get idle(): boolean {
-    return this.#batch.count === 0 && this.#inFlight === 0;
-  }
-
   #send(batch: PublishBatch): void {
     this.#inFlight++;
     this.#waitingBytes += batch.size;
