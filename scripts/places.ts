@@ -20,7 +20,7 @@ export function isPure(path: string): boolean {
 
 const pureFolders = ["src/protocol/", "src/streaming/", "src/raft/core/", "src/config/", "src/nats/wire/"];
 const pureFiles = [
-  "src/raft/wal_format.ts",
+  "src/raft/log/wal_format.ts",
   "src/store/retention.ts",
   "src/store/file/record.ts",
   "src/store/file/message_index.ts",

@@ -9,16 +9,14 @@ import { StoreFailed } from "../ports/store.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import type { DataKind, MembershipAt, ProposalResult, RoleChange } from "./core/mod.ts";
 import { isSameNode, memberOf } from "./core/mod.ts";
-import { waited } from "./joining.ts";
+import { decideStart, type Presence, waited, Who } from "./members/mod.ts";
 import type { RaftJournalStatus, RaftPorts } from "./journal.ts";
 import { Notices } from "./notices.ts";
 import type { CheckedOptions } from "./options.ts";
 import { assemble, firstMembership, type Parts } from "./parts.ts";
 import { LOST, type Proposals } from "./proposals.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
-import { decideStart } from "./start_decision.ts";
-import { Transport } from "./transport.ts";
-import { type Presence, Who } from "./who.ts";
+import { Transport } from "./wire/mod.ts";
 
 export interface ClusterEvents {
   /** This node does not lead any more. */

@@ -4,8 +4,8 @@
  */
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Millis } from "../protocol/units.ts";
-import { waited } from "./joining.ts";
-import type { Transport } from "./transport.ts";
+import { waited } from "./members/mod.ts";
+import type { Transport } from "./wire/mod.ts";
 
 export interface LeaderWatchParts {
   readonly transport: Transport;

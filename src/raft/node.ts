@@ -27,9 +27,8 @@ import {
 } from "./core/mod.ts";
 import type { CheckedOptions } from "./options.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
-import { Storing } from "./storing.ts";
-import type { Transport } from "./transport.ts";
-import { entryFrom } from "./wire_format.ts";
+import { Storing } from "./log/mod.ts";
+import { entryFrom, type Transport } from "./wire/mod.ts";
 
 /** One tick of the core. */
 export const TICK: Millis = 10;

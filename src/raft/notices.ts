@@ -8,7 +8,7 @@ import type { Log } from "../ports/log.ts";
 import type { Millis } from "../protocol/units.ts";
 import { type MembershipAt, type Notice, votersOf } from "./core/mod.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
-import { type Presence, younger } from "./who.ts";
+import { type Presence, younger } from "./members/mod.ts";
 
 export interface NoticesParts {
   readonly log: Log;

@@ -5,10 +5,9 @@ import type { Log } from "../ports/log.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import type { Random } from "../ports/random.ts";
 import { Applying } from "./applying.ts";
-import { Backfill } from "./backfill.ts";
-import { BulkService } from "./bulk_service.ts";
+import { Backfill, BulkService, Snapshotting } from "./snapshots/mod.ts";
 import { foundersMembership, type LogSummary, type MembershipAt, type RoleChange } from "./core/mod.ts";
-import { Joining } from "./joining.ts";
+import { drawIdentity, Joining, type Who } from "./members/mod.ts";
 import { LeaderWatch } from "./leader_watch.ts";
 import { RaftNode } from "./node.ts";
 import type { Notices } from "./notices.ts";
@@ -16,9 +15,7 @@ import type { CheckedOptions } from "./options.ts";
 import type { Proposals } from "./proposals.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
 import { Settling } from "./settling.ts";
-import { Snapshotting } from "./snapshotting.ts";
-import type { Transport } from "./transport.ts";
-import { drawIdentity, type Who } from "./who.ts";
+import type { Transport } from "./wire/mod.ts";
 
 /** What the parts are made from, and what they tell. */
 export interface PartsContext {

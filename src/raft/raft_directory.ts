@@ -8,12 +8,11 @@ import { Nuid } from "../protocol/nuid.ts";
 import type { Random } from "../ports/random.ts";
 import type { LogSummary, MembershipAt, TermRun } from "./core/mod.ts";
 import { makeDurableDirectory } from "./durable_directory.ts";
-import { HardStateFile } from "./hard_state.ts";
-import { type MemberRecord, readMember, writeMember } from "./member_file.ts";
+import { HardStateFile, Wal, type WalEntry } from "./log/mod.ts";
+import { type MemberRecord, readMember, writeMember } from "./members/mod.ts";
 import type { CheckedOptions } from "./options.ts";
-import { type Snapshot, Snapshots } from "./snapshots.ts";
-import { Wal, type WalEntry } from "./wal.ts";
-import { entryFrom } from "./wire_format.ts";
+import { type Snapshot, Snapshots } from "./snapshots/mod.ts";
+import { entryFrom } from "./wire/mod.ts";
 
 const MEMBERSHIP = 3;
 const IDENTITY = 4;

@@ -6,10 +6,9 @@ import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Millis } from "../protocol/units.ts";
 import { quorumOf, votersOf } from "./core/mod.ts";
-import type { Joining } from "./joining.ts";
+import { incarnationIn, type Joining, type Presence, type Who } from "./members/mod.ts";
 import type { RaftNode } from "./node.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
-import { incarnationIn, type Presence, type Who } from "./who.ts";
 
 export interface SettlingParts {
   readonly clock: Clock;

@@ -3,9 +3,9 @@
  *
  *     deno run -A tests/bench/subject_tree_bench.ts
  */
-import { Interest } from "../../src/nats/embedded/interest.ts";
-import { SubjectCache } from "../../src/nats/embedded/subject_cache.ts";
-import { SubjectTree } from "../../src/nats/embedded/subject_tree.ts";
+import { Interest } from "../../src/nats/embedded/subjects/interest.ts";
+import { SubjectCache } from "../../src/nats/embedded/subjects/subject_cache.ts";
+import { SubjectTree } from "../../src/nats/embedded/subjects/subject_tree.ts";
 
 class Wish extends Interest {
   constructor(subject: string) {

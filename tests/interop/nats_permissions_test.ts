@@ -1,7 +1,7 @@
 /** Random permissions: the embedded server allows and refuses what the real one does. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { matches } from "../../src/nats/embedded/subject_rules.ts";
+import { matches } from "../../src/nats/embedded/subjects/subject_rules.ts";
 import { natsServerPath, startNatsServer } from "../support/nats_server.ts";
 import { quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
 import { startEmbedded } from "../support/embedded_nats.ts";

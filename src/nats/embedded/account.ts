@@ -1,10 +1,14 @@
 /** A subject space of its own: who is subscribed to what in one account (spec nats-server, section 4.6). */
 import type { Clock } from "../../ports/clock.ts";
-import type { RemoteInterest } from "./interest.ts";
+import {
+  type Match,
+  type Place,
+  type RemoteInterest,
+  SubjectCache,
+  SubjectTree,
+  type Subscription,
+} from "./subjects/mod.ts";
 import type { RouteLink } from "./delivery.ts";
-import { SubjectCache } from "./subject_cache.ts";
-import { type Match, type Place, SubjectTree } from "./subject_tree.ts";
-import type { Subscription } from "./subscription.ts";
 
 /** The account of everybody when none is configured. */
 export const GLOBAL_ACCOUNT = "$G";

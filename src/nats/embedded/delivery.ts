@@ -1,10 +1,8 @@
 /** Hands one message to everybody interested: plain subscriptions, one member of each queue group, other servers. */
 import type { Interested } from "./account.ts";
-import type { RemoteInterest } from "./interest.ts";
+import type { MatchedGroup, RemoteInterest, Subscription } from "./subjects/mod.ts";
 import type { Message } from "./message.ts";
 import type { Random } from "../../ports/random.ts";
-import type { MatchedGroup } from "./subject_tree.ts";
-import type { Subscription } from "./subscription.ts";
 
 /** A connection to another server, as delivery sees it. */
 export interface RouteLink {

@@ -1,5 +1,5 @@
 /** Leaves gently: no new clients, the present ones are asked to go, then closed one by one (spec nats-server, section 1.10). */
-import type { ClientSession } from "./client_session.ts";
+import type { ClientSession } from "./clients/mod.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Millis } from "../../protocol/units.ts";
 

@@ -14,6 +14,7 @@ export type {
   SubjectRules,
   UserOptions,
 } from "./options.ts";
-export { NatsServer, type NatsServerPorts, startNatsServer } from "./nats_server.ts";
-export { RoutePortFailed } from "./routes.ts";
+export { NatsServer, type NatsServerPorts } from "./nats_server.ts";
+export { startNatsServer } from "./start.ts";
+export { RoutePortFailed } from "./routes/mod.ts";
 export { unusedNatsServer } from "./unused_server.ts";

@@ -1,11 +1,18 @@
 /** The NATS server inside: accepts clients, advertises itself, opens buses for this process, closes. */
 import { Account, GLOBAL_ACCOUNT, type LocalInterestListener } from "./account.ts";
 import { type Address, type Connection, type Listener, type Network, NetworkFailed } from "../../ports/network.ts";
-import { Authorization } from "./authorization.ts";
-import { ClientSession } from "./client_session.ts";
-import { clientInfo, type ClusterView, hostPort, initialCluster, ownUrls } from "./client_info.ts";
-import { ClosedClients } from "./closed_clients.ts";
-import { viewOfSession } from "./connection_view.ts";
+import { Authorization } from "./security/mod.ts";
+import {
+  clientInfo,
+  ClientSession,
+  ClosedClients,
+  type ClusterView,
+  hostPort,
+  initialCluster,
+  ownUrls,
+  type SessionHost,
+} from "./clients/mod.ts";
+import { monitoringPage, type Page, viewOfSession } from "./pages/mod.ts";
 import { closeOneByOne } from "./lame_duck.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
 import { Delivery } from "./delivery.ts";
@@ -16,16 +23,12 @@ import { InProcessBus } from "./in_process_bus.ts";
 import type { Log } from "../../ports/log.ts";
 import type { MessageBus } from "../../ports/message_bus.ts";
 import type { Millis } from "../../protocol/units.ts";
-import { monitoringPage, type Page } from "./monitoring.ts";
 import { newNonce, newServerId } from "./identity.ts";
 import { notReloadable, reauthorize } from "./reload.ts";
-import { noRoutes, type RouteTable } from "./route_table.ts";
-import { openRoutes, type Routes } from "./routes.ts";
+import { noRoutes, type RouteHost, type Routes, type RouteTable } from "./routes/mod.ts";
 import { Nuid } from "../../protocol/nuid.ts";
 import type { PasswordHasher } from "../../ports/password_hasher.ts";
 import type { Random } from "../../ports/random.ts";
-import type { RouteHost } from "./route_host.ts";
-import type { SessionHost } from "./session_host.ts";
 import { Slabs } from "./slabs.ts";
 import { Totals } from "./totals.ts";
 import { Turn } from "./turn.ts";
@@ -42,24 +45,6 @@ export interface NatsServerPorts {
 
 /** How long to wait before accepting again after a failure. */
 const ACCEPT_PAUSE: Millis = 100;
-
-/** Starts a server; resolves when clients can connect. Rejects with NetworkFailed, e.g. when the port is taken. */
-export async function startNatsServer(options: EmbeddedNatsOptions, ports: NatsServerPorts): Promise<NatsServer> {
-  const listener = await ports.network.listen({
-    host: options.host,
-    port: options.port,
-    ...(options.tls === undefined ? {} : { upgradable: true }),
-  });
-  const server = new NatsServer(options, ports, listener);
-  if (options.cluster === undefined) return server;
-  try {
-    server.join(await openRoutes(options.cluster, server, ports.passwords));
-  } catch (error) {
-    await server.close();
-    throw error;
-  }
-  return server;
-}
 
 export class NatsServer implements SessionHost, RouteHost {
   readonly serverId: string;

@@ -1,10 +1,8 @@
 /** Which options a running server can change, and what that does to clients that are connected. */
-import type { ClientSession } from "./client_session.ts";
+import { type ClientSession, endSubscription, type SessionHost } from "./clients/mod.ts";
 import type { EmbeddedNatsOptions } from "./options.ts";
-import { endSubscription } from "./client_output.ts";
 import { isLater } from "../../protocol/units.ts";
 import { quoted } from "../wire/frames.ts";
-import type { SessionHost } from "./session_host.ts";
 
 /** Options whose change needs a restart, by name; those of `next` that differ. */
 export function notReloadable(current: EmbeddedNatsOptions, next: EmbeddedNatsOptions): string[] {

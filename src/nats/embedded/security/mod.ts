@@ -1,0 +1,8 @@
+/**
+ * Who a client is and what it may do: passwords, nkeys, certificates, permissions.
+ * Knows the configured users and the credentials in CONNECT.
+ * Must not know: sessions, sockets, or messages.
+ */
+export { Authorization } from "./authorization.ts";
+export { isHash, samePassword } from "./passwords.ts";
+export type { Permissions } from "./permissions.ts";

@@ -1,0 +1,239 @@
+/**
+ * Fetches what this node lacks from the nodes that have it: snapshots, and the messages that a snapshot names (spec
+ * clustering, sections 6.3, 6.4 and 11.6). In answers of bounded size, resumable at any point, from whoever answers.
+ */
+import type { Clock } from "../../ports/clock.ts";
+import type { MessageSource } from "../../ports/journal.ts";
+import type { Log } from "../../ports/log.ts";
+import type { MessageVisitor } from "../../ports/store.ts";
+import type { Millis, Sequence } from "../../protocol/units.ts";
+import { type BulkRequest, encodeRequest, readAnswer } from "./bulk_format.ts";
+import type { ByteReader, Transport } from "../wire/mod.ts";
+import type { SnapshotMark } from "../core/mod.ts";
+import { waited } from "../members/mod.ts";
+import { decodeSnapshot, type Snapshot } from "./snapshots.ts";
+
+export interface BackfillParts {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly clusterId: string;
+  readonly nodeId: string;
+  /** All members but this node, the leader first. */
+  others(): readonly string[];
+  identity(): string;
+  stopped(): boolean;
+  /** Option `proceed_on_restore_failure`: after a while go on with what there is. */
+  readonly proceedOnFailure: boolean;
+}
+
+const TIMEOUT: Millis = 2000;
+const PAUSE: Millis = 500;
+const PIECE = 512 * 1024;
+/** Bytes of a snapshot that is being fetched at most: 1 GiB. */
+const MAX_SNAPSHOT = 1024 * 1024 * 1024;
+
+/** This server stops: what it was fetching is not needed any more. */
+export class Abandoned extends Error {
+  override readonly name = "Abandoned";
+}
+
+interface Holder {
+  readonly id: string;
+  readonly first: Sequence;
+  readonly last: Sequence;
+}
+
+/** The beginning of a snapshot. */
+interface Partial {
+  readonly index: number;
+  readonly term: number;
+  readonly pieces: Uint8Array[];
+  size: number;
+}
+
+export class Backfill implements MessageSource {
+  readonly #parts: BackfillParts;
+  /** The beginning of a snapshot whose transfer was interrupted. */
+  #partial: Partial | undefined;
+  /** The cluster's identity and members as a snapshot told them, for a node that has not learned them otherwise. */
+  #identity = "";
+  #members: readonly string[] = [];
+
+  constructor(parts: BackfillParts) {
+    this.#parts = parts;
+  }
+
+  async fetch(
+    channel: string,
+    incarnation: number,
+    from: Sequence,
+    to: Sequence,
+    take: MessageVisitor,
+  ): Promise<Sequence> {
+    let next = from;
+    let first: Sequence | undefined;
+    let rounds = 0;
+    while (next <= to) {
+      if (this.#parts.stopped()) throw new Abandoned("stopped while fetching messages");
+      const { holders, complete } = await this.#holders(channel, incarnation);
+      const holder = choose(holders, next, to, complete || (this.#parts.proceedOnFailure && rounds > 10));
+      if (holder === "wait") {
+        if (rounds++ % 20 === 10) {
+          this.#parts.log.warn(
+            `channel ${JSON.stringify(channel)}: no node that is up holds messages ${next} to ${to}, still trying`,
+          );
+        }
+        await waited(this.#parts.clock, PAUSE);
+        continue;
+      }
+      if (holder === undefined) break;
+      if (holder.first > next) next = holder.first;
+      first ??= next;
+      next = await this.#drain(holder, channel, incarnation, next, Math.min(to, holder.last), take);
+    }
+    if (next <= to) {
+      this.#parts.log.warn(`channel ${JSON.stringify(channel)}: no node holds messages ${next} to ${to} any more`);
+    }
+    return first ?? to + 1;
+  }
+
+  /** A snapshot's bytes, verified; `undefined` when no node has it any more. Goes on where an earlier call stopped. */
+  async snapshot(mark: SnapshotMark, from: string): Promise<Snapshot | undefined> {
+    const { index, term } = mark;
+    this.#identity = mark.identity;
+    this.#members = mark.membership.membership.members.map((member) => member.id).filter((id) =>
+      id !== this.#parts.nodeId
+    );
+    if (this.#partial?.index !== index || this.#partial.term !== term) {
+      this.#partial = { index, term, pieces: [], size: 0 };
+    }
+    const others = [from, ...this.#others().filter((id) => id !== from)];
+    for (const id of others) {
+      const bytes = await this.#snapshotFrom(id, this.#partial);
+      if (bytes === undefined) continue;
+      this.#partial = undefined;
+      try {
+        const { mark: found, state } = decodeSnapshot(bytes, this.#parts.clusterId);
+        if (found.index === index && found.term === term && found.identity === mark.identity) {
+          return { mark: found, state };
+        }
+      } catch (error) {
+        this.#parts.log.warn(
+          `snapshot ${index} from node ${JSON.stringify(id)} is not sound: ${(error as Error).message}`,
+        );
+      }
+      return undefined;
+    }
+    return undefined;
+  }
+
+  async #snapshotFrom(id: string, partial: Partial): Promise<Uint8Array | undefined> {
+    const { index, term } = partial;
+    for (let failures = 0; failures < 3 && !this.#parts.stopped();) {
+      const body = await this.#ask(id, { what: "snapshot", index, term, offset: partial.size, max: PIECE });
+      if (body === "gone") return undefined;
+      if (body === undefined) {
+        failures++;
+        continue;
+      }
+      failures = 0;
+      const total = body.number();
+      const piece = body.rest().slice();
+      partial.pieces.push(piece);
+      partial.size += piece.length;
+      if (total > MAX_SNAPSHOT || (piece.length === 0 && partial.size < total)) return undefined;
+      if (partial.size >= total) return concatenated(partial.pieces, partial.size);
+    }
+    return undefined;
+  }
+
+  /** Hands out what one node holds, in order; answers the next sequence wanted, early when the node stops answering. */
+  async #drain(
+    holder: Holder,
+    channel: string,
+    incarnation: number,
+    from: Sequence,
+    to: Sequence,
+    take: MessageVisitor,
+  ): Promise<Sequence> {
+    let next = from;
+    while (next <= to && !this.#parts.stopped()) {
+      const request = { what: "messages", channel, incarnation, from: next, to, max: PIECE } as const;
+      const body = await this.#ask(holder.id, request);
+      if (body === undefined || body === "gone") return next;
+      const after = body.number();
+      while (!body.done) {
+        const sequence = body.number();
+        const bytes = body.block();
+        if (!take(sequence, bytes, 0, bytes.length)) return to + 1;
+      }
+      if (after <= next) return next;
+      next = after;
+    }
+    return next;
+  }
+
+  #others(): readonly string[] {
+    const known = this.#parts.others();
+    return known.length > 0 ? known : this.#members;
+  }
+
+  /** Who holds something of a channel, and whether every other member has answered. */
+  async #holders(channel: string, incarnation: number): Promise<{ holders: Holder[]; complete: boolean }> {
+    const others = this.#others();
+    const answers = await Promise.all(others.map(async (id) => {
+      const body = await this.#ask(id, { what: "holding", channel, incarnation });
+      return body === undefined
+        ? undefined
+        : body === "gone"
+        ? "gone"
+        : { id, first: body.number(), last: body.number() };
+    }));
+    const holders = answers.filter((answer) => answer !== undefined && answer !== "gone") as Holder[];
+    return { holders, complete: others.length > 0 && answers.every((answer) => answer !== undefined) };
+  }
+
+  async #ask(id: string, request: BulkRequest): Promise<ByteReader | "gone" | undefined> {
+    const { transport, clusterId } = this.#parts;
+    const identity = this.#parts.identity() || this.#identity;
+    const answer = await transport.ask(id, encodeRequest(clusterId, identity, request), TIMEOUT);
+    if (answer.kind !== "reply") return undefined;
+    try {
+      const { status, body } = readAnswer(answer.payload);
+      return status === "ok" ? body : status === "gone" ? "gone" : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/**
+ * From whom to read on. A node that holds everything up to the end has applied all that the reader needs: what it has no
+ * more has expired for all. Otherwise only all members together know what is left.
+ */
+function choose(
+  holders: readonly Holder[],
+  next: Sequence,
+  to: Sequence,
+  complete: boolean,
+): Holder | "wait" | undefined {
+  const useful = holders.filter((holder) => holder.last >= next && holder.first <= holder.last);
+  const covering = useful.filter((holder) => holder.first <= next);
+  const furthest = (list: readonly Holder[]) => list.reduce((best, one) => one.last > best.last ? one : best, list[0]!);
+  if (covering.length > 0) return furthest(covering);
+  const upToDate = holders.some((holder) => holder.last >= to);
+  if (!upToDate && !complete) return "wait";
+  if (useful.length === 0) return undefined;
+  return useful.reduce((best, one) => one.first < best.first ? one : best, useful[0]!);
+}
+
+function concatenated(pieces: readonly Uint8Array[], size: number): Uint8Array {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

@@ -1,0 +1,91 @@
+/**
+ * Requests for bulk data between nodes, and their answers.
+ *
+ *     request: text cluster id, text identity, u8 what, then
+ *       1 snapshot: varint index, varint term, varint offset, varint largest answer
+ *       2 holding:  text channel, varint incarnation
+ *       3 messages: text channel, varint incarnation, varint from, varint to, varint largest answer
+ *     answer:  u32 CRC-32C of the rest, u8 status, then
+ *       snapshot: varint total size, bytes · holding: varint first, varint last
+ *       messages: varint next sequence, then for each message: varint sequence, varint length, bytes
+ */
+import { Malformed } from "../../protocol/varint.ts";
+import { ByteReader, ByteWriter, crc32c } from "../wire/mod.ts";
+
+export type BulkRequest =
+  | {
+    readonly what: "snapshot";
+    readonly index: number;
+    readonly term: number;
+    readonly offset: number;
+    readonly max: number;
+  }
+  | { readonly what: "holding"; readonly channel: string; readonly incarnation: number }
+  | {
+    readonly what: "messages";
+    readonly channel: string;
+    readonly incarnation: number;
+    readonly from: number;
+    readonly to: number;
+    readonly max: number;
+  };
+
+const WHAT = ["snapshot", "holding", "messages"] as const;
+/** `gone`: not here (any more). `refused`: another cluster. */
+const STATUS = ["ok", "gone", "refused"] as const;
+export type BulkStatus = (typeof STATUS)[number];
+
+export function encodeRequest(clusterId: string, identity: string, request: BulkRequest): Uint8Array {
+  const into = new ByteWriter();
+  into.text(clusterId);
+  into.text(identity);
+  into.byte(WHAT.indexOf(request.what));
+  if (request.what === "snapshot") {
+    for (const value of [request.index, request.term, request.offset, request.max]) into.number(value);
+    return into.take();
+  }
+  into.text(request.channel);
+  into.number(request.incarnation);
+  if (request.what === "messages") { for (const value of [request.from, request.to, request.max]) into.number(value); }
+  return into.take();
+}
+
+/** Throws Malformed. */
+export function decodeRequest(bytes: Uint8Array): { clusterId: string; identity: string; request: BulkRequest } {
+  const from = new ByteReader(bytes);
+  const head = { clusterId: from.text(), identity: from.text() };
+  const what = WHAT[from.byte()];
+  if (what === undefined) throw new Malformed("unknown request", from.at);
+  if (what === "snapshot") {
+    const place = { index: from.number(), term: from.number() };
+    return { ...head, request: { what, ...place, offset: from.number(), max: from.number() } };
+  }
+  const channel = { channel: from.text(), incarnation: from.number() };
+  if (what === "holding") return { ...head, request: { what, ...channel } };
+  const range = { from: from.number(), to: from.number() };
+  return { ...head, request: { what, ...channel, ...range, max: from.number() } };
+}
+
+/** An answer under construction. */
+export class BulkAnswer {
+  readonly writer = new ByteWriter();
+
+  constructor(status: BulkStatus) {
+    this.writer.u32(0);
+    this.writer.byte(STATUS.indexOf(status));
+  }
+
+  take(): Uint8Array {
+    this.writer.setU32(0, this.writer.checksum(4, this.writer.length));
+    return this.writer.take();
+  }
+}
+
+/** Throws Malformed. */
+export function readAnswer(bytes: Uint8Array): { status: BulkStatus; body: ByteReader } {
+  const body = new ByteReader(bytes);
+  if (body.u32() !== crc32c(bytes, 4)) throw new Malformed("checksum of an answer", 0);
+  const status = STATUS[body.byte()];
+  if (status === undefined) throw new Malformed("unknown status", 4);
+  return { status, body };
+}

@@ -1,0 +1,127 @@
+/** Serves snapshots and messages to nodes that lack them: any node does, whatever its role (spec clustering, section 11.6, S7). */
+import type { Replica } from "../../ports/journal.ts";
+import type { Inbound, MessageBus, Subscription } from "../../ports/message_bus.ts";
+import { isLater } from "../../protocol/units.ts";
+import { BulkAnswer, type BulkRequest, decodeRequest } from "./bulk_format.ts";
+import { encodeSnapshot, type Snapshots } from "./snapshots.ts";
+import { nodeSubject } from "../wire/mod.ts";
+
+export interface BulkServiceParts {
+  readonly bus: MessageBus;
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly replica: Replica;
+  readonly snapshots: Snapshots;
+  identity(): string;
+}
+
+/** Kept free in an answer for its own fields. */
+const SPARE = 2048;
+
+export class BulkService {
+  readonly #parts: BulkServiceParts;
+  readonly #subscription: Subscription;
+  /** The snapshot that is being served, as sent. */
+  #image: { readonly index: number; readonly term: number; readonly bytes: Uint8Array } | undefined;
+
+  constructor(parts: BulkServiceParts) {
+    this.#parts = parts;
+    const subject = nodeSubject(parts.clusterId, parts.nodeId, "s");
+    this.#subscription = parts.bus.subscribe(subject, (inbound) => this.#receive(inbound));
+  }
+
+  /** The snapshot that must not be removed, because somebody reads it. */
+  get pinned(): { readonly index: number; readonly term: number } | undefined {
+    return this.#image;
+  }
+
+  close(): void {
+    this.#subscription.unsubscribe();
+  }
+
+  #receive(inbound: Inbound): void {
+    if (inbound.replyStart === inbound.replyEnd) return;
+    const reply = inbound.buffer.slice(inbound.replyStart, inbound.replyEnd);
+    try {
+      const { clusterId, identity, request } = decodeRequest(
+        inbound.buffer.slice(inbound.payloadStart, inbound.payloadEnd),
+      );
+      const ours = clusterId === this.#parts.clusterId && identity === this.#parts.identity();
+      if (!ours) return void this.#parts.bus.publish(reply, new BulkAnswer("refused").take());
+      const answer = this.#serve(request);
+      if (answer instanceof Promise) void answer.then((bytes) => this.#parts.bus.publish(reply, bytes));
+      else this.#parts.bus.publish(reply, answer);
+    } catch {
+      // not a request, or nothing that can be read here: whoever asks turns to another node
+    }
+  }
+
+  #serve(request: BulkRequest): Uint8Array | Promise<Uint8Array> {
+    switch (request.what) {
+      case "snapshot":
+        return this.#snapshot(request.index, request.term, request.offset, request.max);
+      case "holding": {
+        const holding = this.#parts.replica.holding(request.channel, request.incarnation);
+        if (holding === undefined) return new BulkAnswer("gone").take();
+        const answer = new BulkAnswer("ok");
+        answer.writer.number(holding.first);
+        answer.writer.number(holding.last);
+        return answer.take();
+      }
+      case "messages":
+        return this.#messages(request);
+    }
+  }
+
+  #snapshot(index: number, term: number, offset: number, max: number): Uint8Array {
+    const bytes = this.#imageOf(index, term);
+    if (bytes === undefined || offset > bytes.length) return new BulkAnswer("gone").take();
+    const answer = new BulkAnswer("ok");
+    answer.writer.number(bytes.length);
+    answer.writer.bytes(bytes.subarray(offset, offset + this.#room(max)));
+    if (offset + this.#room(max) >= bytes.length) this.#image = undefined;
+    return answer.take();
+  }
+
+  #imageOf(index: number, term: number): Uint8Array | undefined {
+    const { snapshots, clusterId } = this.#parts;
+    if (this.#image?.index === index && this.#image.term === term) return this.#image.bytes;
+    if (!snapshots.has(index, term)) return undefined;
+    const bytes = encodeSnapshot(clusterId, snapshots.read(index, term));
+    this.#image = { index, term, bytes };
+    return bytes;
+  }
+
+  #messages(request: Extract<BulkRequest, { what: "messages" }>): Uint8Array | Promise<Uint8Array> {
+    const { replica } = this.#parts;
+    const { channel, from, to } = request;
+    if (replica.holding(channel, request.incarnation) === undefined) return new BulkAnswer("gone").take();
+    const room = this.#room(request.max);
+    const found: { sequence: number; bytes: Uint8Array }[] = [];
+    let size = 0;
+    let stoppedAt: number | undefined;
+    const next = replica.readMessages(channel, from, to, room, (sequence, buffer, start, end) => {
+      if (found.length > 0 && size + end - start + 16 > room) {
+        stoppedAt = sequence;
+        return false;
+      }
+      size += end - start + 16;
+      found.push({ sequence, bytes: buffer.slice(start, end) });
+      return true;
+    });
+    const finish = (readTo: number) => {
+      const answer = new BulkAnswer("ok");
+      answer.writer.number(stoppedAt ?? readTo);
+      for (const { sequence, bytes } of found) {
+        answer.writer.number(sequence);
+        answer.writer.block(bytes);
+      }
+      return answer.take();
+    };
+    return isLater(next) ? next.then(finish) : finish(next);
+  }
+
+  #room(max: number): number {
+    return Math.max(1024, Math.min(max, this.#parts.bus.maxPayload - SPARE));
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Snapshots on the disk: one file each, written whole under another name, synced, verified and renamed; the newest few
+ * are kept (spec clustering, section 11.6). The state inside is the replica's, without messages.
+ *
+ *     0 "STANSNAP"   8 u32 format   12 u32 length of the head   16 u32 CRC-32C of the head   20 head, then the state
+ *     head: text cluster id, varint index, varint term, varint index of the membership, membership, text identity,
+ *           varint length of the state, u32 CRC-32C of the state, u8 1 when the state is sealed with this node's key
+ */
+import { FileFailed, type Files } from "../../ports/files.ts";
+import type { Seal } from "../../ports/seal.ts";
+import { Malformed } from "../../protocol/varint.ts";
+import { ByteReader, ByteWriter, crc32c, readMark, writeMark } from "../wire/mod.ts";
+import type { SnapshotMark } from "../core/mod.ts";
+import { makeDurableDirectory } from "../durable_directory.ts";
+
+const MAGIC = new TextEncoder().encode("STANSNAP");
+const FORMAT = 1;
+const HEAD = 20;
+const NAME = /^(\d+)-(\d+)\.snapshot$/;
+
+export interface Snapshot {
+  readonly mark: SnapshotMark;
+  readonly state: Uint8Array;
+}
+
+/** The bytes of a snapshot, as stored (when not sealed) and as sent. */
+export function encodeSnapshot(clusterId: string, snapshot: Snapshot, sealed = false): Uint8Array {
+  const { mark, state } = snapshot;
+  const head = new ByteWriter();
+  head.text(clusterId);
+  writeMark(head, mark);
+  head.number(state.length);
+  head.u32(crc32c(state));
+  head.byte(sealed ? 1 : 0);
+  const headBytes = head.take();
+  const whole = new ByteWriter();
+  whole.bytes(MAGIC);
+  whole.u32(FORMAT);
+  whole.u32(headBytes.length);
+  whole.u32(crc32c(headBytes));
+  whole.bytes(headBytes);
+  whole.bytes(state);
+  return whole.take();
+}
+
+/** Reads and verifies a snapshot's bytes; the state is a view of them. Throws Malformed. */
+export function decodeSnapshot(bytes: Uint8Array, clusterId: string): Snapshot & { readonly sealed: boolean } {
+  if (!MAGIC.every((byte, i) => bytes[i] === byte)) throw new Malformed("not a snapshot", 0);
+  const frame = new ByteReader(bytes.subarray(MAGIC.length));
+  const format = frame.u32();
+  if (format !== FORMAT) throw new Malformed(`snapshot format ${format}, this server reads ${FORMAT}`, 8);
+  const length = frame.u32();
+  const sum = frame.u32();
+  const headBytes = bytes.subarray(HEAD, HEAD + length);
+  if (headBytes.length !== length || crc32c(headBytes) !== sum) {
+    throw new Malformed("checksum of a snapshot's head", HEAD);
+  }
+  const head = new ByteReader(headBytes);
+  const theirs = head.text();
+  if (theirs !== clusterId) throw new Malformed(`snapshot of cluster ${theirs}`, HEAD);
+  const mark = readMark(head);
+  const size = head.number();
+  const stateSum = head.u32();
+  const sealed = head.byte() === 1;
+  const state = bytes.subarray(HEAD + length, HEAD + length + size);
+  if (state.length !== size || crc32c(state) !== stateSum) {
+    throw new Malformed("checksum of a snapshot's state", HEAD + length);
+  }
+  return { mark, state, sealed };
+}
+
+export class Snapshots {
+  constructor(
+    readonly files: Files,
+    readonly directory: string,
+    readonly options: { readonly clusterId: string; readonly keep: number; readonly seal?: Seal | undefined },
+  ) {
+    makeDurableDirectory(files, directory);
+  }
+
+  /** The newest snapshot that is whole; `unreadable` gets a line for each newer one that is not. */
+  newest(unreadable: (line: string) => void): Snapshot | undefined {
+    for (const { index, term } of this.#list()) {
+      try {
+        return this.read(index, term);
+      } catch (error) {
+        unreadable(`snapshot ${this.path(index, term)} cannot be read: ${(error as Error).message}`);
+      }
+    }
+    return undefined;
+  }
+
+  /** Throws FileFailed or Malformed. */
+  read(index: number, term: number): Snapshot {
+    const { mark, state, sealed } = decodeSnapshot(this.#readAll(this.path(index, term)), this.options.clusterId);
+    if (!sealed) return { mark, state };
+    if (this.options.seal === undefined) throw new Malformed("snapshot is encrypted, and no key is given", HEAD);
+    return { mark, state: this.options.seal.open(state) };
+  }
+
+  has(index: number, term: number): boolean {
+    return this.files.exists(this.path(index, term));
+  }
+
+  /** Writes a snapshot durably, then removes all but the newest few and `pinned`. Throws FileFailed; nothing has changed then. */
+  write(snapshot: Snapshot, pinned?: { readonly index: number; readonly term: number }): void {
+    const { mark } = snapshot;
+    const seal = this.options.seal;
+    const stored = seal === undefined ? snapshot : { mark, state: seal.seal(snapshot.state) };
+    const path = this.path(mark.index, mark.term);
+    const fresh = `${path}.new`;
+    try {
+      this.#writeAll(fresh, encodeSnapshot(this.options.clusterId, stored, seal !== undefined));
+      this.files.rename(fresh, path);
+      this.files.syncDirectory(this.directory);
+    } catch (error) {
+      this.#discard(fresh);
+      throw error;
+    }
+    this.#removeOld(pinned);
+  }
+
+  path(index: number, term: number): string {
+    return `${this.directory}/${term}-${index}.snapshot`;
+  }
+
+  /** Newest first. */
+  #list(): { index: number; term: number }[] {
+    return this.files.list(this.directory).flatMap((entry) => {
+      const match = NAME.exec(entry.name);
+      return match === null ? [] : [{ term: Number(match[1]), index: Number(match[2]) }];
+    }).sort((a, b) => b.index - a.index || b.term - a.term);
+  }
+
+  #removeOld(pinned: { readonly index: number; readonly term: number } | undefined): void {
+    for (const { index, term } of this.#list().slice(this.options.keep)) {
+      if (pinned?.index === index && pinned.term === term) continue;
+      this.files.remove(this.path(index, term));
+    }
+  }
+
+  #discard(path: string): void {
+    try {
+      this.files.remove(path);
+    } catch {
+      // the error that led here says more
+    }
+  }
+
+  #writeAll(path: string, bytes: Uint8Array): void {
+    const file = this.files.open(path, { mode: "empty" });
+    try {
+      file.writeAt(bytes, 0);
+      file.syncNow();
+    } finally {
+      file.close();
+    }
+  }
+
+  #readAll(path: string): Uint8Array {
+    const file = this.files.open(path, { mode: "read" });
+    try {
+      const bytes = new Uint8Array(file.size());
+      const got = file.readAt(bytes, 0);
+      if (got !== bytes.length) throw new FileFailed("other", path, `${path} ends early`);
+      return bytes;
+    } finally {
+      file.close();
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Takes snapshots of this node when its log has grown, and puts another node's in place of its own state when it is too
+ * far behind (spec clustering, section 11.6).
+ */
+import type { Clock } from "../../ports/clock.ts";
+import type { Replica } from "../../ports/journal.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Random } from "../../ports/random.ts";
+import type { Millis } from "../../protocol/units.ts";
+import type { Applying } from "../applying.ts";
+import { Abandoned, type Backfill } from "./backfill.ts";
+import type { Entry, NodeId, SnapshotMark } from "../core/mod.ts";
+import type { RaftNode } from "../node.ts";
+import type { CheckedOptions } from "../options.ts";
+import type { RaftDirectory } from "../raft_directory.ts";
+import { waited } from "../members/mod.ts";
+
+export interface SnapshottingParts {
+  readonly options: CheckedOptions;
+  readonly directory: RaftDirectory;
+  readonly node: RaftNode;
+  readonly applying: Applying;
+  readonly replica: Replica;
+  readonly backfill: Backfill;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  pinned(): { readonly index: number; readonly term: number } | undefined;
+  stopped(): boolean;
+  failed(error: unknown): void;
+}
+
+const RETRY: Millis = 1000;
+
+export class Snapshotting {
+  readonly #parts: SnapshottingParts;
+  #lastIndex: number;
+  #entries: number;
+  #bytes = 0;
+  #bytesLimit = 0;
+  #entriesLimit = 0;
+  #busy = false;
+
+  constructor(parts: SnapshottingParts) {
+    this.#parts = parts;
+    this.#lastIndex = parts.directory.snapshot?.mark.index ?? 0;
+    this.#entries = 0;
+    this.#drawLimits();
+  }
+
+  /** The index of the newest snapshot. */
+  get lastIndex(): number {
+    return this.#lastIndex;
+  }
+
+  /**
+   * Brings the replica to the newest snapshot, in the background where messages have to be fetched: until then this node
+   * stands for no election and applies nothing (P8).
+   */
+  async recover(): Promise<void> {
+    const { directory, node, applying, replica, backfill } = this.#parts;
+    const { snapshot } = directory;
+    if (snapshot !== undefined) {
+      node.poke((raft) => raft.setElectable(false));
+      if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return;
+      node.poke((raft) => raft.setElectable(true));
+    }
+    applying.release();
+  }
+
+  /** Entries up to this one were applied: takes a snapshot when enough came together. */
+  applied(entry: Entry, count: number, bytes: number): void {
+    this.#entries += count;
+    this.#bytes += bytes;
+    if (this.#busy || (this.#entries < this.#entriesLimit && this.#bytes < this.#bytesLimit)) return;
+    void this.take(entry.index);
+  }
+
+  /** Takes a snapshot of the state as of `index`, the last entry applied. Failing leaves everything as before (S8). */
+  async take(index: number): Promise<void> {
+    const { directory, replica, node, applying, log } = this.#parts;
+    const term = directory.wal.term(index);
+    if (term === undefined || this.#busy) return;
+    this.#busy = true;
+    this.#drawLimits();
+    try {
+      const { identity } = directory.member;
+      const mark: SnapshotMark = { index, term, membership: applying.membership, identity };
+      const state = replica.snapshot();
+      await replica.settle?.();
+      directory.snapshots.write({ mark, state }, this.#parts.pinned());
+      this.#lastIndex = index;
+      log.debug(`took snapshot ${index} of ${state.length} bytes`);
+      if (!this.#parts.stopped()) node.poke((raft) => raft.snapshotTaken(mark));
+    } catch (error) {
+      log.error(`Unable to take a snapshot: ${(error as Error).message}`);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** The leader says that this node needs a snapshot: fetches it and puts it in place of what is here (S3). */
+  async install(from: NodeId, mark: SnapshotMark): Promise<void> {
+    const { node, applying, log, backfill, directory, replica } = this.#parts;
+    try {
+      log.notice(`fetching snapshot ${mark.index} from node ${JSON.stringify(from)}`);
+      const snapshot = await backfill.snapshot(mark, from);
+      if (snapshot === undefined || this.#parts.stopped()) return this.#giveUp();
+      await applying.hold();
+      if (!node.poke((raft) => raft.mayInstall(mark))) return applying.release();
+      if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return this.#giveUp();
+      directory.snapshots.write(snapshot, this.#parts.pinned());
+      this.#lastIndex = mark.index;
+      this.#drawLimits();
+      applying.membership = snapshot.mark.membership;
+      node.poke((raft) => raft.snapshotInstalled(mark));
+      log.notice(`installed snapshot ${mark.index}`);
+      applying.release();
+    } catch (error) {
+      if (!this.#parts.stopped()) this.#parts.failed(error);
+    }
+  }
+
+  #giveUp(): void {
+    if (this.#parts.stopped()) return;
+    this.#parts.node.poke((raft) => raft.snapshotFailed());
+    this.#parts.applying.release();
+  }
+
+  /** Tries until it succeeds; `false` when this server stops first. */
+  async #untilDone(run: () => unknown): Promise<boolean> {
+    for (;;) {
+      try {
+        await run();
+        return !this.#parts.stopped();
+      } catch (error) {
+        if (this.#parts.stopped() || error instanceof Abandoned) return false;
+        this.#parts.log.error(`Unable to restore from a snapshot, trying again: ${(error as Error).message}`);
+        await waited(this.#parts.clock, RETRY);
+      }
+    }
+  }
+
+  /** Not on all nodes at once: each waits up to half as long again (S1). */
+  #drawLimits(): void {
+    const { options, random } = this.#parts;
+    const spread = 1 + random.below(1000) / 2000;
+    this.#entries = 0;
+    this.#bytes = 0;
+    this.#entriesLimit = Math.ceil(options.snapshotEntries * spread);
+    this.#bytesLimit = Math.ceil(options.snapshotBytes * spread);
+  }
+}

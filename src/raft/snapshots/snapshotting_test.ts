@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { TestCluster, type TestNode } from "../../../tests/support/raft_cluster.ts";
+
+const small = { snapshotEntries: 40, trailingLogs: 10 };
+
+/** Has the leader agree on `count` operations, some at a time. */
+async function fill(cluster: TestCluster, leader: TestNode, count: number, name = "m"): Promise<void> {
+  for (let i = 0; i < count; i += 10) {
+    await cluster.done(
+      Promise.all(Array.from({ length: Math.min(10, count - i) }, (_, j) => leader.propose(`${name}${i + j}`))),
+    );
+  }
+}
+
+function baseOf(node: TestNode): number {
+  const { lastIndex, snapshotIndex } = node.journal.status();
+  return Math.min(lastIndex, snapshotIndex);
+}
+
+Deno.test("a log that grew is cut behind a snapshot, and a restart goes on from both", async () => {
+  const cluster = new TestCluster(21);
+  cluster.trio(small);
+  const leader = await cluster.untilLeader();
+  await fill(cluster, leader, 300);
+  await cluster.clock.advance(1000);
+  for (const node of cluster.alive) {
+    assert.ok(baseOf(node) > 100, `node ${node.name} has a snapshot at ${baseOf(node)}`);
+    assert.ok(node.files.list("/raft/test/snapshots").length <= 2);
+  }
+  const before = leader.replica.applied;
+  for (const node of cluster.alive) node.kill();
+  for (const node of [...cluster.nodes.values()]) cluster.restart(node, small, node.files.afterCrash(() => 0));
+  await cluster.untilLeader();
+  await cluster.untilEqual();
+  assert.deepEqual(cluster.leader!.replica.applied, before);
+});
+
+Deno.test("TS59: a follower that was down while the log was cut gets a snapshot and the messages it names", async () => {
+  const cluster = new TestCluster(22);
+  cluster.trio(small);
+  const leader = await cluster.untilLeader();
+  await fill(cluster, leader, 20);
+  const late = cluster.alive.find((node) => node !== leader)!;
+  await cluster.clock.advance(200);
+  late.kill();
+  await fill(cluster, leader, 300, "later");
+  await cluster.clock.advance(500);
+  const back = cluster.restart(late, small);
+  await cluster.untilEqual(10_000);
+  assert.ok(back.lines.some((line) => line.includes("installed snapshot")), back.lines.join("\n"));
+  assert.deepEqual(back.replica.messages, leader.replica.messages);
+  await fill(cluster, leader, 20, "after");
+  await cluster.untilEqual();
+});
+
+Deno.test("a fresh node joins a cluster whose log was cut, over a snapshot in many pieces", async () => {
+  const cluster = new TestCluster(23);
+  cluster.net.maxPayload = 16 * 1024;
+  cluster.trio(small);
+  const leader = await cluster.untilLeader();
+  await fill(cluster, leader, 300, "long".repeat(100));
+  await cluster.clock.advance(500);
+  const fresh = cluster.add("d", small);
+  await cluster.untilEqual(10_000);
+  assert.deepEqual(fresh.replica.messages, leader.replica.messages);
+  await cluster.clock.advance(1000);
+  assert.equal(leader.journal.status().members.find((member) => member.id === "d")?.voter, true);
+});
+
+Deno.test("TS66: the node that serves a snapshot dies midway; another one goes on", async () => {
+  const cluster = new TestCluster(24);
+  cluster.net.maxPayload = 16 * 1024;
+  const five = ["a", "b", "c", "d", "e"];
+  for (const name of five) cluster.add(name, { peers: five, ...small });
+  const leader = await cluster.untilLeader();
+  await fill(cluster, leader, 300, "long".repeat(200));
+  await cluster.clock.advance(500);
+  cluster.net.delay = () => 20;
+  const fresh = cluster.add("f", small);
+  await cluster.clock.until(() => fresh.lines.some((line) => line.includes("fetching snapshot")), 5000);
+  await cluster.clock.advance(300);
+  leader.kill();
+  await cluster.untilEqual(30_000);
+  assert.deepEqual(fresh.replica.messages.length, 300);
+});
+
+Deno.test("TS92: a crash at any moment of installing a snapshot leaves a node that catches up", async () => {
+  for (let moment = 0; moment < 30; moment++) {
+    const cluster = new TestCluster(100 + moment);
+    cluster.trio(small);
+    const leader = await cluster.untilLeader();
+    await fill(cluster, leader, 200);
+    await cluster.clock.advance(300);
+    const fresh = cluster.add("d", small);
+    let calls = -1;
+    fresh.files.onCall = () => {
+      if (calls < 0 && fresh.lines.some((line) => line.includes("fetching snapshot"))) calls = 0;
+      if (calls >= 0 && calls++ === moment) fresh.kill();
+      return undefined;
+    };
+    await cluster.clock.until(() => !fresh.alive || fresh.replica.applied.length >= 200, 10_000);
+    const name = fresh.journal.nodeId;
+    if (!fresh.alive) cluster.restart(fresh, small, fresh.files.afterCrash(() => moment % 2));
+    await cluster.clock.advance(100);
+    await cluster.clock.until(
+      () => cluster.nodes.get(name)!.replica.applied.length >= 200,
+      10_000,
+      `catching up after crash ${moment}`,
+    );
+    assert.deepEqual(cluster.nodes.get(name)!.replica.messages.length, 200, `crash ${moment}`);
+  }
+});
+
+Deno.test("TS67: all nodes lost the same messages: they start from what exists and say so", async () => {
+  const cluster = new TestCluster(25);
+  cluster.trio(small);
+  const leader = await cluster.untilLeader();
+  await fill(cluster, leader, 200);
+  await cluster.clock.advance(500);
+  for (const node of cluster.alive) node.kill();
+  for (const node of [...cluster.nodes.values()]) cluster.restart(node, small);
+  // The replica of these tests forgets its messages when its process dies: nobody holds any.
+  const again = await cluster.untilLeader(10_000);
+  assert.ok(again.lines.some((line) => line.includes("no node holds messages")), again.lines.join("\n"));
+  await cluster.done(again.propose("goes on"));
+});
+
+Deno.test("TS68: a snapshot that cannot be written changes nothing, and a later one can", async () => {
+  const cluster = new TestCluster(26);
+  const nodes = cluster.trio(small);
+  const leader = await cluster.untilLeader();
+  for (const node of nodes) {
+    node.files.onCall = (call) =>
+      call.kind === "write" && call.path.includes("snapshots") ? { code: "full" } : undefined;
+  }
+  await fill(cluster, leader, 150);
+  await cluster.clock.advance(500);
+  assert.equal(leader.journal.status().snapshotIndex, 0);
+  assert.ok(leader.lines.some((line) => line.startsWith("ERR Unable to take a snapshot")));
+  for (const node of nodes) node.files.onCall = undefined;
+  await fill(cluster, leader, 150);
+  await cluster.clock.advance(500);
+  assert.ok(leader.journal.status().snapshotIndex > 100);
+});
+
+Deno.test("TS58: nodes with different keys replicate, and no disk holds plaintext", async () => {
+  const cluster = new TestCluster(27);
+  const peers = ["a", "b", "c"];
+  const keyed = (key: number) => {
+    const mix = (bytes: Uint8Array) => bytes.map((byte, i) => byte ^ key ^ (i & 0x7f));
+    return { seal: { seal: mix, open: mix }, ...small };
+  };
+  peers.forEach((name, i) => cluster.add(name, { peers, ...keyed(0x81 + i) }));
+  const leader = await cluster.untilLeader();
+  await fill(cluster, leader, 200, "a secret that nobody may read ");
+  await cluster.clock.advance(500);
+  for (const node of cluster.alive) {
+    for (const folder of ["log", "snapshots"]) {
+      for (const { name } of node.files.list(`/raft/test/${folder}`)) {
+        const file = node.files.open(`/raft/test/${folder}/${name}`, { mode: "read" });
+        const bytes = new Uint8Array(file.size());
+        file.readAt(bytes, 0);
+        assert.ok(
+          !new TextDecoder("latin1").decode(bytes).includes("secret"),
+          `${folder}/${name} of node ${node.name}`,
+        );
+      }
+    }
+  }
+  const late = cluster.alive.find((node) => node !== leader)!;
+  late.kill();
+  cluster.restart(late, keyed(0x81 + peers.indexOf(late.name)));
+  cluster.add("d", keyed(0x99));
+  await cluster.untilEqual(10_000);
+});
+
+Deno.test("TS66: a tenth of all messages is lost, and a fresh node gets snapshot and messages all the same", async () => {
+  const cluster = new TestCluster(28);
+  cluster.net.maxPayload = 16 * 1024;
+  cluster.trio(small);
+  const leader = await cluster.untilLeader();
+  await fill(cluster, leader, 300, "long".repeat(100));
+  await cluster.clock.advance(500);
+  cluster.net.loses = (from, to) => (from[0] === "d" || to[0] === "d") && cluster.random.chance(0.1);
+  const fresh = cluster.add("d", small);
+  await cluster.clock.until(() => fresh.replica.messages.length >= 300, 60_000);
+  cluster.net.loses = () => false;
+  await cluster.untilEqual(10_000);
+  assert.deepEqual(fresh.replica.messages, leader.replica.messages);
+});
