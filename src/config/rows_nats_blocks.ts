@@ -64,9 +64,9 @@ const accountRows: readonly OptionRow[] = [
   { ...ACCOUNTS, keys: ["nkey"], help: "Public key of the account" },
   { ...ACCOUNTS, keys: ["users"], help: "Array of users, as above" },
   { ...ACCOUNTS, keys: ["default_permissions"], help: "Permissions of users that have none of their own" },
-  { ...ACCOUNTS, keys: ["exports"], help: "Array of streams and services that others may import" },
-  { ...ACCOUNTS, keys: ["imports"], help: "Array of streams and services of other accounts" },
-  { ...ACCOUNTS, keys: ["mappings", "maps"], help: "Map of subject to subject, or to a weighted list" },
+  { ...ACCOUNTS, keys: ["exports"], help: "Array of streams and services that others may import; nobody can here" },
+  { ...ACCOUNTS, keys: ["imports"], help: "Refused: accounts share nothing here" },
+  { ...ACCOUNTS, keys: ["mappings", "maps"], help: "Refused: subjects are not mapped here" },
   {
     ...ACCOUNTS,
     keys: ["limits"],
@@ -89,8 +89,18 @@ const tlsRows: readonly OptionRow[] = [
     defaultText: "false",
   },
   { ...TLS, keys: ["insecure"], help: "Do not verify the server that is dialled", defaultText: "false" },
-  { ...TLS, keys: ["cipher_suites"], help: "Array of names, see `-help_tls`", defaultText: "all" },
-  { ...TLS, keys: ["curve_preferences"], help: "Array of names, see `-help_tls`", defaultText: "all" },
+  {
+    ...TLS,
+    keys: ["cipher_suites"],
+    help: "Array of names, see `-help_tls`: those that TLS 1.2 may use",
+    defaultText: "all",
+  },
+  {
+    ...TLS,
+    keys: ["curve_preferences"],
+    help: "Array of names, see `-help_tls`; without effect, which is logged",
+    defaultText: "all",
+  },
   { ...TLS, keys: ["timeout"], help: "Seconds, or a duration, for the handshake", defaultText: "2" },
   { ...TLS, keys: ["connection_rate_limit"], help: "Handshakes a second", defaultText: "0, unlimited" },
   {

@@ -192,7 +192,7 @@ const otherRows: readonly OptionRow[] = [
     field: "nats.mappings",
     kind: "special",
     keys: ["mappings", "maps"],
-    help: "Map of subject to subject, or to a weighted list",
+    help: "Map of subject to subject, or to a weighted list; refused at the start: subjects are not mapped here",
     defaultText: "none",
   },
   { ...KEY, kind: "special", keys: ["cluster"], help: "Map: routes to other NATS servers, below", defaultText: "off" },

@@ -1,12 +1,15 @@
 /** The NATS server inside this process: options → its own, and the files that they name. */
 import type { NatsOptions, NatsPermissions, NatsTlsOptions, Options } from "../config/mod.ts";
 import {
+  type AccountOptions,
   type AuthorizationOptions,
   type EmbeddedNatsOptions,
   type NatsServer,
   type PermissionRules,
   RoutePortFailed,
+  type RouteTlsOptions,
   startNatsServer,
+  type TlsRules,
 } from "../nats/embedded/mod.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import { NetworkFailed, type TlsOptions } from "../ports/network.ts";
@@ -15,6 +18,7 @@ import type { Millis } from "../protocol/units.ts";
 import type { BusPlugin, Nats, NatsPage, System } from "../registry.ts";
 import { announceNats } from "./nats_banner.ts";
 import { listenFailure, optionalTextFile } from "./texts.ts";
+import { ineffectiveNats, unsupportedNats } from "./unsupported_nats.ts";
 
 const SECOND: Millis = 1000;
 
@@ -22,6 +26,9 @@ export const embeddedNats: BusPlugin = {
   async start(options, system): Promise<Nats> {
     const { network, clock, random, passwords, natsLog: log } = system;
     const { host, port } = options.nats;
+    const unsupported = unsupportedNats(options.nats);
+    if (unsupported !== undefined) throw new StartFailed(unsupported, 1, { isWholeLine: true });
+    for (const warning of ineffectiveNats(options.nats)) log.warn(warning);
     const ports = { network, clock, random, passwords, log };
     const server = await startNatsServer(embeddedOptions(options, system), ports).catch((error: unknown) => {
       if (!(error instanceof NetworkFailed)) throw error;
@@ -36,7 +43,12 @@ export const embeddedNats: BusPlugin = {
       url: server.url,
       connect: (role) => openBus(server, options.streaming.clusterId, role),
       page: (path, query) => monitoringPage(server, options.nats, path, query),
-      reload: (changed) => void server.reload(embeddedOptions(changed, system)),
+      reload: (changed) => {
+        const refusal = unsupportedNats(changed.nats);
+        if (refusal !== undefined) log.error(refusal);
+        for (const warning of ineffectiveNats(changed.nats)) log.warn(warning);
+        server.reload(embeddedOptions(changed, system));
+      },
       close: () => server.close(),
     };
   },
@@ -90,11 +102,13 @@ export function embeddedOptions({ nats }: Options, system: System): EmbeddedNats
     ...(system.usage === undefined ? {} : { usage: system.usage }),
     http: httpOf(nats),
     authorization: authorizationOf(nats),
-    accounts: nats.accounts.map((account) => account.name),
+    accounts: nats.accounts.map(accountOf),
+    noHeaders: nats.noHeaderSupport,
     ...(nats.tls === undefined ? {} : {
       tls: {
         ...tlsOf(nats.tls, system),
         verifyAndMap: nats.tls.verifyAndMap,
+        connectionRate: nats.tls.connectionRateLimit,
         handshakeFirst: nats.tls.handshakeFirst,
         allowNonTls: nats.allowNonTls,
       },
@@ -122,19 +136,37 @@ function authorizationOf(nats: NatsOptions): AuthorizationOptions {
   return {
     ...(nats.user === "" ? {} : { user: nats.user, password: nats.password }),
     ...(nats.token === "" ? {} : { token: nats.token }),
-    users: nats.users.map(({ user, password, account, permissions }) => ({
+    users: nats.users.map(({ user, password, account, permissions, allowedConnectionTypes }) => ({
       user,
       password,
+      barred: isBarred(allowedConnectionTypes),
       ...(account === undefined ? {} : { account }),
       ...(permissions === undefined ? {} : { permissions: permissionsOf(permissions) }),
     })),
-    nkeys: nats.nkeys.map(({ nkey, account, permissions }) => ({
+    nkeys: nats.nkeys.map(({ nkey, account, permissions, allowedConnectionTypes }) => ({
       nkey,
+      barred: isBarred(allowedConnectionTypes),
       ...(account === undefined ? {} : { account }),
       ...(permissions === undefined ? {} : { permissions: permissionsOf(permissions) }),
     })),
     ...(nats.noAuthUser === "" ? {} : { noAuthUser: nats.noAuthUser }),
     timeout: nats.authTimeout * SECOND,
+  };
+}
+
+/** Whether the kinds of connections that a user is limited to do not include a NATS client's. */
+function isBarred(types: readonly string[] | undefined): boolean {
+  return types !== undefined && types.length > 0 && !types.includes("STANDARD");
+}
+
+/** -1 is unlimited. */
+function accountOf({ name, limits }: NatsOptions["accounts"][number]): AccountOptions {
+  const { maxConnections, maxSubscriptions, maxPayload } = limits;
+  return {
+    name,
+    ...(maxConnections < 0 ? {} : { maxConnections }),
+    ...(maxSubscriptions < 0 ? {} : { maxSubscriptions }),
+    ...(maxPayload < 0 ? {} : { maxPayload }),
   };
 }
 
@@ -146,7 +178,7 @@ function permissionsOf({ publish, subscribe, allowResponses }: NatsPermissions):
   };
 }
 
-function tlsOf(tls: NatsTlsOptions, { files }: System): TlsOptions {
+function tlsOf(tls: NatsTlsOptions, { files }: System): TlsOptions & TlsRules {
   const certificate = optionalTextFile(files, tls.certFile, "certificate");
   const key = optionalTextFile(files, tls.keyFile, "key");
   const authorities = optionalTextFile(files, tls.caFile, "certificate authority");
@@ -155,10 +187,15 @@ function tlsOf(tls: NatsTlsOptions, { files }: System): TlsOptions {
     ...(key === undefined ? {} : { key }),
     ...(authorities === undefined ? {} : { authorities }),
     verify: tls.verify || tls.verifyAndMap,
-    ...(tls.cipherSuites.length === 0 ? {} : { cipherSuites: tls.cipherSuites }),
-    ...(tls.curvePreferences.length === 0 ? {} : { curvePreferences: tls.curvePreferences }),
+    cipherSuites: tls.cipherSuites,
+    pinnedKeys: tls.pinnedCerts,
     timeout: tls.timeout * SECOND,
   };
+}
+
+function routeTlsOf(tls: NatsTlsOptions, system: System): RouteTlsOptions {
+  const { insecure, verifyAndMap, verifyCertAndCheckKnownUrls: knownUrlsOnly } = tls;
+  return { ...tlsOf(tls, system), insecure, verifyAndMap, knownUrlsOnly };
 }
 
 function clusterOf(nats: NatsOptions, system: System): Pick<EmbeddedNatsOptions, "cluster"> {
@@ -174,6 +211,7 @@ function clusterOf(nats: NatsOptions, system: System): Pick<EmbeddedNatsOptions,
       noAdvertise: cluster.noAdvertise,
       routes: nats.routes ?? [],
       connectRetries: cluster.connectRetries,
+      reportFailures: { first: nats.connectErrorReports || 3_600, again: nats.reconnectErrorReports || 1 },
       ...(cluster.user === "" ? {} : {
         authorization: { user: cluster.user, password: cluster.password, timeout: cluster.authTimeout * SECOND },
       }),
@@ -183,7 +221,7 @@ function clusterOf(nats: NatsOptions, system: System): Pick<EmbeddedNatsOptions,
           ...(permissions.subscribe === undefined ? {} : { export: permissions.subscribe }),
         },
       }),
-      ...(cluster.tls === undefined ? {} : { tls: tlsOf(cluster.tls, system) }),
+      ...(cluster.tls === undefined ? {} : { tls: routeTlsOf(cluster.tls, system) }),
     },
   };
 }

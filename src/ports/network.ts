@@ -23,11 +23,14 @@ export interface PeerCertificate {
   readonly dnsNames: readonly string[];
   readonly emails: readonly string[];
   readonly uris: readonly string[];
+  /** SHA-256 of its public key (SubjectPublicKeyInfo, DER) in lower-case hex: what operators pin. */
+  readonly keyDigest: string;
 }
 
 export interface TlsInfo {
   /** e.g. `TLSv1.3`. */
   readonly version: string;
+  /** As IANA names it, e.g. `TLS_AES_128_GCM_SHA256`; empty when unknown. */
   readonly cipher: string;
   readonly peer?: PeerCertificate;
 }
@@ -41,9 +44,6 @@ export interface TlsOptions {
   readonly verify?: boolean;
   /** Client: the name to expect in the server's certificate. */
   readonly serverName?: string;
-  /** Names in the reference's form, e.g. `TLS_RSA_WITH_AES_128_CBC_SHA`. */
-  readonly cipherSuites?: readonly string[];
-  readonly curvePreferences?: readonly string[];
   /** Server: how long a handshake may take, milliseconds. */
   readonly timeout?: number;
 }

@@ -3,6 +3,7 @@
  * sockets of an upgradable listener over as they are, and stands on a stream of ours for any other connection. Because
  * either reads only when TLS asks, no byte is lost between. Needs Deno 2.9.
  */
+import { createHash, X509Certificate } from "node:crypto";
 import { Duplex } from "node:stream";
 import tls from "node:tls";
 import {
@@ -103,7 +104,13 @@ function peerOf(socket: tls.TLSSocket): PeerCertificate | undefined {
   return {
     subject: distinguishedName(certificate.subject as unknown as Record<string, string | string[]>),
     ...subjectNames(certificate.subjectaltname ?? ""),
+    keyDigest: certificate.raw === undefined ? "" : digestOfKey(certificate.raw),
   };
+}
+
+function digestOfKey(certificate: Uint8Array): string {
+  const key = new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
+  return createHash("sha256").update(key).digest("hex");
 }
 
 /** A connection as a stream that TLS can stand on. `onEnd` hears when the peer sends no more. */

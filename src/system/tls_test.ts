@@ -110,6 +110,7 @@ Deno.test({
           dnsNames: ["client.test"],
           emails: ["client@test.example"],
           uris: ["urn:client"],
+          keyDigest: "4eba6adf562915bb110c2a432f3131756f038afab3f23c96ad7f5f7eff95edb5",
         });
       },
     ),

@@ -403,7 +403,7 @@ Deno.test("security: accounts do not see each other", async () => {
       { user: "g", password: "g" },
     ],
   };
-  await withEmbedded({ authorization, accounts: ["A", "B"] }, async (server) => {
+  await withEmbedded({ authorization, accounts: [{ name: "A" }, { name: "B" }] }, async (server) => {
     const [a, a2, b, g] = [await as(server, "a"), await as(server, "a2"), await as(server, "b"), await as(server, "g")];
     for (const client of [a, a2, b, g]) await client.ask("SUB > 1\r\n");
     await a.ask("PUB only.a 1\r\nx\r\n");

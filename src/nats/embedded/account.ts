@@ -1,4 +1,5 @@
 /** A subject space of its own: who is subscribed to what in one account (spec nats-server, section 4.6). */
+import type { AccountOptions, Limits } from "./options.ts";
 import type { Clock } from "../../ports/clock.ts";
 import {
   type Match,
@@ -15,6 +16,9 @@ export const GLOBAL_ACCOUNT = "$G";
 
 /** Subscriptions that are removed in one turn. */
 const AT_ONCE = 1_000;
+
+/** The limits that may differ from client to client. */
+export type ClientLimits = Pick<Limits, "maxPayload" | "maxControlLine" | "maxSubscriptions">;
 
 /** Everybody interested in a subject of one account. */
 export type Interested = Match<Subscription, RemoteInterest<RouteLink>>;
@@ -34,11 +38,34 @@ export class Account {
   readonly name: string;
   readonly tree: SubjectTree<Subscription, RouteLink> = new SubjectTree();
   readonly cache: SubjectCache<Subscription, RouteLink> = new SubjectCache(this.tree);
+  /** Clients that are connected. */
+  connections = 0;
+  /** What its own options say; the server's limits hold as well. */
+  limits: Omit<AccountOptions, "name"> = {};
   readonly #changed: LocalInterestListener;
 
   constructor(name: string, changed: LocalInterestListener) {
     this.name = name;
     this.#changed = changed;
+  }
+
+  /** What holds for a client here: the stricter of its own limits and the server's. */
+  limitsWithin(server: Limits): ClientLimits {
+    const { maxPayload = Infinity, maxSubscriptions = 0 } = this.limits;
+    if (maxPayload >= server.maxPayload && maxSubscriptions === 0) return server;
+    const both = maxSubscriptions > 0 && server.maxSubscriptions > 0;
+    return {
+      maxPayload: Math.min(maxPayload, server.maxPayload),
+      maxControlLine: server.maxControlLine,
+      maxSubscriptions: both
+        ? Math.min(maxSubscriptions, server.maxSubscriptions)
+        : maxSubscriptions || server.maxSubscriptions,
+    };
+  }
+
+  /** Whether more clients are connected than there may be. */
+  get overcrowded(): boolean {
+    return this.connections > (this.limits.maxConnections ?? Infinity);
   }
 
   add(subscription: Subscription): void {

@@ -1,9 +1,10 @@
 /** How a connection begins: INFO and TLS, in the order that the options say (spec nats-server, section 4.7). */
 import type { ClientTlsOptions } from "./options.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { Connection, Network } from "../../ports/network.ts";
+import { type Connection, type Network, NetworkFailed } from "../../ports/network.ts";
 import type { Millis } from "../../protocol/units.ts";
 import { PeekableConnection } from "./peekable.ts";
+import { tlsFault } from "./security/mod.ts";
 
 /** The first byte of a TLS handshake. */
 const HANDSHAKE = 0x16;
@@ -40,9 +41,13 @@ export async function greet(raw: Connection, parts: GreetingParts): Promise<Gree
   return { connection: await secure(connection, parts), informed: true };
 }
 
-function secure(connection: Connection, { network, tls }: GreetingParts): Promise<Connection> {
+async function secure(connection: Connection, { network, tls }: GreetingParts): Promise<Connection> {
   const verify = tls.verify === true || tls.verifyAndMap === true;
-  return network.secureServer(connection, { ...tls, verify });
+  const secured = await network.secureServer(connection, { ...tls, verify });
+  const fault = tlsFault(secured.tls, tls);
+  if (fault === undefined) return secured;
+  secured.close();
+  throw new NetworkFailed("", `TLS handshake error: ${fault}`);
 }
 
 /** Whether a TLS handshake begins in time. What is read for that stays readable. */

@@ -4,6 +4,7 @@
  * Must not know what the messages mean.
  */
 export type {
+  AccountOptions,
   AuthorizationOptions,
   ClientTlsOptions,
   ClusterOptions,
@@ -11,7 +12,9 @@ export type {
   NkeyUserOptions,
   PermissionRules,
   ResponseRules,
+  RouteTlsOptions,
   SubjectRules,
+  TlsRules,
   UserOptions,
 } from "./options.ts";
 export { NatsServer, type NatsServerPorts } from "./nats_server.ts";

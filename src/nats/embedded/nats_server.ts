@@ -8,11 +8,13 @@ import {
   ClosedClients,
   type ClusterView,
   hostPort,
+  type InfoReader,
   initialCluster,
   ownUrls,
   type SessionHost,
 } from "./clients/mod.ts";
 import { monitoringPage, type Page, viewOfSession } from "./pages/mod.ts";
+import { ConnectionRate } from "./connection_rate.ts";
 import { closeOneByOne } from "./lame_duck.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
 import { Delivery } from "./delivery.ts";
@@ -24,7 +26,7 @@ import type { Log } from "../../ports/log.ts";
 import type { MessageBus } from "../../ports/message_bus.ts";
 import type { Millis } from "../../protocol/units.ts";
 import { newNonce, newServerId } from "./identity.ts";
-import { notReloadable, reauthorize } from "./reload.ts";
+import { closeSurplus, effectiveOptions, notReloadable, reauthorize } from "./reload.ts";
 import { noRoutes, type RouteHost, type Routes, type RouteTable } from "./routes/mod.ts";
 import { Nuid } from "../../protocol/nuid.ts";
 import type { PasswordHasher } from "../../ports/password_hasher.ts";
@@ -74,6 +76,7 @@ export class NatsServer implements SessionHost, RouteHost {
   readonly #listener: Listener;
   readonly #nuid: Nuid;
   readonly #passwords: PasswordHasher | undefined;
+  readonly #rate: ConnectionRate;
   #authorization: Authorization;
   #cluster: ClusterView;
   /** Connections that are not sessions yet. */
@@ -100,10 +103,11 @@ export class NatsServer implements SessionHost, RouteHost {
     this.started = this.configured = ports.clock.wall();
     this.turn = new Turn(ports.clock);
     this.delivery = new Delivery(ports.random);
+    this.#rate = new ConnectionRate(ports.clock, ports.log);
     this.#nuid = new Nuid(ports.random);
     this.#cluster = initialCluster(options.cluster);
     this.globalAccount = this.account(GLOBAL_ACCOUNT);
-    for (const name of options.accounts ?? []) this.account(name);
+    this.#setAccounts(options);
     this.#authorization = this.#authorizationOf(options);
     this.#accepting = this.#accept();
     this.#sweep();
@@ -182,19 +186,15 @@ export class NatsServer implements SessionHost, RouteHost {
   /** Applies what can change while clients are connected; answers the names of what cannot. */
   reload(options: EmbeddedNatsOptions): string[] {
     const refused = notReloadable(this.#options, options);
-    const { host, port, serverName, tls, cluster } = this.#options;
-    const kept = { host, port, ...(serverName === undefined ? {} : { serverName }) };
-    const newTls = tls === undefined || options.tls === undefined ? tls : options.tls;
-    const { tls: _, cluster: __, ...rest } = options;
-    const effective = { ...rest, ...kept, ...(newTls && { tls: newTls }), ...(cluster && { cluster }) };
+    const effective = effectiveOptions(this.#options, options);
     const maxPayload = this.limits.maxPayload;
     this.#options = effective;
     this.configured = this.clock.wall();
     Object.assign(this.limits, limitsOf(effective));
-    for (const name of effective.accounts ?? []) this.account(name);
+    this.#setAccounts(effective);
     this.#authorization = this.#authorizationOf(effective);
-    for (const session of [...this.sessions.values()]) void reauthorize(session, this);
-    this.#closeSurplus();
+    for (const session of [...this.sessions.values()]) void reauthorize(session, this, effective.tls);
+    closeSurplus([...this.sessions.values()], this.limits.maxConnections);
     if (maxPayload !== this.limits.maxPayload) this.#tellInfo();
     return refused;
   }
@@ -219,6 +219,7 @@ export class NatsServer implements SessionHost, RouteHost {
     if (this.#closing) return;
     this.#closing = true;
     this.#nextSweep?.();
+    this.#rate.close();
     this.#listener.close();
     for (const connection of this.#arriving) connection.close();
     await this.routes.close();
@@ -233,6 +234,10 @@ export class NatsServer implements SessionHost, RouteHost {
     return this.#authorization.required;
   }
 
+  get headers(): boolean {
+    return this.#options.noHeaders !== true;
+  }
+
   anonymous() {
     return this.#authorization.anonymous();
   }
@@ -242,14 +247,14 @@ export class NatsServer implements SessionHost, RouteHost {
     return this.#authorization.check({ request, nonce, certificate: connection.tls?.peer });
   }
 
-  infoFor(client: { readonly id: number; readonly connection: Connection; readonly nonce: string }): object {
+  infoFor(client: InfoReader): object {
     return clientInfo({
       serverId: this.serverId,
       serverName: this.serverName,
       version: this.version,
       options: this.#options,
       port: this.address.port,
-      maxPayload: this.limits.maxPayload,
+      maxPayload: client.limits?.maxPayload ?? this.limits.maxPayload,
       authRequired: this.credentialsRequired,
       cluster: this.#cluster,
       lameDuck: this.lameDuckMode,
@@ -291,6 +296,10 @@ export class NatsServer implements SessionHost, RouteHost {
     });
   }
 
+  #setAccounts({ accounts }: EmbeddedNatsOptions): void {
+    for (const { name, ...limits } of accounts ?? []) this.account(name).limits = limits;
+  }
+
   #tellInfo(): void {
     this.infoVersion++;
     for (const session of this.sessions.values()) session.tellInfo();
@@ -320,16 +329,27 @@ export class NatsServer implements SessionHost, RouteHost {
     const nonce = this.#authorization.challenges ? newNonce(this.random) : "";
     this.totals.connections++;
     const { maxConnections } = this.limits;
+    const { tls } = this.#options;
     if (maxConnections > 0 && this.sessions.size + this.#arriving.size >= maxConnections) {
       const session = new ClientSession(id, connection, this, nonce);
-      session.outbox.write(infoFrame(this.infoFor(session)));
-      session.outbox.write(errorFrame("maximum connections exceeded"));
-      session.close("Maximum Connections Exceeded", true);
-    } else if (this.#options.tls === undefined) {
+      this.#refuse(session, "maximum connections exceeded");
+    } else if (tls === undefined) {
       this.#begin(new ClientSession(id, connection, this, nonce), false);
+    } else if (!this.#rate.admits(tls.connectionRate ?? 0)) {
+      const session = new ClientSession(id, connection, this, nonce);
+      this.#refuse(session, "Connection throttling is active. Please try again later.");
     } else {
       void this.#secure(id, connection, nonce);
     }
+  }
+
+  /** Says why, in plain text, unless not even INFO may be said so. */
+  #refuse(session: ClientSession, text: string): void {
+    if (this.#options.tls?.handshakeFirst !== true) {
+      session.outbox.write(infoFrame(this.infoFor(session)));
+      session.outbox.write(errorFrame(text));
+    }
+    session.close("Maximum Connections Exceeded", true);
   }
 
   /** TLS takes its time: until it is done, the connection is no session. */
@@ -356,15 +376,6 @@ export class NatsServer implements SessionHost, RouteHost {
   #begin(session: ClientSession, informed: boolean): void {
     this.sessions.set(session.id, session);
     void session.run(informed);
-  }
-
-  /** After a reload with a lower limit. */
-  #closeSurplus(): void {
-    const { maxConnections } = this.limits;
-    if (maxConnections <= 0) return;
-    for (const session of [...this.sessions.values()].slice(maxConnections)) {
-      session.fail("maximum connections exceeded", "Maximum Connections Exceeded");
-    }
   }
 
   /** Closes clients whose write has been stuck for too long. */

@@ -32,6 +32,8 @@ export interface UserOptions {
   readonly permissions?: PermissionRules;
   /** Name of one of the configured accounts. */
   readonly account?: string;
+  /** Whether it may only come by other kinds of connections than NATS clients', of which this server has none. */
+  readonly barred?: boolean;
 }
 
 export interface NkeyUserOptions {
@@ -39,6 +41,8 @@ export interface NkeyUserOptions {
   readonly nkey: string;
   readonly permissions?: PermissionRules;
   readonly account?: string;
+  /** As {@link UserOptions.barred}. */
+  readonly barred?: boolean;
 }
 
 /** Who may connect. Without anything in it: everybody. */
@@ -57,13 +61,43 @@ export interface AuthorizationOptions {
   readonly timeout?: Millis;
 }
 
-export interface ClientTlsOptions extends TlsOptions {
+/** What a TLS session must show beside a valid handshake. */
+export interface TlsRules {
+  /** Digests of public keys, as in `PeerCertificate`: the other side must have one of them. */
+  readonly pinnedKeys?: readonly string[];
+  /** Suites of TLS 1.2 that may be used, as Go names them; absent: all that the runtime has. */
+  readonly cipherSuites?: readonly string[];
+}
+
+export interface ClientTlsOptions extends TlsOptions, TlsRules {
   /** The user is the one whom the client's certificate names. Implies `verify`. */
   readonly verifyAndMap?: boolean;
   /** TLS before INFO: always, or for those who begin it within so many milliseconds. */
   readonly handshakeFirst?: boolean | Millis;
   /** Plain connections are welcome as well. */
   readonly allowNonTls?: boolean;
+  /** Connections taken within a second; 0 (the default): no limit. */
+  readonly connectionRate?: number;
+}
+
+/** TLS between servers: certificates are asked for on both sides. */
+export interface RouteTlsOptions extends TlsOptions, TlsRules {
+  /** Servers that are dialed need not prove who they are. */
+  readonly insecure?: boolean;
+  /** A server may dial in when its certificate names the routes' user, whatever else it says. */
+  readonly verifyAndMap?: boolean;
+  /** A server may dial in when its certificate names the host of a configured route. */
+  readonly knownUrlsOnly?: boolean;
+}
+
+/** A subject space besides the global one; its limits are absent where there is none. */
+export interface AccountOptions {
+  readonly name: string;
+  readonly maxConnections?: number;
+  /** Per connection. */
+  readonly maxSubscriptions?: number;
+  /** Bytes. */
+  readonly maxPayload?: number;
 }
 
 /** The mesh with other servers (spec nats-server, section 3). */
@@ -80,9 +114,11 @@ export interface ClusterOptions {
   readonly routes?: readonly string[];
   /** Attempts for routes learned from others, beyond the first. */
   readonly connectRetries?: number;
+  /** Failed attempts between two log lines: of a route that was never up (3600 by default), and of a lost one (1). */
+  readonly reportFailures?: { readonly first: number; readonly again: number };
   readonly authorization?: { readonly user: string; readonly password: string; readonly timeout?: Millis };
   readonly permissions?: { readonly import?: SubjectRules; readonly export?: SubjectRules };
-  readonly tls?: TlsOptions;
+  readonly tls?: RouteTlsOptions;
 }
 
 export interface EmbeddedNatsOptions {
@@ -123,8 +159,10 @@ export interface EmbeddedNatsOptions {
   /** Closed connections that are remembered for monitoring; 10,000 by default. */
   readonly maxClosedClients?: number;
   readonly authorization?: AuthorizationOptions;
-  /** Subject spaces besides the global one; users name theirs. */
-  readonly accounts?: readonly string[];
+  /** Users name theirs. */
+  readonly accounts?: readonly AccountOptions[];
+  /** Takes and gives no headers. */
+  readonly noHeaders?: boolean;
   readonly tls?: ClientTlsOptions;
   readonly cluster?: ClusterOptions;
   /** What this process uses, for the pages that say so: resident bytes, processors, per cent of one processor. */

@@ -60,7 +60,7 @@ export class FrameParser {
   /** Bytes of the header block at the start of the payload; 0 without one. */
   headerSize = 0;
   failure: Failure = Failure.None;
-  readonly limits: FrameLimits;
+  limits: Readonly<FrameLimits>;
   /** Whether HPUB is taken; it is malformed otherwise. */
   headers = true;
 
@@ -74,7 +74,7 @@ export class FrameParser {
   /** Dropping everything up to the next line feed. */
   #skipping = false;
 
-  constructor(rules: readonly VerbRule[], limits: FrameLimits, sink: FrameSink) {
+  constructor(rules: readonly VerbRule[], limits: Readonly<FrameLimits>, sink: FrameSink) {
     this.#rules = rules;
     const publish = rules.find((rule) => rule.verb === Verb.Publish);
     if (publish === undefined) throw new RangeError("a port must take PUB");

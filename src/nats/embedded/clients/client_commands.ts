@@ -84,8 +84,7 @@ export class ClientCommands implements FrameSink {
     const json = parser.buffer.subarray(parser.argumentsStart, parser.argumentsEnd);
     if (!readConnect(json, request)) return session.close("Protocol Violation", true);
     session.connected = true;
-    session.headers = request.headers;
-    session.parser.headers = request.headers;
+    session.headers = session.parser.headers = request.headers && host.headers;
     session.echo = request.echo;
     const admission = host.authenticate(session);
     if (isLater(admission)) session.checking(admission.then((answer) => this.#connected(answer)));
@@ -100,10 +99,13 @@ export class ClientCommands implements FrameSink {
       return session.fail("Authorization Violation", "Authentication Failure");
     }
     session.admit(admission);
+    if (session.account.overcrowded) {
+      return session.fail("maximum account active connections exceeded", "Maximum Account Connections Exceeded");
+    }
     if (request.protocol !== 0 && request.protocol !== 1) {
       return session.fail("invalid client protocol", "Bad Client Protocol Version");
     }
-    if (request.noResponders && !request.headers) {
+    if (request.noResponders && !session.headers) {
       return session.fail("no responders requires headers support", "No Responders Requires Headers");
     }
     this.#ok();
@@ -119,7 +121,8 @@ export class ClientCommands implements FrameSink {
     if (queue === "_sys_" || session.permissions?.maySubscribe(subject, queue) === false) {
       return session.complain(`Permissions Violation for Subscription to ${quoted(subject)}${using}`);
     }
-    const { maxSubscriptions, maxSubscriptionTokens } = session.host.limits;
+    const { maxSubscriptions } = session.limits;
+    const { maxSubscriptionTokens } = session.host.limits;
     if (maxSubscriptionTokens > 0 && subject.split(".").length > maxSubscriptionTokens) {
       return session.complain(`Permissions Violation for Subscription to ${quoted(subject)}, too many tokens`);
     }

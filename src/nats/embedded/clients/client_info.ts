@@ -45,7 +45,7 @@ export function clientInfo(parts: InfoParts, client: InfoClient): object {
     go: "deno",
     host: advertised?.host ?? options.host,
     port: advertised?.port ?? parts.port,
-    headers: true,
+    headers: options.noHeaders !== true,
     ...(parts.authRequired ? { auth_required: true } : {}),
     ...(tls === undefined ? {} : tls.allowNonTls === true ? { tls_available: true } : { tls_required: true }),
     ...(tls?.verify === true || tls?.verifyAndMap === true ? { tls_verify: true } : {}),

@@ -2,7 +2,7 @@
  * One connected client: reads its bytes, keeps its time limits, ends it. What its commands do is in `client_commands.ts`,
  * how messages reach it in `client_output.ts`.
  */
-import type { Account } from "../account.ts";
+import type { Account, ClientLimits } from "../account.ts";
 import type { Cancel } from "../../../ports/clock.ts";
 import { ClientCommands } from "./client_commands.ts";
 import { ConnectRequest } from "./connect_request.ts";
@@ -52,6 +52,7 @@ export class ClientSession implements Target, Consumer {
   readonly nonce: string;
   readonly started: bigint;
   account: Account;
+  limits: ClientLimits;
   permissions: Permissions | undefined = undefined;
   user = "";
   connected = false;
@@ -98,6 +99,8 @@ export class ClientSession implements Target, Consumer {
     this.host = host;
     this.nonce = nonce;
     this.account = host.globalAccount;
+    this.account.connections++;
+    this.limits = host.limits;
     this.traced = host.log.tracing;
     this.started = host.clock.wall();
     this.#startedAt = this.#activeAt = host.clock.now();
@@ -144,6 +147,7 @@ export class ClientSession implements Target, Consumer {
 
   admit(admission: Admission): void {
     this.#enter(admission.account);
+    this.limits = this.parser.limits = this.account.limitsWithin(this.host.limits);
     this.permissions = admission.permissions;
     this.user = admission.user;
     this.admitted = true;
@@ -161,6 +165,8 @@ export class ClientSession implements Target, Consumer {
   #enter(account: Account): void {
     if (account === this.account) return;
     this.account.removeAll(this.subscriptions.values());
+    this.account.connections--;
+    account.connections++;
     this.account = account;
     for (const subscription of this.subscriptions.values()) account.add(subscription);
   }
@@ -208,6 +214,7 @@ export class ClientSession implements Target, Consumer {
     this.stopped = this.host.clock.wall();
     this.#pingTimer?.();
     this.#authTimer?.();
+    this.account.connections--;
     this.account.removeGradually(this.subscriptions.values(), this.host.clock);
     this.host.sessionClosed(this);
     if (this.host.log.debugging) this.host.log.debug(`${this} - Client connection closed: ${reason}`);

@@ -8,4 +8,4 @@ export { endSubscription } from "./client_output.ts";
 export { ClientSession } from "./client_session.ts";
 export { ClosedClients } from "./closed_clients.ts";
 export type { ConnectRequest } from "./connect_request.ts";
-export type { Admission, SessionHost } from "./session_host.ts";
+export type { Admission, InfoReader, SessionHost } from "./session_host.ts";

@@ -19,6 +19,15 @@ export interface Admission {
   readonly user: string;
 }
 
+/** Who an INFO is for. */
+export interface InfoReader {
+  readonly id: number;
+  readonly connection: Connection;
+  readonly nonce: string;
+  /** Its own, where it is known already. */
+  readonly limits?: { readonly maxPayload: number };
+}
+
 export interface SessionHost {
   readonly limits: Limits;
   readonly clock: Clock;
@@ -28,6 +37,8 @@ export interface SessionHost {
   readonly slabs: Slabs;
   /** The account of connections that are nobody in particular. */
   readonly globalAccount: Account;
+  /** Whether clients may use headers. */
+  readonly headers: boolean;
   /** Whether a connection must say who it is before anything else. */
   readonly credentialsRequired: boolean;
   /** As whom commands before CONNECT are taken; `undefined` while credentials are required. */
@@ -35,7 +46,7 @@ export interface SessionHost {
   /** Checks what CONNECT said; `undefined`: no. Slow checks answer later. */
   authenticate(session: ClientSession): Awaitable<Admission | undefined>;
   /** The INFO for this client, as of now. */
-  infoFor(client: { readonly id: number; readonly connection: Connection; readonly nonce: string }): object;
+  infoFor(client: InfoReader): object;
   /** Counts up with each change that clients are told of. */
   readonly infoVersion: number;
   /** A random wait to be added to a first ping, at most `upTo`. */

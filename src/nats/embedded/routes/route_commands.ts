@@ -74,7 +74,7 @@ export class RouteCommands implements FrameSink {
     }
     session.verbose = connect.verbose;
     session.saidWho();
-    const admitted = session.mesh.admits(connect);
+    const admitted = session.mesh.admits(session, connect);
     const go = (yes: boolean) => {
       if (session.closed) return;
       if (!yes) return session.fail("Authorization Violation", "Authentication Failure");

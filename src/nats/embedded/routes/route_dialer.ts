@@ -17,15 +17,24 @@ const SPREAD: Millis = 100;
 /** Attempts for a server that was reached before; the waits between them double up to the longest, a few minutes in all. */
 const ATTEMPTS_WHEN_LOST = 12;
 const LONGEST_WAIT: Millis = 30_000;
-/** Failed attempts of one route between two log lines, the first aside. */
-const REPORT_EVERY = 3_600;
+/** Failed attempts of one route between two log lines, the first aside: before it was ever reached, and later. */
+const REPORTS = { first: 3_600, again: 1 };
 /** Servers heard of that are dialed at the same time; more wait for the next time they are heard of. */
 const MOST_HEARD_OF = 1_000;
+
+/** How often one server is dialed. */
+interface Plan {
+  readonly attempts: number;
+  /** The wait after a failed attempt is a second at first, then doubled up to this. */
+  readonly longestWait: Millis;
+  readonly reportEvery: number;
+}
 
 export class RouteDialer {
   readonly #host: RouteHost;
   readonly #upgradable: boolean;
   readonly #connectRetries: number;
+  readonly #reports: { readonly first: number; readonly again: number };
   /** The configured routes. */
   readonly urls: readonly RouteUrl[];
   readonly #connected: (connection: Connection, url: RouteUrl) => Promise<boolean>;
@@ -49,6 +58,7 @@ export class RouteDialer {
     this.#host = host;
     this.#upgradable = options.tls !== undefined;
     this.#connectRetries = options.connectRetries ?? 0;
+    this.#reports = options.reportFailures ?? REPORTS;
     this.#connected = connected;
     this.#isPresent = isPresent;
     const urls = new Map<string, RouteUrl>();
@@ -58,12 +68,19 @@ export class RouteDialer {
 
   /** Dials the configured routes now, and each until it is reached. */
   start(): void {
-    for (const url of this.urls) void this.#dial(url, Infinity, RETRY);
+    for (const url of this.urls) void this.#dial(url, this.#forEver(this.#reports.first));
   }
 
   /** A configured route was lost. */
   again(url: RouteUrl): void {
-    this.#later(RETRY + this.#host.random.below(SPREAD), () => void this.#dial(url, Infinity, RETRY));
+    this.#later(
+      RETRY + this.#host.random.below(SPREAD),
+      () => void this.#dial(url, this.#forEver(this.#reports.again)),
+    );
+  }
+
+  #forEver(reportEvery: number): Plan {
+    return { attempts: Infinity, longestWait: RETRY, reportEvery };
   }
 
   /** Another server was heard of, or a route to it `lost`. Configured ones are dialed anyway. */
@@ -71,10 +88,12 @@ export class RouteDialer {
     if (this.#dialing.has(serverId) || this.#dialing.size >= MOST_HEARD_OF) return;
     if (this.urls.some((known) => nameOf(known) === nameOf(url))) return;
     this.#dialing.add(serverId);
+    const { first, again } = this.#reports;
+    const whenLost = { attempts: ATTEMPTS_WHEN_LOST, longestWait: LONGEST_WAIT, reportEvery: again };
+    const whenNew = { attempts: 1 + this.#connectRetries, longestWait: RETRY, reportEvery: first };
     const dial = async () => {
       try {
-        if (lost) await this.#dial(url, ATTEMPTS_WHEN_LOST, LONGEST_WAIT, serverId);
-        else await this.#dial(url, 1 + this.#connectRetries, RETRY, serverId);
+        await this.#dial(url, lost ? whenLost : whenNew, serverId);
       } finally {
         this.#dialing.delete(serverId);
       }
@@ -89,19 +108,18 @@ export class RouteDialer {
     this.#timers.clear();
   }
 
-  /** The wait after a failed attempt is a second at first, then doubled up to `longestWait`. */
-  async #dial(url: RouteUrl, attempts: number, longestWait: Millis, serverId?: string): Promise<void> {
+  async #dial(url: RouteUrl, { attempts, longestWait, reportEvery }: Plan, serverId?: string): Promise<void> {
     let wait = RETRY;
     for (let attempt = 1; attempt <= attempts && !this.#closed; attempt++) {
       if (serverId !== undefined && this.#isPresent(serverId)) return;
-      if (await this.#try(url, attempt)) return;
+      if (await this.#try(url, attempt, reportEvery)) return;
       if (attempt === attempts) return;
       await new Promise<void>((resolve) => this.#later(wait, resolve));
       wait = Math.min(2 * wait, longestWait);
     }
   }
 
-  async #try(url: RouteUrl, attempt: number): Promise<boolean> {
+  async #try(url: RouteUrl, attempt: number, reportEvery: number): Promise<boolean> {
     const { network, log } = this.#host;
     try {
       const connection = await network.dial(url, {
@@ -111,7 +129,7 @@ export class RouteDialer {
       if (this.#closed) connection.close();
       return this.#closed || await this.#connected(connection, url);
     } catch (error) {
-      if (attempt === 1 || attempt % REPORT_EVERY === 0) {
+      if (attempt === 1 || attempt % reportEvery === 0) {
         log.error(`Error trying to connect to route (attempt ${attempt}): ${(error as Error).message}`);
       }
       return false;

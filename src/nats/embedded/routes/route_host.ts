@@ -22,6 +22,8 @@ export interface RouteHost {
   readonly turn: Turn;
   readonly delivery: Delivery;
   readonly slabs: Slabs;
+  /** Whether clients may use headers. */
+  readonly headers: boolean;
   readonly accounts: ReadonlyMap<string, Account>;
   /** Where clients reach this server, `host:port`. */
   readonly clientUrls: readonly string[];

@@ -47,6 +47,7 @@ export interface OwnInfo {
   readonly port: number;
   /** `host:port` to be reached at by other servers. */
   readonly advertise: string | undefined;
+  readonly headers: boolean;
   readonly maxPayload: number;
   readonly authRequired: boolean;
   readonly tls: boolean;
@@ -92,7 +93,7 @@ export function ownInfoLine(own: OwnInfo): Uint8Array {
     go: RUNTIME,
     host: own.host,
     port: own.port,
-    headers: true,
+    headers: own.headers,
     ...(own.authRequired ? { auth_required: true } : {}),
     ...(own.tls ? { tls_required: true, tls_verify: true } : {}),
     max_payload: own.maxPayload,
@@ -119,7 +120,7 @@ export function connectLine(own: OwnInfo, user: string | undefined, password: st
     pedantic: false,
     ...(user === undefined ? {} : { user, pass: password ?? "" }),
     tls_required: own.tls,
-    headers: true,
+    headers: own.headers,
     name: own.serverId,
     cluster: own.cluster,
     ...(own.clusterDynamic ? { cluster_dynamic: true } : {}),

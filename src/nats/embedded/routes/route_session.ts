@@ -37,7 +37,7 @@ export interface RouteMesh {
   readonly permissions: RoutePermissions;
   /** Whether dialing servers must say who they are, and how long they may take. */
   readonly authTimeout: Millis | undefined;
-  admits(connect: PeerConnect): Awaitable<boolean>;
+  admits(session: RouteSession, connect: PeerConnect): Awaitable<boolean>;
   /** Compares cluster names after CONNECT; `false` when the route was closed for it. */
   named(session: RouteSession, connect: PeerConnect): boolean;
   informed(session: RouteSession, info: PeerInfo): void;

@@ -12,7 +12,8 @@ import { connectLine, gossipLine, type OwnInfo, ownInfoLine, type PeerConnect, t
 import { type ClusterView, hostPort } from "../clients/mod.ts";
 import { nameOf, parseGossipAddress, parseRouteUrl, type RouteUrl } from "./route_urls.ts";
 import type { PasswordHasher } from "../../../ports/password_hasher.ts";
-import { isHash, samePassword } from "../security/mod.ts";
+import { certificateAdmits, certificatesDecide } from "./route_certificates.ts";
+import { isHash, samePassword, tlsFault } from "../security/mod.ts";
 import type { RouteTable } from "./route_table.ts";
 import { RouteDialer } from "./route_dialer.ts";
 import type { RouteHost } from "./route_host.ts";
@@ -84,9 +85,9 @@ export class Routes implements RouteMesh, RouteTable {
     this.#passwords = passwords;
     this.#listener = listener;
     this.permissions = new RoutePermissions(options.permissions);
-    this.authTimeout = options.authorization === undefined
+    this.authTimeout = options.authorization === undefined && !certificatesDecide(options.tls)
       ? undefined
-      : options.authorization.timeout ?? USUAL_AUTH_TIMEOUT;
+      : options.authorization?.timeout ?? USUAL_AUTH_TIMEOUT;
     this.#dynamic = options.name === undefined || options.name === "";
     this.#name = this.#dynamic ? host.uniqueId() : options.name!;
     host.log.notice(`Cluster name is ${this.#name}`);
@@ -146,8 +147,14 @@ export class Routes implements RouteMesh, RouteTable {
     await Promise.all(sessions.map((session) => session.ended));
   }
 
-  admits(connect: PeerConnect): Awaitable<boolean> {
-    const { authorization } = this.#options;
+  admits(session: RouteSession, connect: PeerConnect): Awaitable<boolean> {
+    const { authorization, tls } = this.#options;
+    if (tls !== undefined && certificatesDecide(tls)) {
+      return certificateAdmits(session.connection.tls?.peer, tls, {
+        urls: this.#dialer.urls,
+        user: authorization?.user,
+      });
+    }
     if (authorization === undefined) return true;
     return connect.user === authorization.user &&
       samePassword(authorization.password, connect.password, this.#passwords!);
@@ -310,11 +317,19 @@ export class Routes implements RouteMesh, RouteTable {
   async #secured(raw: Connection, url: RouteUrl | undefined): Promise<Connection | undefined> {
     const { tls } = this.#options;
     if (tls === undefined) return raw;
-    const options = { timeout: USUAL_TLS_TIMEOUT, ...tls, verify: true };
+    const options = { timeout: USUAL_TLS_TIMEOUT, ...tls };
     try {
-      return url === undefined
-        ? await this.#host.network.secureServer(raw, options)
-        : await this.#host.network.secureClient(raw, { serverName: url.host, ...options });
+      const secured = url === undefined
+        ? await this.#host.network.secureServer(raw, { ...options, verify: true })
+        : await this.#host.network.secureClient(raw, {
+          serverName: url.host,
+          ...options,
+          verify: tls.insecure !== true,
+        });
+      const fault = tlsFault(secured.tls, tls);
+      if (fault === undefined) return secured;
+      secured.close();
+      throw new NetworkFailed("", fault);
     } catch (error) {
       if (!(error instanceof NetworkFailed)) throw error;
       this.#host.log.error(`${nameOf(raw.remote)} - TLS route handshake error: ${error.message}`);
@@ -332,6 +347,7 @@ export class Routes implements RouteMesh, RouteTable {
       host: options.host,
       port: this.address.port,
       advertise: advertised(options.advertise, this.address.port),
+      headers: this.#host.headers,
       maxPayload: this.#host.limits.maxPayload,
       authRequired: options.authorization !== undefined,
       tls: options.tls !== undefined,

@@ -177,7 +177,7 @@ Deno.test("accounts travel with the messages", async () => {
     assert.equal(await inB.ask("PUB bar 1\r\ny\r\n"), "");
     assert.equal(await peer.ask(""), "RMSG B bar 1\r\ny\r\n");
     await Promise.all([inA.close(), inB.close(), peer.close()]);
-  }, { accounts: ["A", "B"], authorization: { users } });
+  }, { accounts: [{ name: "A" }, { name: "B" }], authorization: { users } });
 });
 
 Deno.test("routes are pinged soon, and given up when they never answer", async () => {

@@ -87,14 +87,14 @@ export class Authorization {
 
   #checkNkey({ request, nonce }: Applicant): Admission | undefined {
     const user = this.#nkeys.get(request.nkey);
-    if (user === undefined || !signed(user.nkey, nonce, request.signature)) return undefined;
+    if (user === undefined || user.barred === true || !signed(user.nkey, nonce, request.signature)) return undefined;
     return this.#admit(user, user.nkey);
   }
 
   #checkUser(applicant: Applicant): Awaitable<Admission | undefined> {
     const { request, certificate } = applicant;
     const user = this.#parts.mapCertificates ? this.#userOf(certificate) : this.#users.get(request.user);
-    if (user === undefined) return undefined;
+    if (user === undefined || user.barred === true) return undefined;
     return this.#checkPassword(user.password ?? "", request.password, user);
   }
 

@@ -4,5 +4,7 @@
  * Must not know: sessions, sockets, or messages.
  */
 export { Authorization } from "./authorization.ts";
+export { sameName } from "./distinguished_names.ts";
 export { isHash, samePassword } from "./passwords.ts";
+export { tlsFault } from "./tls_rules.ts";
 export type { Permissions } from "./permissions.ts";
