@@ -47,6 +47,15 @@ export interface Replica {
    */
   apply(operations: readonly Operation[], index: number): Awaitable<readonly Outcome[]>;
 
+  /**
+   * A hash over everything applied and what became of it: equal on all nodes that applied the same. 0 when unknown,
+   * absent where it is not counted (spec clustering, section 4.5, D8).
+   */
+  readonly digest?: number;
+
+  /** Forgets everything stored: the state went its own way, and comes anew from the others. Before anything is applied. */
+  empty?(): Awaitable<void>;
+
   /** Takes in what the leader reported. Never called with this node's own reports. */
   learn(facts: readonly DeliveryFact[]): void;
 

@@ -7,6 +7,7 @@ import type { Operation } from "../protocol/operations.ts";
 import type { Outcome } from "../protocol/outcomes.ts";
 import { isLater, type Millis } from "../protocol/units.ts";
 import { type Entry, entryBytes, type MembershipAt } from "./core/mod.ts";
+import { ROUND } from "./digests.ts";
 import type { Proposals } from "./proposals.ts";
 
 export interface ApplyingEvents {
@@ -142,7 +143,8 @@ export class Applying {
       if (run.length > 0 && !onlyMessages) break;
       run.push({ entry, operations });
       bytes += entryBytes(entry);
-      if (!onlyMessages) break;
+      // Nodes compare their states there (D8).
+      if (!onlyMessages || entry.index % ROUND === 0) break;
     }
     return run;
   }

@@ -10,6 +10,7 @@ import { StartFailed } from "../protocol/errors.ts";
 import type { DataKind, MembershipAt, ProposalResult, RoleChange } from "./core/mod.ts";
 import { isSameNode, memberOf } from "./core/mod.ts";
 import { decideStart, type Presence, waited, Who } from "./members/mod.ts";
+import { memberName } from "./comparing.ts";
 import type { RaftJournalStatus, RaftPorts } from "./journal.ts";
 import { Notices } from "./notices.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -28,6 +29,7 @@ export interface ClusterEvents {
 /** Below this NATS payload an entry's pieces would be too many. */
 const LEAST_PAYLOAD = 8 * 1024;
 const HAND_OVER = 2000;
+const NO_MARKS = { roundIndex: 0, roundDigest: 0, index: 0, digest: 0 };
 
 export class Cluster {
   readonly #options: CheckedOptions;
@@ -132,6 +134,7 @@ export class Cluster {
       snapshotIndex: this.#running?.snapshotting.lastIndex ?? 0,
       logBytes: wal.bytes,
       peers: status?.peers ?? [],
+      different: this.#running?.comparing.different ?? [],
     };
   }
 
@@ -199,7 +202,7 @@ export class Cluster {
       },
     });
     this.#transport = transport;
-    const who = new Who(control, clock, clusterId, () => this.#presence(), (other) => this.#notices.heard(other));
+    const who = new Who(control, clock, clusterId, () => this.#presence(), (other) => this.#heard(other));
     this.#who = who;
     await transport.ready();
     await this.#chooseFounders(control, who);
@@ -254,6 +257,7 @@ export class Cluster {
       stopped: () => this.#stopped,
       failed: (error) => this.#failed(error),
       die: (reason) => this.die(reason),
+      diverged: (reason) => this.#diverged(reason),
     }, summary);
   }
 
@@ -316,6 +320,27 @@ export class Cluster {
     return others.sort((a, b) => Number(b === leader) - Number(a === leader));
   }
 
+  #heard(other: Presence): void {
+    this.#notices.heard(other);
+    const running = this.#running;
+    const { nodeId, incarnation, identity } = this.#directory.member;
+    const fellow = identity !== "" && other.identity === identity && this.#isMember(other.nodeId, other.incarnation);
+    if (running === undefined || this.#stopped || !fellow) return;
+    running.comparing.heard(other.nodeId, other.incarnation, other);
+    const { raft } = running.node;
+    const isLeader = raft.leader === other.nodeId && other.leader === other.nodeId && other.term === raft.term;
+    if (isLeader && other.toStop === memberName(nodeId, incarnation)) running.comparing.ordered(other.nodeId);
+  }
+
+  /** The next start of this node sets everything aside and gets it anew (D8). */
+  #diverged(reason: string): void {
+    if (this.#stopped) return;
+    this.#directory.updateMember({ renewal: "due" });
+    this.die(
+      `${reason}: this node stops. Started again, it sets its cluster log aside and gets everything from the others`,
+    );
+  }
+
   #presence(): Presence {
     const { member, wal } = this.#directory;
     const raft = this.#running?.node.raft;
@@ -337,6 +362,8 @@ export class Cluster {
       lastIndex: wal.lastIndex,
       lastTerm: wal.lastTerm,
       distrusted: this.#running?.settling.distrusted ?? this.#directory.distrusted,
+      ...(this.#running?.digests.marks ?? NO_MARKS),
+      toStop: this.#running?.comparing.order ?? "",
       waiting: member.removedAt > 0 || (known && !this.#isMember(member.nodeId, member.incarnation)),
     };
   }

@@ -46,6 +46,8 @@ export interface RaftJournalStatus {
   readonly logBytes: number;
   /** Of the other members, as this node sees them while it leads. */
   readonly peers: readonly PeerStatus[];
+  /** Members whose states were found to differ from this leader's (spec clustering, D8): an alarm. */
+  readonly different: readonly string[];
 }
 
 /**

@@ -6,7 +6,9 @@ import type { MessageBus } from "../ports/message_bus.ts";
 import type { Random } from "../ports/random.ts";
 import { Applying } from "./applying.ts";
 import { Backfill, BulkService, Snapshotting } from "./snapshots/mod.ts";
-import { foundersMembership, type LogSummary, type MembershipAt, type RoleChange } from "./core/mod.ts";
+import { Comparing } from "./comparing.ts";
+import { foundersMembership, type LogSummary, type MembershipAt, type RoleChange, votersOf } from "./core/mod.ts";
+import { Digests } from "./digests.ts";
 import { drawIdentity, Joining, type Who } from "./members/mod.ts";
 import { LeaderWatch } from "./leader_watch.ts";
 import { RaftNode } from "./node.ts";
@@ -43,6 +45,8 @@ export interface PartsContext {
   stopped(): boolean;
   failed(error: unknown): void;
   die(reason: string): void;
+  /** This node's state went its own way (D8). */
+  diverged(reason: string): void;
 }
 
 /** A node that lives, or is about to. */
@@ -54,6 +58,8 @@ export interface Parts {
   readonly joining: Joining;
   readonly watch: LeaderWatch;
   readonly settling: Settling;
+  readonly digests: Digests;
+  readonly comparing: Comparing;
 }
 
 /** The membership with which a log begins. */
@@ -68,8 +74,10 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
   const { clusterId } = options;
   const identity = () => directory.member.identity;
   const node = makeNode(context, summary, (from, mark) => snapshotting.install(from, mark));
+  const digests = new Digests();
   const applying = new Applying(replica, context.proposals, clock, firstMembership(summary, member.founders), {
     applied(entry, count, bytes) {
+      digests.note(entry.index, replica.digest ?? 0);
       node.applied(entry);
       snapshotting.applied(entry, count, bytes);
     },
@@ -100,7 +108,7 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
   const pinned = () => service.pinned;
   const snapshotting = new Snapshotting({
     ...{ options, directory, node, applying, replica, backfill },
-    ...{ clock, random, log, pinned, stopped, failed },
+    ...{ clock, random, log, pinned, stopped, failed, digests },
   });
   const joining = makeJoining(context, node);
   const watch = new LeaderWatch({
@@ -115,7 +123,8 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
     isMember: () => context.isMember(member.nodeId, member.incarnation),
     die: (reason) => context.die(reason),
   });
-  return { node, applying, snapshotting, service, joining, watch, settling };
+  const comparing = makeComparing(context, node, digests);
+  return { node, applying, snapshotting, service, joining, watch, settling, digests, comparing };
 }
 
 function makeNode(context: PartsContext, summary: LogSummary, install: Snapshotting["install"]): RaftNode {
@@ -133,6 +142,17 @@ function makeNode(context: PartsContext, summary: LogSummary, install: Snapshott
       notice: (notice) => context.notices.fromCore(notice),
       failed,
     },
+  });
+}
+
+function makeComparing(context: PartsContext, node: RaftNode, digests: Digests): Comparing {
+  const { directory, clock, log } = context;
+  return new Comparing({
+    ...{ digests, clock, log },
+    nodeId: directory.member.nodeId,
+    leads: () => context.leads(),
+    voters: () => votersOf(node.raft.status().membership.membership),
+    diverged: (reason) => context.diverged(reason),
   });
 }
 

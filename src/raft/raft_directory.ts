@@ -54,9 +54,11 @@ export class RaftDirectory {
     this.#lock = takeLock(files, this.path);
     try {
       this.#member = known ?? firstRecord(drawn === "" ? fresh.next() : drawn, fresh.next(), options);
-      this.distrusted = known !== undefined && (known.distrusted || lostPower(known, options));
+      const renewed = known?.renewal === "due";
+      this.distrusted = known !== undefined && !renewed && (known.distrusted || lostPower(known, options));
       const machineBoot = options.sync ? "" : options.machineBoot;
       this.updateMember({ machineBoot, stopped: false, distrusted: this.distrusted });
+      if (renewed) this.#setAside(fresh.next());
       this.vote = new HardStateFile(files, `${this.path}/vote`);
       const seal = options.seal;
       this.snapshots = new Snapshots(files, `${this.path}/snapshots`, {
@@ -76,6 +78,20 @@ export class RaftDirectory {
     }
     this.#adoptIdentity();
     this.#tell();
+  }
+
+  /** The state went its own way (D8): what it came from is kept, but this node begins anew, as another incarnation. */
+  #setAside(incarnation: string): void {
+    let aside = "";
+    for (let number = 1; aside === "" || this.#files.exists(aside); number++) aside = `${this.path}/diverged-${number}`;
+    makeDurableDirectory(this.#files, aside);
+    for (const name of ["log", "snapshots"]) {
+      if (this.#files.exists(`${this.path}/${name}`)) this.#files.rename(`${this.path}/${name}`, `${aside}/${name}`);
+    }
+    this.#files.syncDirectory(aside);
+    this.#files.syncDirectory(this.path);
+    this.updateMember({ incarnation, founders: [], removedAt: 0, distrusted: false, renewal: "begun" });
+    this.report.push(`the state of this node had gone its own way: its log and snapshots are in ${aside} now`);
   }
 
   get member(): MemberRecord {

@@ -63,6 +63,14 @@ export class Replica implements ReplicaPort {
     return outcomes;
   }
 
+  get digest(): number {
+    return this.#machine.state.digest;
+  }
+
+  async empty(): Promise<void> {
+    for (const channel of [...this.#recorder.channels.keys()]) await this.#recorder.deleteChannel(channel);
+  }
+
   learn(facts: readonly DeliveryFact[]): void {
     for (const fact of facts) this.#machine.learn(fact);
     this.#outbound.perform(this.#machine.takeEffects());

@@ -19,6 +19,7 @@ import {
 import { connect, disconnect, heartbeat, heartbeatDue, pinged } from "./clients.ts";
 import { Context, type MachineSettings } from "./context.ts";
 import { acknowledge, deliver } from "./delivery.ts";
+import { digestAfter } from "./digest.ts";
 import type { Effect, WakeKey } from "./effects.ts";
 import { follow, lead, learn, statement, type TimestampOf } from "./leadership.ts";
 import type { KnownPublishes } from "./recent_publishes.ts";
@@ -104,6 +105,12 @@ export class Machine implements MachineDoor {
   }
 
   apply(operation: Operation, index: number, now: Millis): Outcome {
+    const outcome = this.#apply(operation, index, now);
+    this.state.digest = digestAfter(this.state, operation, outcome);
+    return outcome;
+  }
+
+  #apply(operation: Operation, index: number, now: Millis): Outcome {
     const context = this.#context;
     switch (operation.kind) {
       case "publish":

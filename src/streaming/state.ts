@@ -127,6 +127,8 @@ export interface State {
   readonly channelsByFold: Map<string, Channel>;
   /** What `set limits` agreed upon last. */
   limits: ResolvedLimits;
+  /** Hash over everything applied so far, see `digest.ts`; 0 when unknown. */
+  digest: number;
 }
 
 /** The state of a server that has just been made. */
@@ -137,5 +139,6 @@ export function emptyState(limits: ResolvedLimits = DEFAULT_LIMITS): State {
     channels: new Map(),
     channelsByFold: new Map(),
     limits,
+    digest: 1,
   };
 }

@@ -23,6 +23,11 @@ export interface MemberRecord {
   readonly stopped: boolean;
   /** The log may lack what this node had acknowledged, and no leader has brought it in step since (P12). */
   readonly distrusted: boolean;
+  /**
+   * `due`: this node's state went its own way (spec clustering, D8), and the next start sets this directory aside.
+   * `begun`: that was done, and what the store holds is not to be trusted. Absent otherwise.
+   */
+  readonly renewal?: "due" | "begun" | undefined;
 }
 
 const FORMAT = 1;

@@ -32,6 +32,13 @@ export const Presence = message({
   lastTerm: uint64(13),
   /** Its log may lack what it had acknowledged: it does not vote (spec clustering, P12). */
   distrusted: bool(14),
+  /** What its state hashes to, as of two entries (spec clustering, D8); zeros from releases that do not count it. */
+  roundIndex: uint64(15),
+  roundDigest: uint64(16),
+  index: uint64(17),
+  digest: uint64(18),
+  /** Of a leader: the member, `id=incarnation`, whose state went its own way and that has to stop. */
+  toStop: string(19),
 });
 export type Presence = Message<typeof Presence>;
 

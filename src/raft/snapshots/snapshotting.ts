@@ -12,6 +12,7 @@ import { Abandoned, type Backfill } from "./backfill.ts";
 import type { Entry, NodeId, SnapshotMark } from "../core/mod.ts";
 import type { RaftNode } from "../node.ts";
 import type { CheckedOptions } from "../options.ts";
+import type { Digests } from "../digests.ts";
 import type { RaftDirectory } from "../raft_directory.ts";
 import { waited } from "../members/mod.ts";
 
@@ -25,6 +26,7 @@ export interface SnapshottingParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly digests: Digests;
   pinned(): { readonly index: number; readonly term: number } | undefined;
   stopped(): boolean;
   failed(error: unknown): void;
@@ -60,9 +62,14 @@ export class Snapshotting {
   async recover(): Promise<void> {
     const { directory, node, applying, replica, backfill } = this.#parts;
     const { snapshot } = directory;
+    if (directory.member.renewal === "begun") {
+      if (!await this.#untilDone(() => replica.empty?.())) return;
+      directory.updateMember({ renewal: undefined });
+    }
     if (snapshot !== undefined) {
       node.poke((raft) => raft.setElectable(false));
       if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return;
+      this.#noteDigest(snapshot.mark);
       node.poke((raft) => raft.setElectable(true));
     }
     applying.release();
@@ -111,6 +118,7 @@ export class Snapshotting {
       if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return this.#giveUp();
       directory.snapshots.write(snapshot, this.#parts.pinned());
       this.#lastIndex = mark.index;
+      this.#noteDigest(mark);
       this.#drawLimits();
       applying.membership = snapshot.mark.membership;
       node.poke((raft) => raft.snapshotInstalled(mark));
@@ -119,6 +127,12 @@ export class Snapshotting {
     } catch (error) {
       if (!this.#parts.stopped()) this.#parts.failed(error);
     }
+  }
+
+  #noteDigest({ index }: SnapshotMark): void {
+    const { digests, replica } = this.#parts;
+    digests.clear();
+    digests.note(index, replica.digest ?? 0);
   }
 
   #giveUp(): void {

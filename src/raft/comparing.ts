@@ -1,0 +1,109 @@
+/**
+ * Compares the states of the members: the leader hears everybody's digest once a second. A member whose state went its
+ * own way is told to stop, one at a time and only while a majority agrees with the leader; where a majority agrees
+ * otherwise, the leader is the one that stops. A node that stops so gets everything anew when it is started again (spec
+ * clustering, section 4.5, D8). Members that tell no digest, because they are of an older release, are left alone.
+ */
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Millis } from "../protocol/units.ts";
+import { type NodeId, quorumOf } from "./core/mod.ts";
+import type { DigestMarks, Digests } from "./digests.ts";
+
+export interface ComparingParts {
+  readonly digests: Digests;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly nodeId: NodeId;
+  leads(): boolean;
+  voters(): readonly NodeId[];
+  /** This node's state is wrong: it must not go on, and has to get everything anew. */
+  diverged(reason: string): void;
+}
+
+/** What a member said counts for so long. */
+const FRESH: Millis = 5000;
+
+interface Report {
+  readonly result: "equal" | "different";
+  readonly incarnation: string;
+  /** Where the states were compared, and what the member's hashed to. */
+  readonly index: number;
+  readonly digest: number;
+  readonly at: Millis;
+}
+
+/** Members in one word: who is told to stop. */
+export function memberName(id: NodeId, incarnation: string): string {
+  return `${id}=${incarnation}`;
+}
+
+export class Comparing {
+  readonly #parts: ComparingParts;
+  readonly #reports = new Map<NodeId, Report>();
+  #said = "";
+
+  constructor(parts: ComparingParts) {
+    this.#parts = parts;
+  }
+
+  /** A member told its digests; only a leader listens. */
+  heard(id: NodeId, incarnation: string, marks: DigestMarks): void {
+    const { digests, clock, leads } = this.#parts;
+    if (!leads()) return this.#reports.clear();
+    const { result, index } = digests.compare(marks);
+    if (result === "unknown") return;
+    const digest = index === marks.index ? marks.digest : marks.roundDigest;
+    this.#reports.set(id, { result, incarnation, index, digest, at: clock.now() });
+    this.#judge();
+  }
+
+  /** The members whose states differ from this leader's; for monitoring. */
+  get different(): readonly NodeId[] {
+    return this.#parts.leads()
+      ? this.#fresh().filter(([, { result }]) => result === "different").map(([id]) => id)
+      : [];
+  }
+
+  /** The member that this leader tells to stop, as {@link memberName}; empty when none. */
+  get order(): string {
+    const { leads, voters, nodeId } = this.#parts;
+    if (!leads()) return "";
+    const fresh = this.#fresh();
+    const equal = voters().filter((id) =>
+      id === nodeId || fresh.some(([peer, report]) => peer === id && report.result === "equal")
+    );
+    if (equal.length < quorumOf(voters().length)) return "";
+    const [first] = fresh.filter(([, { result }]) => result === "different");
+    return first === undefined ? "" : memberName(first[0], first[1].incarnation);
+  }
+
+  /** A leader ordered this node to stop. */
+  ordered(leader: NodeId): void {
+    this.#parts.diverged(`the state of this node differs from that of the leader, node ${JSON.stringify(leader)}`);
+  }
+
+  #judge(): void {
+    const { log, voters } = this.#parts;
+    const different = this.#fresh().filter(([, { result }]) => result === "different");
+    const line = different.map(([id]) => JSON.stringify(id)).join(", ");
+    if (line !== this.#said && line !== "") {
+      const index = different[0]![1].index;
+      log.error(`the state of node ${line} differs from this leader's as of entry ${index}`);
+    }
+    this.#said = line;
+    const majority = quorumOf(voters().length);
+    for (const [, { index, digest }] of different) {
+      const agreed = different.filter(([id, other]) =>
+        other.index === index && other.digest === digest && voters().includes(id)
+      );
+      if (agreed.length < majority) continue;
+      return this.#parts.diverged("the state of this leader differs from that of a majority");
+    }
+  }
+
+  #fresh(): [NodeId, Report][] {
+    const now = this.#parts.clock.now();
+    return [...this.#reports].filter(([, report]) => now - report.at < FRESH);
+  }
+}
