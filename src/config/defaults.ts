@@ -90,6 +90,7 @@ function clusterDefaults(): Options["streaming"]["cluster"] {
     raftLogging: false,
     proceedOnRestoreFailure: false,
     allowAddRemoveNode: false,
+    secret: "",
     boltFreeListSync: false,
     boltFreeListMap: false,
     nodesConnections: false,

@@ -155,6 +155,8 @@ export interface ClusterOptions {
   raftLogging: boolean;
   proceedOnRestoreFailure: boolean;
   allowAddRemoveNode: boolean;
+  /** With which nodes sign what they tell one another; empty: they do not. */
+  secret: string;
   /** Read and ignored: tuning of a database that this server does not have. */
   boltFreeListSync: boolean;
   boltFreeListMap: boolean;

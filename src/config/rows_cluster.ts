@@ -108,6 +108,19 @@ const logRows: readonly OptionRow[] = [
   },
   {
     ...KEY_ONLY,
+    field: "streaming.cluster.secret",
+    kind: "string",
+    keys: ["secret"],
+    help: "Nodes sign their messages to one another with it and drop what is not signed",
+    more: "The same on all nodes, 16 characters or more; `secret: $NAME` takes it from the environment.",
+    defaultText: "none",
+    check: (value: string) =>
+      value !== "" && value.length < 16
+        ? `cluster secret is too short (${value.length} characters): give at least 16`
+        : undefined,
+  },
+  {
+    ...KEY_ONLY,
     field: "streaming.cluster.proceedOnRestoreFailure",
     kind: "bool",
     flags: ["cluster_proceed_on_restore_failure"],

@@ -46,6 +46,7 @@ function raftOptions({ streaming }: Options, store: RaftOptions["store"]): RaftO
     sync: cluster.sync ?? true,
     proceedOnRestoreFailure: cluster.proceedOnRestoreFailure,
     raftLogging: cluster.raftLogging,
+    secret: cluster.secret,
     allowAddRemoveNode: cluster.allowAddRemoveNode,
     heartbeatTimeout: cluster.raftHeartbeatTimeout,
     electionTimeout: cluster.raftElectionTimeout,

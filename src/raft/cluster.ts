@@ -10,14 +10,14 @@ import { StartFailed } from "../protocol/errors.ts";
 import type { DataKind, MembershipAt, ProposalResult, RoleChange } from "./core/mod.ts";
 import { isSameNode, memberOf } from "./core/mod.ts";
 import { decideStart, type Presence, waited, Who } from "./members/mod.ts";
-import { memberName } from "./comparing.ts";
 import type { RaftJournalStatus, RaftPorts } from "./journal.ts";
 import { Notices } from "./notices.ts";
 import type { CheckedOptions } from "./options.ts";
 import { assemble, firstMembership, type Parts } from "./parts.ts";
+import { presenceOf } from "./presence.ts";
 import { LOST, type Proposals } from "./proposals.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
-import { Transport } from "./wire/mod.ts";
+import { SignedBus, Transport } from "./wire/mod.ts";
 
 export interface ClusterEvents {
   /** This node does not lead any more. */
@@ -29,7 +29,7 @@ export interface ClusterEvents {
 /** Below this NATS payload an entry's pieces would be too many. */
 const LEAST_PAYLOAD = 8 * 1024;
 const HAND_OVER = 2000;
-const NO_MARKS = { roundIndex: 0, roundDigest: 0, index: 0, digest: 0 };
+const UNSIGNED = "it was not signed with this cluster's secret";
 
 export class Cluster {
   readonly #options: CheckedOptions;
@@ -222,7 +222,9 @@ export class Cluster {
         `NATS takes messages of ${bus.maxPayload} bytes at most; clustering needs ${LEAST_PAYLOAD}`,
       );
     }
-    return bus;
+    const { secret, clusterId } = this.#options;
+    if (secret === "") return bus;
+    return new SignedBus(bus, secret, clusterId, () => this.#notices.dropped(UNSIGNED));
   }
 
   /** A node without a past decides how it begins, and notes that before anybody hears of it. */
@@ -247,6 +249,8 @@ export class Cluster {
       firstMembership(summary, directory.member.founders);
     return assemble({
       ...{ options: this.#options, directory, replica, proposals: this.#proposals, notices: this.#notices },
+      // Operators do not sign what they ask for: that is a matter of permissions.
+      operators: this.#buses[0]!,
       ...{ transport, who, control, bulk, clock, random, log, boot: this.#boot },
       roleChange: (change) => this.#roleChange(change),
       turned: (leading) => this.#turned(leading),
@@ -322,14 +326,7 @@ export class Cluster {
 
   #heard(other: Presence): void {
     this.#notices.heard(other);
-    const running = this.#running;
-    const { nodeId, incarnation, identity } = this.#directory.member;
-    const fellow = identity !== "" && other.identity === identity && this.#isMember(other.nodeId, other.incarnation);
-    if (running === undefined || this.#stopped || !fellow) return;
-    running.comparing.heard(other.nodeId, other.incarnation, other);
-    const { raft } = running.node;
-    const isLeader = raft.leader === other.nodeId && other.leader === other.nodeId && other.term === raft.term;
-    if (isLeader && other.toStop === memberName(nodeId, incarnation)) running.comparing.ordered(other.nodeId);
+    if (!this.#stopped) this.#running?.comparing.heard(other);
   }
 
   /** The next start of this node sets everything aside and gets it anew (D8). */
@@ -342,30 +339,13 @@ export class Cluster {
   }
 
   #presence(): Presence {
-    const { member, wal } = this.#directory;
-    const raft = this.#running?.node.raft;
-    const known = member.identity !== "";
-    const members = known
-      ? this.#membership.membership.members.map(({ id, incarnation }) => `${id}=${incarnation}`)
-      : [];
-    return {
-      nodeId: member.nodeId,
-      incarnation: member.incarnation,
+    const { member } = this.#directory;
+    return presenceOf(this.#directory, this.#running, this.#membership.membership, {
       boot: this.#boot,
-      identity: member.identity,
-      term: raft?.term ?? 0,
-      leader: raft?.leader ?? "",
-      founders: known ? "" : member.founders.join(","),
-      members: members.sort().join(","),
       bootstrapping: this.#looking && this.#options.bootstrap,
       age: Math.floor(this.#ports.clock.now() - this.#startedAt),
-      lastIndex: wal.lastIndex,
-      lastTerm: wal.lastTerm,
-      distrusted: this.#running?.settling.distrusted ?? this.#directory.distrusted,
-      ...(this.#running?.digests.marks ?? NO_MARKS),
-      toStop: this.#running?.comparing.order ?? "",
-      waiting: member.removedAt > 0 || (known && !this.#isMember(member.nodeId, member.incarnation)),
-    };
+      isMember: this.#isMember(member.nodeId, member.incarnation),
+    });
   }
 
   #failed(error: unknown): void {

@@ -8,14 +8,18 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Millis } from "../protocol/units.ts";
 import { type NodeId, quorumOf } from "./core/mod.ts";
-import type { DigestMarks, Digests } from "./digests.ts";
+import type { Digests } from "./digests.ts";
+import type { MemberRecord, Presence } from "./members/mod.ts";
 
 export interface ComparingParts {
   readonly digests: Digests;
   readonly clock: Clock;
   readonly log: Log;
-  readonly nodeId: NodeId;
-  leads(): boolean;
+  /** This node's own record. */
+  member(): Pick<MemberRecord, "nodeId" | "incarnation" | "identity">;
+  /** Whom this node follows, itself when it leads. */
+  leader(): { readonly id: NodeId; readonly term: number };
+  isMember(id: NodeId, incarnation: string): boolean;
   voters(): readonly NodeId[];
   /** This node's state is wrong: it must not go on, and has to get everything anew. */
   diverged(reason: string): void;
@@ -34,7 +38,7 @@ interface Report {
 }
 
 /** Members in one word: who is told to stop. */
-export function memberName(id: NodeId, incarnation: string): string {
+function memberName(id: NodeId, incarnation: string): string {
   return `${id}=${incarnation}`;
 }
 
@@ -47,28 +51,42 @@ export class Comparing {
     this.#parts = parts;
   }
 
-  /** A member told its digests; only a leader listens. */
-  heard(id: NodeId, incarnation: string, marks: DigestMarks): void {
-    const { digests, clock, leads } = this.#parts;
-    if (!leads()) return this.#reports.clear();
+  /** Somebody said who it is and what its state hashes to. */
+  heard(other: Presence): void {
+    const { member, leader, isMember } = this.#parts;
+    const { nodeId, incarnation, identity } = member();
+    if (identity === "" || other.identity !== identity || !isMember(other.nodeId, other.incarnation)) return;
+    if (this.#leads) return this.#compare(other);
+    this.#reports.clear();
+    const { id, term } = leader();
+    const isLeader = other.nodeId === id && other.leader === id && other.term === term;
+    if (!isLeader || other.toStop !== memberName(nodeId, incarnation)) return;
+    this.#parts.diverged(`the state of this node differs from that of the leader, node ${JSON.stringify(id)}`);
+  }
+
+  #compare({ nodeId, incarnation, ...marks }: Presence): void {
+    const { digests, clock } = this.#parts;
     const { result, index } = digests.compare(marks);
     if (result === "unknown") return;
     const digest = index === marks.index ? marks.digest : marks.roundDigest;
-    this.#reports.set(id, { result, incarnation, index, digest, at: clock.now() });
+    this.#reports.set(nodeId, { result, incarnation, index, digest, at: clock.now() });
     this.#judge();
+  }
+
+  get #leads(): boolean {
+    return this.#parts.leader().id === this.#parts.member().nodeId;
   }
 
   /** The members whose states differ from this leader's; for monitoring. */
   get different(): readonly NodeId[] {
-    return this.#parts.leads()
-      ? this.#fresh().filter(([, { result }]) => result === "different").map(([id]) => id)
-      : [];
+    return this.#leads ? this.#fresh().filter(([, { result }]) => result === "different").map(([id]) => id) : [];
   }
 
   /** The member that this leader tells to stop, as {@link memberName}; empty when none. */
   get order(): string {
-    const { leads, voters, nodeId } = this.#parts;
-    if (!leads()) return "";
+    const { voters, member } = this.#parts;
+    if (!this.#leads) return "";
+    const { nodeId } = member();
     const fresh = this.#fresh();
     const equal = voters().filter((id) =>
       id === nodeId || fresh.some(([peer, report]) => peer === id && report.result === "equal")
@@ -76,11 +94,6 @@ export class Comparing {
     if (equal.length < quorumOf(voters().length)) return "";
     const [first] = fresh.filter(([, { result }]) => result === "different");
     return first === undefined ? "" : memberName(first[0], first[1].incarnation);
-  }
-
-  /** A leader ordered this node to stop. */
-  ordered(leader: NodeId): void {
-    this.#parts.diverged(`the state of this node differs from that of the leader, node ${JSON.stringify(leader)}`);
   }
 
   #judge(): void {

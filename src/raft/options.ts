@@ -32,6 +32,8 @@ export interface RaftOptions {
   readonly allowAddRemoveNode?: boolean;
   readonly proceedOnRestoreFailure?: boolean;
   readonly raftLogging?: boolean;
+  /** Nodes sign what they tell one another with it; empty: they do not. At least 16 characters. */
+  readonly secret?: string;
   /** Encrypts the log and snapshots on this node's disk. */
   readonly seal?: Seal | undefined;
   /** What changes when the machine restarts; absent: Linux' boot id, where there is one. Matters with `sync` off only. */
@@ -60,6 +62,7 @@ export interface CheckedOptions {
   readonly allowAddRemoveNode: boolean;
   readonly proceedOnRestoreFailure: boolean;
   readonly raftLogging: boolean;
+  readonly secret: string;
   readonly seal: Seal | undefined;
   readonly machineBoot: string;
   /** Lines for the log that are no reason to stop. */
@@ -86,6 +89,10 @@ export function checkOptions(options: RaftOptions): CheckedOptions {
   if ((options.logCacheSize ?? 0) < 0) {
     throw new StartFailed(`cluster log cache size cannot be negative: ${options.logCacheSize}`);
   }
+  const secret = options.secret ?? "";
+  if (secret !== "" && secret.length < 16) {
+    throw new StartFailed(`cluster secret is too short (${secret.length} characters): give at least 16`);
+  }
   const peers = checkPeers(options, nodeId, warnings);
   return {
     clusterId: options.clusterId,
@@ -104,6 +111,7 @@ export function checkOptions(options: RaftOptions): CheckedOptions {
     allowAddRemoveNode: options.allowAddRemoveNode ?? false,
     proceedOnRestoreFailure: options.proceedOnRestoreFailure ?? false,
     raftLogging: options.raftLogging ?? false,
+    secret,
     seal: options.seal,
     machineBoot: options.machineBoot ?? "",
     warnings,

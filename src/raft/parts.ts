@@ -29,6 +29,8 @@ export interface PartsContext {
   readonly transport: Transport;
   readonly who: Who;
   readonly control: MessageBus;
+  /** Where operators ask to add and remove nodes. */
+  readonly operators: MessageBus;
   readonly bulk: MessageBus;
   readonly clock: Clock;
   readonly random: Random;
@@ -149,8 +151,9 @@ function makeComparing(context: PartsContext, node: RaftNode, digests: Digests):
   const { directory, clock, log } = context;
   return new Comparing({
     ...{ digests, clock, log },
-    nodeId: directory.member.nodeId,
-    leads: () => context.leads(),
+    member: () => directory.member,
+    leader: () => ({ id: node.raft.leader, term: node.raft.term }),
+    isMember: (id, incarnation) => context.isMember(id, incarnation),
     voters: () => votersOf(node.raft.status().membership.membership),
     diverged: (reason) => context.diverged(reason),
   });
@@ -160,6 +163,7 @@ function makeJoining(context: PartsContext, node: RaftNode): Joining {
   const { options, directory, clock, log, stopped } = context;
   return new Joining({
     bus: context.control,
+    operators: context.operators,
     ...{ clock, log, stopped },
     clusterId: options.clusterId,
     nodeId: directory.member.nodeId,

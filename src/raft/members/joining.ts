@@ -27,6 +27,7 @@ const VERSION = 1;
 
 export interface JoiningParts {
   readonly bus: MessageBus;
+  readonly operators: MessageBus;
   readonly clock: Clock;
   readonly log: Log;
   readonly clusterId: string;
@@ -58,15 +59,15 @@ export class Joining {
 
   /** Opens or closes the operator's requests: whoever does not lead does not listen, so that asking fails at once. */
   serve(leading: boolean): void {
-    const { bus, clusterId, allowAddRemoveNode } = this.#parts;
+    const { operators, clusterId, allowAddRemoveNode } = this.#parts;
     if (!allowAddRemoveNode || leading === this.#operators.length > 0) return;
     if (!leading) {
       for (const subscription of this.#operators.splice(0)) subscription.unsubscribe();
       return;
     }
     this.#operators = [
-      bus.subscribe(addSubject(clusterId), (inbound) => this.#operator(inbound, "adding")),
-      bus.subscribe(removeSubject(clusterId), (inbound) => this.#operator(inbound, "removing")),
+      operators.subscribe(addSubject(clusterId), (inbound) => this.#operator(inbound, "adding")),
+      operators.subscribe(removeSubject(clusterId), (inbound) => this.#operator(inbound, "removing")),
     ];
   }
 
@@ -151,7 +152,7 @@ export class Joining {
       const answer = error === undefined ? "+OK" : `-ERR ${what} node ${JSON.stringify(id)}: ${error}`;
       if (error !== undefined) this.#parts.log.error(`Error ${what} node ${JSON.stringify(id)}: ${error}`);
       else this.#parts.log.notice(`${what === "adding" ? "Added" : "Removed"} node ${JSON.stringify(id)}`);
-      if (reply.length > 0) this.#parts.bus.publish(reply, new TextEncoder().encode(answer));
+      if (reply.length > 0) this.#parts.operators.publish(reply, new TextEncoder().encode(answer));
     });
   }
 

@@ -5,6 +5,7 @@
  */
 export { ByteReader, ByteWriter } from "./bytes.ts";
 export { checksumOf, crc32c } from "./crc32c.ts";
+export { SignedBus } from "./signed_bus.ts";
 export { addSubject, bootstrapSubject, joinSubject, nodeSubject, removeSubject, whoSubject } from "./subjects.ts";
 export { Transport } from "./transport.ts";
 export { entryFrom, entryKind, entryPayload, readMark, writeMark } from "./wire_format.ts";
