@@ -27,7 +27,8 @@ export class NotAgreed extends Error {
 
 /**
  * The store was full for some of the operations given to {@link Replica.apply}: their outcomes are refusals and nothing of
- * them took effect; the others did. Alone, that is an answer; in a cluster this node must not go on, for others stored all.
+ * them took effect; the others did. Alone, that is an answer; in a cluster, where others stored all, the same operations
+ * are given again under the same index until there is room, and those that took effect are not applied twice.
  */
 export class PartlyStored extends StoreFailed {
   constructor(readonly outcomes: readonly Outcome[], failure: StoreFailed) {

@@ -6,7 +6,7 @@ import { decodeFacts, decodeOperations } from "../protocol/operation_codec.ts";
 import type { Operation } from "../protocol/operations.ts";
 import type { Outcome } from "../protocol/outcomes.ts";
 import { isLater, type Millis } from "../protocol/units.ts";
-import { type Entry, entryBytes, type MembershipAt } from "./core/mod.ts";
+import { type Entry, entryBytes, type MembershipAt, type SnapshotMark } from "./core/mod.ts";
 import { ROUND } from "./digests.ts";
 import type { Proposals } from "./proposals.ts";
 
@@ -37,6 +37,8 @@ export class Applying {
   readonly #events: ApplyingEvents;
   #queue: Entry[] = [];
   #next = 0;
+  /** There was no room for all of it: it is tried again as it was, for part of it may be done. */
+  #unfinished: readonly Applied[] | undefined;
   #running = false;
   #held = true;
   #stopped = false;
@@ -77,6 +79,17 @@ export class Applying {
     this.#run();
   }
 
+  /** While held: the state is a snapshot's now, which covers what was waiting up to there. */
+  replaced({ index, membership }: SnapshotMark): void {
+    this.membership = membership;
+    this.#unfinished = undefined;
+    while (this.#next < this.#queue.length && this.#queue[this.#next]!.index <= index) {
+      const { index: covered, term } = this.#queue[this.#next++]!;
+      this.#proposals.replaced(covered, term);
+    }
+    this.#reachedNow(index);
+  }
+
   /** Answers when everything up to `index` is applied, or nothing is applied any more. */
   reached(index: number): Promise<void> {
     if (this.#applied >= index || this.#stopped) return Promise.resolve();
@@ -100,9 +113,13 @@ export class Applying {
   async #loop(): Promise<void> {
     try {
       while (this.#next < this.#queue.length && !this.#held && !this.#stopped) {
-        const run = this.#nextRun();
+        const run = this.#unfinished ?? this.#nextRun();
         const later = this.#apply(run);
-        if (later !== undefined && !await later) continue;
+        if (later !== undefined && !await later) {
+          this.#unfinished = run;
+          continue;
+        }
+        this.#unfinished = undefined;
         if (this.#stopped) return;
         this.#next += run.length;
         if (this.#next === this.#queue.length || this.#next >= 1024) {
@@ -122,12 +139,16 @@ export class Applying {
 
   #done(run: readonly Applied[]): void {
     const last = run[run.length - 1]!.entry;
-    this.#applied = last.index;
     this.#events.applied(last, run.length, run.reduce((sum, { entry }) => sum + entryBytes(entry), 0));
+    this.#reachedNow(last.index);
+  }
+
+  #reachedNow(applied: number): void {
+    this.#applied = applied;
     if (this.#awaiting.length === 0) return;
     const awaiting = this.#awaiting;
-    this.#awaiting = awaiting.filter(({ index }) => index > last.index);
-    for (const { index, resolve } of awaiting) if (index <= last.index) resolve();
+    this.#awaiting = awaiting.filter(({ index }) => index > applied);
+    for (const { index, resolve } of awaiting) if (index <= applied) resolve();
   }
 
   /** The next entry, or several that hold nothing but messages: these are stored with one flush. */
@@ -198,7 +219,7 @@ export class Applying {
     }
   }
 
-  /** Nothing of the entry took effect when the store was full: it is applied when there is room again. */
+  /** What the store had no room for took no effect, and is applied when there is room again. */
   async #waitForSpace(error: unknown): Promise<boolean> {
     if (!(error instanceof StoreFailed) || error.code !== "full") throw error;
     this.#events.full(true);

@@ -72,6 +72,13 @@ export class Proposals {
     else waiting.answer.failed(new NotAgreed("unknown", LOST));
   }
 
+  /** A snapshot came in place of the entry: it is agreed upon, but what became of it here nobody knows. */
+  replaced(index: number, term: number): void {
+    this.isOwnReport(index, term);
+    this.#operations.get(index)?.answer.failed(new NotAgreed("unknown", LOST));
+    this.#operations.delete(index);
+  }
+
   /** Whether the report at `index` is this node's own; asked once. */
   isOwnReport(index: number, term: number): boolean {
     const mine = this.#reports.get(index) === term;

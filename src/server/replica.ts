@@ -33,6 +33,9 @@ export class Replica implements ReplicaPort {
   readonly #listener: ReplicaListener;
   /** The store was full for an operation of the present apply. */
   #failure: StoreFailed | undefined;
+  readonly #failed = new Set<Operation>();
+  /** What became of operations of which some found no room, by place: these are missing, and may be given again. */
+  #unfinished: { readonly index: number; readonly outcomes: readonly (Outcome | undefined)[] } | undefined;
 
   constructor(
     parts: {
@@ -52,15 +55,22 @@ export class Replica implements ReplicaPort {
 
   apply(operations: readonly Operation[], index: number): Awaitable<readonly Outcome[]> {
     const outcomes: Outcome[] = [];
+    const before = this.#unfinished?.index === index ? this.#unfinished.outcomes : undefined;
+    this.#unfinished = undefined;
     this.#failure = undefined;
-    const done = this.#applyFrom(operations, 0, index, outcomes);
-    return isLater(done) ? done.then(() => this.#judged(outcomes)) : this.#judged(outcomes);
+    this.#failed.clear();
+    const left = before === undefined ? operations : operations.filter((_, i) => before[i] === undefined);
+    const done = this.#applyFrom(left, 0, index, outcomes);
+    const judge = () => this.#judged(operations, index, merged(before, outcomes));
+    return isLater(done) ? done.then(judge) : judge();
   }
 
   /** Throws PartlyStored when the store was full for some of the operations. */
-  #judged(outcomes: readonly Outcome[]): readonly Outcome[] {
-    if (this.#failure !== undefined) throw new PartlyStored(outcomes, this.#failure);
-    return outcomes;
+  #judged(operations: readonly Operation[], index: number, outcomes: readonly Outcome[]): readonly Outcome[] {
+    if (this.#failure === undefined) return outcomes;
+    const undone = operations.map((operation, i) => this.#failed.has(operation) ? undefined : outcomes[i]);
+    this.#unfinished = { index, outcomes: undone };
+    throw new PartlyStored(outcomes, this.#failure);
   }
 
   get digest(): number {
@@ -195,6 +205,7 @@ export class Replica implements ReplicaPort {
       const failure = "channel" in operation ? failures.get(operation.channel) : undefined;
       if (failure !== undefined) {
         this.#failure = failure;
+        this.#failed.add(operation);
         outcomes.push({ kind: "refused", text: failure.message });
         continue;
       }
@@ -262,6 +273,12 @@ export class Replica implements ReplicaPort {
       this.#outbound.perform(this.#machine.takeEffects());
     }
   }
+}
+
+/** The outcomes of all operations, from those known `before` (missing where there is none) and those that came now. */
+function merged(before: readonly (Outcome | undefined)[] | undefined, now: readonly Outcome[]): readonly Outcome[] {
+  let at = 0;
+  return before?.map((outcome) => outcome ?? now[at++]!) ?? now;
 }
 
 function isPublishing(operation: Operation): boolean {

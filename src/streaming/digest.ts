@@ -31,15 +31,16 @@ const KINDS = {
 export function digestAfter(state: State, operation: Operation, outcome: Outcome): number {
   if (operation.kind === "set limits") return digestOf(state);
   if (state.digest === UNKNOWN_DIGEST) return UNKNOWN_DIGEST;
-  let hash = mix(state.digest, KINDS[operation.kind] + (isRefusal(outcome) ? 16 : 0));
-  hash = mix(hash, state.clients.size);
-  hash = mix(hash, state.channels.size);
+  let hash = mix(0, KINDS[operation.kind] + (isRefusal(outcome) ? 16 : 0));
   if (operation.kind === "publish") {
     hash = mix(hash, operation.messages.count);
     hash = mix(hash, sizeOf(operation.messages));
   }
   const channel = "channel" in operation ? state.channels.get(operation.channel) : undefined;
-  return settled(channel === undefined ? hash : mixChannel(hash, channel));
+  if (channel === undefined) hash = mix(hash, state.clients.size);
+  else hash = mixChannel(hash, channel);
+  // A sum: a node whose store is full for one channel applies what is for others first.
+  return settled(state.digest + hash);
 }
 
 /** The digest of all that replicas have in common at every moment. */
@@ -84,5 +85,5 @@ function mix(hash: number, value: number): number {
 }
 
 function settled(hash: number): number {
-  return hash === UNKNOWN_DIGEST ? FIRST_DIGEST : hash >>> 0;
+  return hash >>> 0 === UNKNOWN_DIGEST ? FIRST_DIGEST : hash >>> 0;
 }

@@ -120,7 +120,7 @@ export class Snapshotting {
       this.#lastIndex = mark.index;
       this.#noteDigest(mark);
       this.#drawLimits();
-      applying.membership = snapshot.mark.membership;
+      applying.replaced(snapshot.mark);
       node.poke((raft) => raft.snapshotInstalled(mark));
       log.notice(`installed snapshot ${mark.index}`);
       applying.release();
