@@ -20,7 +20,8 @@ export const raftJournal: JournalPlugin = {
   wrap: messagesOnly,
   open({ options, system, nats, recovered, seal, onFatal }) {
     const { files, clock, random, log } = system;
-    const store = { recovered: recovered !== undefined, nodeId: recovered?.info.nodeId ?? "" };
+    const { nodeId = "", clusterIdentity = "" } = recovered?.info ?? {};
+    const store = { recovered: recovered !== undefined, nodeId, identity: clusterIdentity };
     return openRaftJournal(
       { ...raftOptions(options, store), seal },
       { openBus: (role) => nats.connect(role), files, clock, random, log, onFatal },

@@ -81,6 +81,22 @@ export interface Replica {
    */
   restore(snapshot: Uint8Array, source: MessageSource): Awaitable<void>;
 
+  /** Whether the store lacks messages that the snapshot names as the last ones of their channels. */
+  lacks?(snapshot: Uint8Array): boolean;
+
+  /**
+   * The store may hold messages that are none of this cluster's: from now on what it holds of channels that the state does
+   * not know is not handed out, and kept only where a snapshot names the channel and `MessageSource.agrees`. A
+   * channel that is created is filled from its first message on.
+   */
+  doubt?(): void;
+
+  /** Drops what the store holds of channels that the state does not know, and ends {@link doubt}. */
+  endDoubt?(): Awaitable<void>;
+
+  /** The cluster that the messages are of, 32 hexadecimal digits: the store keeps it. */
+  belongTo?(identity: string): Awaitable<void>;
+
   /** What this node's store holds of a channel; `undefined` when it has no such incarnation. */
   holding(channel: string, incarnation: number): { readonly first: Sequence; readonly last: Sequence } | undefined;
 
@@ -101,6 +117,12 @@ export interface MessageSource {
    * Resolves with the first sequence that some node holds (above `from` when the beginning has expired everywhere).
    */
   fetch(channel: string, incarnation: number, from: Sequence, to: Sequence, take: MessageVisitor): Promise<Sequence>;
+
+  /**
+   * Whether the messages `first` to `last` that this node's store holds of a channel are what other nodes hold under this
+   * incarnation. Waits for a node that can tell.
+   */
+  agrees(channel: string, incarnation: number, first: Sequence, last: Sequence): Promise<boolean>;
 }
 
 export interface Journal {

@@ -12,6 +12,8 @@ export const ServerInfo = message({
   subClose: string(7),
   acksSubs: string(8),
   nodeId: string(9),
+  /** The cluster's identity, 32 hexadecimal digits; empty alone. The reference knows no such field and passes over it. */
+  clusterIdentity: string(100),
 });
 export type ServerInfo = Message<typeof ServerInfo>;
 

@@ -13,6 +13,7 @@ export function serverInfo(clusterId: string, discoverPrefix: string, nodeId: st
     subClose: `_STAN.subclose.${clusterId}`,
     acksSubs: `_STAN.ack.${clusterId}`,
     nodeId,
+    clusterIdentity: "",
   };
 }
 

@@ -7,6 +7,7 @@ import { NotAgreed, type Replica, type Role } from "../ports/journal.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import { StoreFailed } from "../ports/store.ts";
 import { StartFailed } from "../protocol/errors.ts";
+import type { Millis } from "../protocol/units.ts";
 import type { DataKind, MembershipAt, ProposalResult, RoleChange } from "./core/mod.ts";
 import { isSameNode, memberOf } from "./core/mod.ts";
 import { decideStart, type Presence, waited, Who } from "./members/mod.ts";
@@ -17,6 +18,7 @@ import { assemble, firstMembership, type Parts } from "./parts.ts";
 import { presenceOf } from "./presence.ts";
 import { LOST, type Proposals } from "./proposals.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
+import { findWayBack, lookerPresence } from "./way_back.ts";
 import { SignedBus, Transport } from "./wire/mod.ts";
 
 export interface ClusterEvents {
@@ -84,6 +86,7 @@ export class Cluster {
     try {
       await this.#begin(replica);
     } catch (error) {
+      this.#directory.report.tell(this.#ports.log);
       await this.#tearDown();
       throw error;
     }
@@ -121,18 +124,19 @@ export class Cluster {
   }
 
   status(): Omit<RaftJournalStatus, "role" | "nodeId"> {
-    const { wal, member } = this.#directory;
+    const { member, ailment } = this.#directory;
+    const wal = ailment === undefined ? this.#directory.wal : undefined;
     const status = this.#running?.node.raft.status();
     return {
       term: status?.hardState.term ?? 0,
       leader: status?.leader ?? "",
       identity: member.identity,
       members: (status?.membership ?? this.#membership).membership.members,
-      lastIndex: status?.lastIndex ?? wal.lastIndex,
+      lastIndex: status?.lastIndex ?? wal?.lastIndex ?? 0,
       commit: status?.commit ?? 0,
       applied: status?.applied ?? 0,
       snapshotIndex: this.#running?.snapshotting.lastIndex ?? 0,
-      logBytes: wal.bytes,
+      logBytes: wal?.bytes ?? 0,
       peers: status?.peers ?? [],
       different: this.#running?.comparing.different ?? [],
     };
@@ -182,9 +186,8 @@ export class Cluster {
   }
 
   async #begin(replica: Replica): Promise<void> {
-    const { clock, log } = this.#ports;
+    const { clock } = this.#ports;
     this.#replica = replica;
-    for (const line of this.#directory.report) log.notice(`cluster log: ${line}`);
     const control = await this.#open("raft");
     const bulk = await this.#open("raft_snap");
     const { clusterId } = this.#options;
@@ -205,13 +208,24 @@ export class Cluster {
     const who = new Who(control, clock, clusterId, () => this.#presence(), (other) => this.#heard(other));
     this.#who = who;
     await transport.ready();
-    await this.#chooseFounders(control, who);
+    if (this.#directory.ailment !== undefined) {
+      const stopped = () => this.#stopped;
+      await findWayBack(this.#directory, { clusterId, boot: this.#boot, who, bus: control, ...this.#ports, stopped });
+    } else await this.#chooseFounders(control, who);
     if (this.#stopped) throw new StartFailed("stopped while starting");
+    this.#directory.chooseSnapshot((state) => replica.lacks?.(state) ?? false);
+    this.#belongTo(this.#directory.member.identity);
     this.#running = this.#assemble(replica, transport, who, control, bulk);
     await transport.ready();
     this.#running.node.start(this.#running.applying);
     void this.#running.snapshotting.recover();
     this.#running.settling.start();
+  }
+
+  /** The store is told, too, whose messages it holds. */
+  #belongTo(identity: string): void {
+    if (identity === "") return;
+    Promise.resolve(this.#replica?.belongTo?.(identity)).catch((error: unknown) => this.#failed(error));
   }
 
   async #open(role: string): Promise<MessageBus> {
@@ -255,6 +269,10 @@ export class Cluster {
       roleChange: (change) => this.#roleChange(change),
       turned: (leading) => this.#turned(leading),
       membershipChange: (membership) => this.#membershipChange(membership),
+      identity: (identity) => {
+        directory.updateMember({ identity });
+        this.#belongTo(identity);
+      },
       leads: () => this.leads,
       isMember: (id, incarnation) => this.#isMember(id, incarnation),
       others: () => this.#others(),
@@ -324,7 +342,9 @@ export class Cluster {
     return others.sort((a, b) => Number(b === leader) - Number(a === leader));
   }
 
+  /** While this node looks for its way back it is nobody: of others it only has to know whether one is itself. */
   #heard(other: Presence): void {
+    if (this.#directory.ailment !== undefined && other.nodeId !== this.#directory.member.nodeId) return;
     this.#notices.heard(other);
     if (!this.#stopped) this.#running?.comparing.heard(other);
   }
@@ -339,11 +359,13 @@ export class Cluster {
   }
 
   #presence(): Presence {
+    const age = Math.floor(this.#ports.clock.now() - this.#startedAt);
+    if (this.#directory.ailment !== undefined) return lookerPresence(this.#directory, this.#boot, age);
     const { member } = this.#directory;
     return presenceOf(this.#directory, this.#running, this.#membership.membership, {
       boot: this.#boot,
       bootstrapping: this.#looking && this.#options.bootstrap,
-      age: Math.floor(this.#ports.clock.now() - this.#startedAt),
+      age,
       isMember: this.#isMember(member.nodeId, member.incarnation),
     });
   }

@@ -10,8 +10,8 @@ export interface RaftOptions {
   readonly clusterId: string;
   /** Option `node_id`; empty: recovered, or drawn. */
   readonly nodeId?: string;
-  /** What this server's store knows: whether it held a server's state, and under which node id. */
-  readonly store: { readonly recovered: boolean; readonly nodeId: string };
+  /** What this server's store knows: whether it held a server's state, under which node id, and of which cluster. */
+  readonly store: { readonly recovered: boolean; readonly nodeId: string; readonly identity?: string };
   readonly bootstrap?: boolean;
   readonly peers?: readonly string[];
   /** Option `log_path`; empty: `<cluster id>/<node id>` below the working directory. The files go to `<log_path>/<cluster id>/`. */
@@ -44,7 +44,7 @@ export interface RaftOptions {
 export interface CheckedOptions {
   readonly clusterId: string;
   readonly nodeId: string;
-  readonly store: { readonly recovered: boolean; readonly nodeId: string };
+  readonly store: { readonly recovered: boolean; readonly nodeId: string; readonly identity: string };
   readonly bootstrap: boolean;
   /** Without duplicates of itself; sorted; without this node. */
   readonly peers: readonly string[];
@@ -97,7 +97,7 @@ export function checkOptions(options: RaftOptions): CheckedOptions {
   return {
     clusterId: options.clusterId,
     nodeId,
-    store: options.store,
+    store: { ...options.store, identity: options.store.identity ?? "" },
     bootstrap: options.bootstrap ?? false,
     peers,
     logPath: options.logPath ?? "",

@@ -39,6 +39,8 @@ export interface PartsContext {
   roleChange(change: RoleChange): void;
   turned(leading: boolean): void;
   membershipChange(membership: MembershipAt): void;
+  /** The cluster's identity became known. */
+  identity(identity: string): void;
   /** Whether this node leads, in the core's sense. */
   leads(): boolean;
   isMember(id: string, incarnation: string): boolean;
@@ -89,15 +91,8 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
   const others = () => context.others();
   const proceedOnFailure = options.proceedOnRestoreFailure;
   const backfill = new Backfill({
-    transport,
-    clock,
-    log,
-    clusterId,
-    nodeId: member.nodeId,
-    others,
-    identity,
-    stopped,
-    proceedOnFailure,
+    ...{ transport, replica, clock, log, clusterId, nodeId: member.nodeId },
+    ...{ others, identity, stopped, proceedOnFailure },
   });
   const service = new BulkService({
     bus: context.bulk,
@@ -123,6 +118,7 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
   const settling = new Settling({
     ...{ clock, log, who: context.who, joining, node, directory, boot: context.boot, stopped },
     isMember: () => context.isMember(member.nodeId, member.incarnation),
+    endDoubt: () => snapshotting.endDoubt(),
     die: (reason) => context.die(reason),
   });
   const comparing = makeComparing(context, node, digests);
@@ -139,7 +135,7 @@ function makeNode(context: PartsContext, summary: LogSummary, install: Snapshott
       role: (change) => context.roleChange(change),
       turned: (leading) => context.turned(leading),
       membership: (membership) => context.membershipChange(membership),
-      identity: (identity) => directory.updateMember({ identity }),
+      identity: (identity) => context.identity(identity),
       install,
       notice: (notice) => context.notices.fromCore(notice),
       failed,

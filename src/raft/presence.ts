@@ -13,7 +13,8 @@ export interface ProcessState {
   readonly isMember: boolean;
 }
 
-const NO_MARKS = { roundIndex: 0, roundDigest: 0, index: 0, digest: 0 };
+/** Of a node that has no state. */
+export const NO_MARKS = { roundIndex: 0, roundDigest: 0, index: 0, digest: 0 };
 
 /** `running`: absent while the node looks around before it begins. */
 export function presenceOf(

@@ -1,42 +1,52 @@
 /**
  * A node's Raft directory, `<log_path>/<cluster id>/`: who it is, its term and vote, its log, its snapshots, and the lock
- * that keeps a second process out. Opening decides how this node starts (spec clustering, section 3.1).
+ * that keeps a second process out. Opening decides how this node starts (spec clustering, section 3.1): it goes on, begins,
+ * or has to find its way back because its state is gone or damaged ({@link RaftDirectory.ailment}).
  */
 import { FileFailed, type FileLock, type Files } from "../ports/files.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import { Nuid } from "../protocol/nuid.ts";
 import type { Random } from "../ports/random.ts";
-import type { LogSummary, MembershipAt, TermRun } from "./core/mod.ts";
+import { assert } from "../protocol/assert.ts";
+import type { LogSummary } from "./core/mod.ts";
 import { makeDurableDirectory } from "./durable_directory.ts";
-import { HardStateFile, Wal, type WalEntry } from "./log/mod.ts";
+import type { HardStateFile, Wal } from "./log/mod.ts";
+import { summarize } from "./log_summary.ts";
 import { type MemberRecord, readMember, writeMember } from "./members/mod.ts";
+import { Ailing, holdsLog, type NodeFiles, openNodeFiles } from "./node_files.ts";
 import type { CheckedOptions } from "./options.ts";
-import { type Snapshot, Snapshots } from "./snapshots/mod.ts";
-import { entryFrom } from "./wire/mod.ts";
+import { asidePath, keepMemberFile, makeRoom, moveAside } from "./setting_aside.ts";
+import type { Snapshot, Snapshots } from "./snapshots/mod.ts";
+import { StartReport } from "./start_report.ts";
 
-const MEMBERSHIP = 3;
-const IDENTITY = 4;
+/** Why this node cannot go on from what is on its disk. */
+export interface Ailment {
+  readonly text: string;
+  /** What the operator can do where no other node helps. */
+  readonly remedy: string;
+  /** The identity of the cluster that its state, or its store, is of; empty: unknown. */
+  readonly identity: string;
+}
 
 export class RaftDirectory {
   readonly path: string;
-  readonly wal: Wal;
-  readonly snapshots: Snapshots;
-  readonly vote: HardStateFile;
-  /** The newest sound snapshot. */
-  readonly snapshot: Snapshot | undefined;
   /** Whether this start found a node here. */
   readonly recovered: boolean;
-  /** What is worth telling about this start, in order. */
-  readonly report: string[] = [];
+  readonly report = new StartReport();
   /** With `sync` off, the machine was restarted after a stop that was not orderly (P12). */
-  readonly distrusted: boolean;
+  distrusted: boolean;
   readonly #files: Files;
+  readonly #options: CheckedOptions;
   readonly #lock: FileLock;
   #member: MemberRecord;
+  #opened: NodeFiles | undefined;
+  #snapshot: Snapshot | undefined;
+  #ailment: Ailment | undefined;
 
   /** Opens or makes the directory. Throws StartFailed or FileFailed, and holds nothing then. */
   constructor(files: Files, random: Random, options: CheckedOptions) {
     this.#files = files;
+    this.#options = options;
     const fresh = new Nuid(random);
     const nodeId = options.nodeId;
     const given = options.logPath;
@@ -44,58 +54,47 @@ export class RaftDirectory {
     const logPath = given !== "" ? given : `${options.clusterId}/${drawn}`;
     this.path = `${logPath}/${options.clusterId}`;
     refuseForeign(files, this.path);
-    const known = readMember(files, `${this.path}/member`);
+    const known = this.#known(logPath);
     this.recovered = known !== undefined;
-    if (known === undefined && options.store.recovered) {
-      throw new StartFailed(`streaming state was recovered but cluster log path ${JSON.stringify(logPath)} is empty`);
-    }
     if (known !== undefined) checkKnown(known, options, this.path);
     makeDurableDirectory(files, this.path);
     this.#lock = takeLock(files, this.path);
+    this.distrusted = known !== undefined && (known.distrusted || lostPower(known, options));
+    this.#member = known ?? firstRecord(drawn === "" ? fresh.next() : drawn, fresh.next(), options);
     try {
-      this.#member = known ?? firstRecord(drawn === "" ? fresh.next() : drawn, fresh.next(), options);
-      const renewed = known?.renewal === "due";
-      this.distrusted = known !== undefined && !renewed && (known.distrusted || lostPower(known, options));
-      const machineBoot = options.sync ? "" : options.machineBoot;
-      this.updateMember({ machineBoot, stopped: false, distrusted: this.distrusted });
-      if (renewed) this.#setAside(fresh.next());
-      this.vote = new HardStateFile(files, `${this.path}/vote`);
-      const seal = options.seal;
-      this.snapshots = new Snapshots(files, `${this.path}/snapshots`, {
-        clusterId: options.clusterId,
-        keep: options.logSnapshots,
-        seal,
-      });
-      this.snapshot = this.snapshots.newest((line) => this.report.push(line));
-      this.wal = new Wal(files, `${this.path}/log`, {
-        identity: identityBytes(this.#member.identity),
-        cacheEntries: options.logCacheSize,
-        seal,
-      });
+      if (this.#ailment === undefined) this.#begin(known);
     } catch (error) {
+      this.#opened?.wal.close();
+      this.#opened?.vote.close();
       this.#lock.release();
       throw error;
     }
-    this.#adoptIdentity();
-    this.#tell();
-  }
-
-  /** The state went its own way (D8): what it came from is kept, but this node begins anew, as another incarnation. */
-  #setAside(incarnation: string): void {
-    let aside = "";
-    for (let number = 1; aside === "" || this.#files.exists(aside); number++) aside = `${this.path}/diverged-${number}`;
-    makeDurableDirectory(this.#files, aside);
-    for (const name of ["log", "snapshots"]) {
-      if (this.#files.exists(`${this.path}/${name}`)) this.#files.rename(`${this.path}/${name}`, `${aside}/${name}`);
-    }
-    this.#files.syncDirectory(aside);
-    this.#files.syncDirectory(this.path);
-    this.updateMember({ incarnation, founders: [], removedAt: 0, distrusted: false, renewal: "begun" });
-    this.report.push(`the state of this node had gone its own way: its log and snapshots are in ${aside} now`);
   }
 
   get member(): MemberRecord {
     return this.#member;
+  }
+
+  /** Set while this node's state is of no use; {@link renew} ends that. */
+  get ailment(): Ailment | undefined {
+    return this.#ailment;
+  }
+
+  get wal(): Wal {
+    return this.#state.wal;
+  }
+
+  get snapshots(): Snapshots {
+    return this.#state.snapshots;
+  }
+
+  get vote(): HardStateFile {
+    return this.#state.vote;
+  }
+
+  /** The snapshot that this start goes on from: the newest sound one, unless {@link chooseSnapshot} took an older one. */
+  get snapshot(): Snapshot | undefined {
+    return this.#snapshot;
   }
 
   /** Changes the member record durably; what is already so is not written again. */
@@ -105,41 +104,146 @@ export class RaftDirectory {
     if (JSON.stringify(next) === JSON.stringify(this.#member) && this.#files.exists(path)) return;
     writeMember(this.#files, path, next);
     this.#member = next;
-    if (changes.identity !== undefined) this.wal?.setIdentity(identityBytes(changes.identity));
+    if (changes.identity !== undefined) this.#opened?.wal.setIdentity(identityBytes(changes.identity));
+  }
+
+  /**
+   * Goes on from an older snapshot where the store lacks messages that the newest one names: the log behind the older one
+   * still holds them. Without one that helps, other nodes have to (P8).
+   */
+  chooseSnapshot(isLacking: (state: Uint8Array) => boolean): void {
+    const { found, wal } = this.#state;
+    const newest = found[0];
+    if (newest === undefined || !reaches(wal, newest.mark) || !isLacking(newest.state)) return;
+    this.report.disagreed(`the store lacks messages that snapshot ${newest.mark.index} names`);
+    const older = found.find(({ mark, state }) => mark.index >= wal.baseIndex && !isLacking(state));
+    if (older === undefined && wal.baseIndex > 0) {
+      return this.report.done("what the store lacks is fetched from other nodes before this one may lead");
+    }
+    this.#snapshot = older;
+    const from = older === undefined ? "its beginning" : `snapshot ${older.mark.index}`;
+    this.report.done(`the log is applied again from ${from} on: it still holds what the store lacks`);
   }
 
   /** Brings the log to the snapshot it has to follow, and says what it holds. Throws StartFailed when it cannot be used. */
   summary(): LogSummary {
     const { wal, snapshot } = this;
-    if (wal.damage !== undefined) {
-      const { path, offset, reason } = wal.damage;
-      throw new StartFailed(`cluster log ${path} is damaged at offset ${offset}: ${reason}. ${REPAIR}`);
-    }
     if (snapshot !== undefined && !reaches(wal, snapshot.mark)) wal.restart(snapshot.mark.index, snapshot.mark.term);
-    const behind = snapshot === undefined ? 0 : snapshot.mark.index;
-    if (wal.baseIndex > behind) {
-      throw new StartFailed(
-        `cluster log ${wal.directory} begins after entry ${wal.baseIndex}, but no snapshot up to there can be read. ${REPAIR}`,
-      );
-    }
-    if (wal.lastIndex < wal.commitHint && wal.lastIndex < behind) {
-      throw new StartFailed(
-        `cluster log ${wal.directory} ends at entry ${wal.lastIndex} although entry ${wal.commitHint} was committed. ${REPAIR}`,
-      );
-    }
     return summarize(wal, snapshot);
+  }
+
+  /**
+   * This node begins anew under another incarnation, which the cluster has taken in as a learner: what is here of the
+   * former one is set aside. Killed at any point, the next start finds either the old state or goes on with this.
+   */
+  renew(incarnation: string, identity: string): void {
+    assert(this.#ailment !== undefined, "only a node whose state is of no use begins anew");
+    const files = this.#files;
+    const hadState = this.recovered || holdsLog(files, this.path) || files.exists(`${this.path}/vote`);
+    if (hadState) {
+      makeRoom(files, this.path);
+      keepMemberFile(files, this.path);
+    }
+    const { nodeId, renewal } = this.#member;
+    const doubtful = this.#options.store.recovered && renewal === undefined;
+    const record = firstRecord(nodeId, incarnation, this.#options);
+    this.distrusted = false;
+    this.updateMember({
+      ...{ ...record, machineBoot: this.#machineBoot, stopped: false, identity, doubtful, settingAside: true },
+      renewal: renewal === undefined ? undefined : "begun",
+    });
+    if (hadState) this.report.done(`the former state was set aside in ${asidePath(this.path)}`);
+    this.report.done(`this node begins anew as incarnation ${incarnation}, without a vote until it has caught up`);
+    if (doubtful) this.report.done("messages in the store are kept where they agree with those of other nodes");
+    this.#finishRenewal();
+    this.#ailment = undefined;
+    this.#openAnew();
   }
 
   /** Says that this stop is an orderly one. */
   noteStopped(): void {
-    this.updateMember({ stopped: true });
+    if (this.#ailment === undefined) this.updateMember({ stopped: true });
   }
 
   /** Releases everything; idempotent. */
   close(): void {
-    this.wal.close();
-    this.vote.close();
+    this.#opened?.wal.close();
+    this.#opened?.vote.close();
     this.#lock.release();
+  }
+
+  get #machineBoot(): string {
+    return this.#options.sync ? "" : this.#options.machineBoot;
+  }
+
+  get #state(): NodeFiles {
+    assert(this.#opened !== undefined, "the directory of a node that ails is not used");
+    return this.#opened;
+  }
+
+  /** The member record, `undefined` when there is none that can be used. Throws StartFailed when this cannot be helped. */
+  #known(logPath: string): MemberRecord | undefined {
+    const { store } = this.#options;
+    const files = this.#files;
+    const ails = (text: string, remedy: string): undefined => {
+      if (this.#options.nodeId === "") throw new StartFailed(`${text}. ${remedy}`);
+      this.#ailment = { text, remedy, identity: store.identity };
+      return undefined;
+    };
+    try {
+      const known = readMember(files, `${this.path}/member`);
+      if (known !== undefined) return known;
+    } catch (error) {
+      if (!(error instanceof FileFailed) || error.code !== "other") throw error;
+      return ails(error.message, REPAIR);
+    }
+    const left = ["vote", "log", "snapshots"].filter((name) => files.exists(`${this.path}/${name}`));
+    if (left.length > 0) return ails(`${this.path} holds ${left.join(", ")}, but the file member is missing`, REPAIR);
+    if (!store.recovered) return undefined;
+    const text = `streaming state was recovered but cluster log path ${JSON.stringify(logPath)} is empty`;
+    if (store.identity === "") throw new StartFailed(`${text}. ${EMPTY}`);
+    return ails(text, EMPTY);
+  }
+
+  #begin(known: MemberRecord | undefined): void {
+    if (known?.settingAside === true) {
+      this.#finishRenewal();
+      this.report.done("the state of the former incarnation was set aside; that had been interrupted");
+    }
+    this.updateMember({ machineBoot: this.#machineBoot, stopped: false, distrusted: this.distrusted });
+    if (known?.renewal === "due") {
+      this.#ailment = { text: `${this.path}: ${DIVERGED}`, remedy: REPAIR, identity: this.#member.identity };
+      return;
+    }
+    try {
+      if (known?.settingAside === true) this.#openAnew();
+      else this.#open(this.#member.identity !== "" && !this.distrusted);
+    } catch (error) {
+      if (!(error instanceof Ailing)) throw error;
+      this.#ailment = { text: error.message, remedy: REPAIR, identity: this.#member.identity };
+      this.report.read(`${this.path}: node ${this.#member.nodeId}`);
+      return;
+    }
+    this.#adoptIdentity();
+    this.#tell();
+  }
+
+  #finishRenewal(): void {
+    moveAside(this.#files, this.path);
+    this.updateMember({ settingAside: false });
+  }
+
+  /** Begins a log: an empty one is then one that was lost. */
+  #openAnew(): void {
+    this.#open(false);
+    this.wal.restart(0, 0);
+  }
+
+  #open(expectsLog: boolean): void {
+    const expected = { identity: identityBytes(this.#member.identity), log: expectsLog };
+    const say = (line: string) => this.report.disagreed(line);
+    this.#opened = openNodeFiles(this.#files, this.path, this.#options, expected, say);
+    this.#snapshot = this.#opened.found[0];
   }
 
   /** A crash may have come between a snapshot's arrival and the note of the identity that it told. */
@@ -149,18 +253,32 @@ export class RaftDirectory {
   }
 
   #tell(): void {
-    const { wal, snapshot, vote } = this;
-    if (!this.recovered) return;
-    this.report.push(
-      `recovered from ${this.path}: term ${vote.state.term}, log (${wal.baseIndex}, ${wal.lastIndex}]` +
-        `, snapshot ${snapshot?.mark.index ?? "none"}, committed at least ${wal.commitHint}`,
+    const { wal, snapshot, vote, report } = this;
+    const { nodeId, identity, incarnation } = this.#member;
+    if (!this.recovered) return report.read(`${this.path}: nothing, this node is new (${nodeId})`);
+    report.read(
+      `${this.path}: node ${nodeId}, incarnation ${incarnation}, cluster ${identity === "" ? "unknown" : identity}`,
     );
-    if (wal.torn > 0) this.report.push(`cut ${wal.torn} bytes of an unfinished write off the log`);
+    report.read(
+      `term ${vote.state.term}, log (${wal.baseIndex}, ${wal.lastIndex}], snapshot ${snapshot?.mark.index ?? "none"}` +
+        `, committed at least ${wal.commitHint}`,
+    );
+    if (wal.torn > 0) {
+      report.disagreed(`the log ended in an unfinished write of ${wal.torn} bytes`);
+      report.done(`cut ${wal.torn} bytes of an unfinished write off the log: nobody was told of it`);
+    }
+    if (this.distrusted) {
+      report.disagreed("the log may lack what this node had acknowledged");
+      report.done("this node does not vote before a leader has brought it in step");
+    }
   }
 }
 
+const DIVERGED = "the state of this node had gone its own way, and is not used any more";
 const REPAIR =
   "Move this directory and the store's away: the node then joins the cluster anew and gets everything from the others.";
+const EMPTY =
+  "Give the log path that this node had; or move the store away: the node then joins its cluster anew and gets everything from the others.";
 
 /** Whether the log goes on from this snapshot; it does not after a crash between installing one and restarting the log. */
 function reaches(wal: Wal, mark: { readonly index: number; readonly term: number }): boolean {
@@ -190,6 +308,13 @@ function checkKnown(known: MemberRecord, options: CheckedOptions, path: string):
       } recovered from ${path}`,
     );
   }
+  const { identity } = options.store;
+  if (identity !== "" && known.identity !== "" && identity !== known.identity) {
+    throw new StartFailed(
+      `the store belongs to cluster ${identity}, but ${path} to cluster ${known.identity}: ` +
+        `give this node the store and the cluster log path that belong together`,
+    );
+  }
 }
 
 function takeLock(files: Files, path: string): FileLock {
@@ -214,6 +339,8 @@ function firstRecord(nodeId: string, incarnation: string, options: CheckedOption
     machineBoot: "",
     stopped: true,
     distrusted: false,
+    doubtful: false,
+    settingAside: false,
   };
 }
 
@@ -222,45 +349,4 @@ export function identityBytes(identity: string): Uint8Array {
   const bytes = new Uint8Array(16);
   for (let i = 0; i < 16 && identity !== ""; i++) bytes[i] = parseInt(identity.slice(2 * i, 2 * i + 2), 16);
   return bytes;
-}
-
-function summarize(wal: Wal, snapshot: Snapshot | undefined): LogSummary {
-  const runs: TermRun[] = [];
-  const memberships: MembershipAt[] = [];
-  let identityIndex = 0;
-  let identityInLog = "";
-  for (let index = wal.baseIndex + 1; index <= wal.lastIndex; index++) {
-    const term = wal.term(index)!;
-    if (runs.length === 0 || runs[runs.length - 1]!.term !== term) runs.push({ from: index, term });
-    const kind = wal.kind(index);
-    if (kind !== MEMBERSHIP && kind !== IDENTITY) continue;
-    const stored = readEntry(wal, index);
-    const entry = entryFrom(stored.kind, index, term, stored.payload);
-    if (entry.kind === "membership") memberships.push({ index, membership: entry.membership });
-    else if (entry.kind === "identity") {
-      identityIndex = index;
-      identityInLog = entry.identity;
-    }
-  }
-  return {
-    baseIndex: wal.baseIndex,
-    baseTerm: wal.baseTerm,
-    lastIndex: wal.lastIndex,
-    runs,
-    memberships,
-    snapshot: snapshot?.mark,
-    identityIndex,
-    identityInLog,
-    commit: Math.min(wal.commitHint, wal.lastIndex),
-  };
-}
-
-function readEntry(wal: Wal, index: number): WalEntry {
-  try {
-    return wal.read(index, index + 1, 0)[0]!;
-  } catch (cause) {
-    if (cause instanceof FileFailed) throw cause;
-    const text = `cluster log ${wal.directory}: entry ${index} cannot be decrypted: ${(cause as Error).message}`;
-    throw new StartFailed(text, 1, { cause });
-  }
 }

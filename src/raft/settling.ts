@@ -5,7 +5,7 @@
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Millis } from "../protocol/units.ts";
-import { quorumOf, votersOf } from "./core/mod.ts";
+import { memberOf, quorumOf, votersOf } from "./core/mod.ts";
 import { incarnationIn, type Joining, type Presence, type Who } from "./members/mod.ts";
 import type { RaftNode } from "./node.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
@@ -19,6 +19,8 @@ export interface SettlingParts {
   readonly directory: RaftDirectory;
   readonly boot: string;
   isMember(): boolean;
+  /** The store's messages need not be doubted any more. */
+  endDoubt(): Promise<void>;
   stopped(): boolean;
   die(reason: string): void;
 }
@@ -57,10 +59,13 @@ export class Settling {
   }
 
   async #round(first: boolean): Promise<void> {
-    const { clock, stopped, node } = this.#parts;
+    const { clock, stopped, node, directory } = this.#parts;
     if (this.#mustJoin()) void this.#join();
     if (this.distrusted) await this.#compareLogs();
-    if (first || node.raft.role === "leader" || !this.#settled()) await this.#askAround();
+    const leaderless = node.raft.leader === "";
+    if (first || leaderless || node.raft.role === "leader" || !this.#settled()) await this.#askAround();
+    if (stopped()) return;
+    if (directory.member.doubtful && this.#hasCaughtUp()) await this.#parts.endDoubt();
     if (stopped()) return;
     this.#complain();
     this.#restoreElectable();
@@ -102,6 +107,14 @@ export class Settling {
     this.#electableAgain = !longest;
   }
 
+  /** It was given a vote, and has applied that: there was nothing more when it was. */
+  #hasCaughtUp(): boolean {
+    const { node, directory } = this.#parts;
+    const { membership, applied } = node.raft.status();
+    const self = memberOf(membership.membership, directory.member.nodeId);
+    return self?.voter === true && self.incarnation === directory.member.incarnation && applied >= membership.index;
+  }
+
   #settled(): boolean {
     return this.#parts.directory.member.identity !== "" && this.#parts.isMember();
   }
@@ -117,7 +130,8 @@ export class Settling {
     const { who, directory, stopped, isMember } = this.#parts;
     const { nodeId, incarnation, identity, removedAt } = directory.member;
     const found = await who.survey(ASK);
-    if (stopped() || (identity !== "" && isMember()) || removedAt > 0) return;
+    if (stopped() || removedAt > 0) return;
+    if (identity !== "" && isMember()) return this.#joinIfReplaced(found.values());
     for (const presence of found.values()) {
       if (presence.identity === "" || (identity !== "" && presence.identity !== identity)) continue;
       const known = incarnationIn(presence, nodeId);
@@ -125,14 +139,27 @@ export class Settling {
     }
   }
 
+  /** By its own log this node is a member; by the leader's another incarnation took its place: an old disk came back. */
+  #joinIfReplaced(found: Iterable<Presence>): void {
+    const { node, directory } = this.#parts;
+    const { nodeId, incarnation, identity } = directory.member;
+    if (node.raft.leader !== "") return;
+    for (const presence of found) {
+      const leads = presence.identity === identity && presence.leader === presence.nodeId;
+      if (!leads || presence.term < node.raft.term) continue;
+      const known = incarnationIn(presence, nodeId);
+      if (known !== "" && known !== incarnation) return void this.#join(() => node.raft.leader !== "");
+    }
+  }
+
   /** A cluster exists and this node, in this incarnation, is none of its members. */
-  async #join(): Promise<void> {
+  async #join(enough = () => this.#settled()): Promise<void> {
     if (this.#joining) return;
     this.#joining = true;
     const { joining, directory, boot, die, stopped } = this.#parts;
     const { incarnation } = directory.member;
     const identity = () => directory.member.identity;
-    const refused = await joining.join({ incarnation, boot, identity }, () => this.#settled());
+    const refused = await joining.join({ incarnation, boot, identity }, enough);
     this.#joining = false;
     if (refused !== undefined && !stopped()) die(`failed to join Raft group ${directory.member.clusterId}: ${refused}`);
   }

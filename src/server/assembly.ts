@@ -3,6 +3,7 @@ import { Delivering } from "./delivering.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Nuid } from "../protocol/nuid.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
+import type { Awaitable } from "../protocol/units.ts";
 import type { Machine } from "../streaming/mod.ts";
 import { Expiring } from "./expiring.ts";
 import { Holding } from "./holding.ts";
@@ -26,6 +27,7 @@ export interface Core {
   readonly timers: Timers;
   readonly nuid: Nuid;
   readonly info: () => ServerInfo;
+  readonly belongTo: (identity: string) => Awaitable<void>;
 }
 
 export interface Assembled {
@@ -65,6 +67,6 @@ export function assemble(parts: ServerParts, core: Core): Assembled {
     settings,
   });
   outbound.connect(leading);
-  const replica = new Replica({ machine, recorder, outbound, clock, listener: leading });
+  const replica = new Replica({ machine, recorder, outbound, clock, listener: leading, belongTo: core.belongTo });
   return { publishing, delivering, leading, replica, holding };
 }

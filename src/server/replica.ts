@@ -5,7 +5,7 @@
 import type { Clock } from "../ports/clock.ts";
 import { type MessageSource, PartlyStored, type Replica as ReplicaPort } from "../ports/journal.ts";
 import { type MessageVisitor, StoreFailed } from "../ports/store.ts";
-import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
+import type { CreateChannel, DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
 import { type ChannelSnapshot, decodeSnapshot, type Machine } from "../streaming/mod.ts";
@@ -31,6 +31,9 @@ export class Replica implements ReplicaPort {
   readonly #outbound: Outbound;
   readonly #clock: Clock;
   readonly #listener: ReplicaListener;
+  readonly #belongTo: (identity: string) => Awaitable<void>;
+  /** Channels of which the store may hold what is none of this cluster's. */
+  readonly #doubted = new Set<string>();
   /** The store was full for an operation of the present apply. */
   #failure: StoreFailed | undefined;
   readonly #failed = new Set<Operation>();
@@ -44,6 +47,8 @@ export class Replica implements ReplicaPort {
       outbound: Outbound;
       clock: Clock;
       listener: ReplicaListener;
+      /** Keeps with the store whose messages it holds. */
+      belongTo: (identity: string) => Awaitable<void>;
     },
   ) {
     this.#machine = parts.machine;
@@ -51,6 +56,7 @@ export class Replica implements ReplicaPort {
     this.#outbound = parts.outbound;
     this.#clock = parts.clock;
     this.#listener = parts.listener;
+    this.#belongTo = parts.belongTo;
   }
 
   apply(operations: readonly Operation[], index: number): Awaitable<readonly Outcome[]> {
@@ -109,11 +115,34 @@ export class Replica implements ReplicaPort {
 
   async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {
     const { channels } = decodeSnapshot(snapshot);
-    await restoreMessages(channels, (name) => this.#isOutdated(name, channels), source, this.#recorder);
+    const judge = { outdated: (name: string) => this.#isOutdated(name, channels), doubted: this.#doubted };
+    await restoreMessages(channels, judge, source, this.#recorder);
+    this.#doubted.clear();
     this.#machine.restore(snapshot);
     this.#limitAll();
     this.#listener.restored();
     this.#outbound.perform(this.#machine.takeEffects());
+  }
+
+  lacks(snapshot: Uint8Array): boolean {
+    return decodeSnapshot(snapshot).channels.some(({ name, last, expiredBefore }) =>
+      expiredBefore <= last && (this.#recorder.channels.get(name)?.messages.last ?? 0) < last
+    );
+  }
+
+  doubt(): void {
+    for (const name of this.#recorder.channels.keys()) {
+      if (!this.#machine.state.channels.has(name)) this.#doubted.add(name);
+    }
+  }
+
+  async endDoubt(): Promise<void> {
+    for (const name of [...this.#doubted]) await this.#recorder.deleteChannel(name);
+    this.#doubted.clear();
+  }
+
+  belongTo(identity: string): Awaitable<void> {
+    return this.#belongTo(identity);
   }
 
   #limitAll(): void {
@@ -135,6 +164,7 @@ export class Replica implements ReplicaPort {
     const store = this.#recorder.channels.get(channel);
     const known = this.#machine.state.channels.get(channel);
     if (store === undefined || (known !== undefined && known.incarnation !== incarnation)) return undefined;
+    if (this.#doubted.has(channel)) return undefined;
     return { first: store.messages.first, last: store.messages.last };
   }
 
@@ -172,10 +202,17 @@ export class Replica implements ReplicaPort {
       const operation = run[i]!;
       if (operation.kind === "publish") this.#append(operation, next);
       else if (operation.kind === "create channel" && !isRefusal(this.#machine.mayCreate(operation.channel))) {
-        const created = this.#recorder.createChannel(operation);
+        const created = this.#create(operation);
         if (isLater(created)) return created.then(() => this.#record(run, i + 1, next));
       }
     }
+  }
+
+  /** What the store holds under the name of a new channel is not that channel's: its messages are in the log, all of them. */
+  #create(operation: CreateChannel): Awaitable<void> {
+    if (!this.#doubted.delete(operation.channel)) return this.#recorder.createChannel(operation);
+    return Promise.resolve(this.#recorder.deleteChannel(operation.channel))
+      .then(() => this.#recorder.createChannel(operation));
   }
 
   /** The machine counts only after the store has the messages, so several publishes of one run are counted on here. */

@@ -7,13 +7,22 @@ import { isLater, type Sequence } from "../protocol/units.ts";
 import type { ChannelSnapshot } from "../streaming/mod.ts";
 import type { Recorder } from "./recorder.ts";
 
+/** What is known of the channels that the store holds. */
+export interface Judgement {
+  /** It is an earlier channel of that name. */
+  outdated(channel: string): boolean;
+  /** Nobody can tell here whose messages these are; a channel that was found to agree is taken out. */
+  readonly doubted: Set<string>;
+}
+
 /**
  * Makes the store hold every channel of the snapshot up to its last message, and no other channel. Messages at hand are
- * kept; a hole is filled from `source`. Going on after a failure starts where the store ends.
+ * kept, where they are in doubt only if other nodes hold the same; a hole is filled from `source`. Going on after a failure
+ * starts where the store ends.
  */
 export async function restoreMessages(
   channels: readonly ChannelSnapshot[],
-  outdated: (channel: string) => boolean,
+  { outdated, doubted }: Judgement,
   source: MessageSource,
   recorder: Recorder,
 ): Promise<void> {
@@ -22,9 +31,19 @@ export async function restoreMessages(
     if (!named.has(name) || outdated(name)) await recorder.deleteChannel(name);
   }
   for (const channel of channels) {
+    if (doubted.has(channel.name) && !await agrees(channel, source, recorder)) {
+      await recorder.deleteChannel(channel.name);
+    }
+    doubted.delete(channel.name);
     await recorder.createChannel({ kind: "create channel", channel: channel.name });
     await fill(channel, source, recorder);
   }
+}
+
+async function agrees(channel: ChannelSnapshot, source: MessageSource, recorder: Recorder): Promise<boolean> {
+  const messages = recorder.channels.get(channel.name)?.messages;
+  if (messages === undefined || messages.count === 0) return false;
+  return await source.agrees(channel.name, channel.incarnation, messages.first, messages.last);
 }
 
 /**

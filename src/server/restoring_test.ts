@@ -10,6 +10,9 @@ import { restoreMessages, splitStored } from "./restoring.ts";
 class Log {
   first = 0;
   last = 0;
+  get count(): number {
+    return this.texts.size;
+  }
   readonly texts = new Map<number, string>();
   flushes = 0;
 
@@ -68,9 +71,14 @@ class Channels {
     return messages;
   }
 
-  restore(source: MessageSource, snapshots: Partial<ChannelSnapshot>[], outdated: string[] = []): Promise<void> {
-    const isOutdated = (name: string) => outdated.includes(name);
-    return restoreMessages(snapshots as ChannelSnapshot[], isOutdated, source, this as unknown as Recorder);
+  restore(
+    source: MessageSource,
+    snapshots: Partial<ChannelSnapshot>[],
+    outdated: string[] = [],
+    doubted = new Set<string>(),
+  ): Promise<void> {
+    const judgement = { outdated: (name: string) => outdated.includes(name), doubted };
+    return restoreMessages(snapshots as ChannelSnapshot[], judgement, source, this as unknown as Recorder);
   }
 }
 
@@ -79,6 +87,8 @@ class Source implements MessageSource {
   readonly asked: string[] = [];
   /** Fails before this message. */
   failsAt = Infinity;
+  /** Whether they hold the same as whoever asks. */
+  agreeing = true;
 
   constructor(readonly first = 1) {}
 
@@ -97,6 +107,11 @@ class Source implements MessageSource {
       take(sequence, bytes, 0, bytes.length);
     }
     return Promise.resolve(begin);
+  }
+
+  agrees(channel: string, incarnation: number, first: number, last: number): Promise<boolean> {
+    this.asked.push(`same ${channel}/${incarnation} ${first}-${last}`);
+    return this.failsAt === 0 ? Promise.reject(new Error("lost")) : Promise.resolve(this.agreeing);
   }
 }
 
@@ -158,6 +173,31 @@ Deno.test("after a failure it goes on where it stopped", async () => {
   await channels.restore(source, [foo(6)]);
   assert.deepEqual(source.asked, ["foo/7 1-6", "foo/7 4-6"]);
   assert.deepEqual([...channels.channels.get("foo")!.messages.texts.keys()], [1, 2, 3, 4, 5, 6]);
+});
+
+Deno.test("what is in doubt is kept where other nodes hold the same, and only the rest is fetched", async () => {
+  const [channels, source] = [new Channels(), new Source()];
+  const log = channels.put("foo", Log.holding(3, 5));
+  const doubted = new Set(["foo"]);
+  source.failsAt = 0;
+  await assert.rejects(channels.restore(source, [foo(8)], [], doubted), { message: "lost" });
+  assert.deepEqual([log.last, doubted.size], [5, 1]);
+  source.failsAt = Infinity;
+  await channels.restore(source, [foo(8)], [], doubted);
+  assert.deepEqual(source.asked, ["same foo/7 3-5", "same foo/7 3-5", "foo/7 6-8"]);
+  assert.deepEqual([...log.texts.keys()], [3, 4, 5, 6, 7, 8]);
+  assert.equal(doubted.size, 0);
+});
+
+Deno.test("what is in doubt and not what other nodes hold is dropped whole: nothing is mixed", async () => {
+  const [channels, source] = [new Channels(), new Source()];
+  source.agreeing = false;
+  channels.put("foo", Log.holding(1, 5));
+  channels.put("bar", new Log());
+  await channels.restore(source, [foo(3), { ...foo(1), name: "bar" }], [], new Set(["foo", "bar"]));
+  assert.deepEqual(channels.deleted, ["foo", "bar"]);
+  assert.deepEqual(source.asked, ["same foo/7 1-5", "foo/7 1-3", "bar/7 1-1"]);
+  assert.deepEqual([...channels.channels.get("foo")!.messages.texts.keys()], [1, 2, 3]);
 });
 
 Deno.test("the fields of a stored message are found whatever is around them", () => {

@@ -11,7 +11,7 @@ import type { RecoveredState, Store } from "../ports/store.ts";
 import { Nuid } from "../protocol/nuid.ts";
 import type { SetLimits } from "../protocol/operations.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
-import type { Millis, Nanos } from "../protocol/units.ts";
+import type { Awaitable, Millis, Nanos } from "../protocol/units.ts";
 import { Machine, type MachineSettings } from "../streaming/mod.ts";
 import { assemble } from "./assembly.ts";
 import type { Delivering } from "./delivering.ts";
@@ -73,7 +73,7 @@ export class StreamingServer {
   readonly #leading: Leading;
   readonly #replica: Replica;
   readonly #holding: Holding | undefined;
-  readonly #info: ServerInfo;
+  #info: ServerInfo;
   #stopped: Promise<void> | undefined;
 
   /** Reads the store and puts a server together; {@link start} brings it to life. Rejects with StartFailed or StoreFailed. */
@@ -125,6 +125,7 @@ export class StreamingServer {
       timers: this.#timers,
       nuid: found.nuid,
       info: () => this.#info,
+      belongTo: (identity) => this.#belongTo(identity),
     });
     this.publishing = assembled.publishing;
     this.delivering = assembled.delivering;
@@ -169,6 +170,13 @@ export class StreamingServer {
     this.#leading.follow();
     this.#housekeeping.clear();
     await this.#parts.store.close();
+  }
+
+  /** Whose messages the store holds is told by its own record, too: the cluster's log may get lost. */
+  #belongTo(identity: string): Awaitable<void> {
+    if (this.#info.clusterIdentity === identity) return;
+    this.#info = { ...this.#info, clusterIdentity: identity };
+    return this.#parts.store.init(this.#info);
   }
 
   /** What the turn's reads brought goes on its way: publishes first, so that deliveries see them. */

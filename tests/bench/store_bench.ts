@@ -28,6 +28,7 @@ const identity = {
   subClose: "",
   acksSubs: "",
   nodeId: "",
+  clusterIdentity: "",
 };
 
 const subscription = {

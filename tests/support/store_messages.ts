@@ -74,6 +74,7 @@ export const identity: ServerInfo = {
   subClose: "_STAN.subclose.test",
   acksSubs: "_STAN.ack.test",
   nodeId: "",
+  clusterIdentity: "",
 };
 
 export function clientOf(id: string, more: Partial<ClientInfo> = {}): ClientInfo {

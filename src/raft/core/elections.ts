@@ -78,11 +78,13 @@ function isMemberAsked(state: NodeState, message: PreVote | Vote): boolean {
   return !established || message.identity === (state.identity || state.log.identityInLog);
 }
 
-/** Tells a node that a committed entry, which it lacks, took it out of the membership (M6). */
+/**
+ * Tells a node that a committed entry, which it lacks, took it out of the membership (M6). One whose place another
+ * incarnation took is not told: its name is wanted, and it may ask to be taken in again.
+ */
 function tellIfRemoved(state: NodeState, message: PreVote | Vote): void {
   const { index, membership } = state.log.committedMembership;
   if (state.identity === "" || message.identity !== state.identity || message.lastIndex >= index) return;
-  const member = memberOf(membership, message.from);
-  if (member !== undefined && (member.incarnation === "" || member.incarnation === message.incarnation)) return;
+  if (memberOf(membership, message.from) !== undefined) return;
   state.answer(message.from, { kind: "removed", index }, message.incarnation);
 }

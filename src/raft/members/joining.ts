@@ -6,24 +6,9 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Inbound, MessageBus, Subscription } from "../../ports/message_bus.ts";
 import type { Millis } from "../../protocol/units.ts";
-import { int32, message, string } from "../../protocol/schema.ts";
 import type { ChangeResult, MembershipChange, Raft } from "../core/mod.ts";
 import { addSubject, joinSubject, removeSubject } from "../wire/mod.ts";
-
-/** Fields 1 and 2 are what a Go node sends; it leaves the rest out and is told that it cannot join. */
-const JoinRequest = message({
-  nodeId: string(1),
-  address: string(2),
-  version: int32(3),
-  incarnation: string(4),
-  boot: string(5),
-  identity: string(6),
-});
-
-/** Field 1 as in the reference: empty is success. */
-const JoinReply = message({ error: string(1), code: string(2), identity: string(3) });
-
-const VERSION = 1;
+import { askToJoin, JOIN_VERSION, JoinReply, JoinRequest } from "./join_request.ts";
 
 export interface JoiningParts {
   readonly bus: MessageBus;
@@ -80,20 +65,9 @@ export class Joining {
     let pause: Millis = 50;
     let said = clock.now();
     while (!this.#parts.stopped() && !enough()) {
-      const request = JoinRequest.encode({
-        nodeId,
-        address: `${clusterId}.${nodeId}.${clusterId}`,
-        version: VERSION,
-        incarnation: self.incarnation,
-        boot: self.boot,
-        identity: self.identity(),
-      });
-      const answer = await bus.request(joinSubject(clusterId), request, 1000);
-      if (answer.kind === "reply") {
-        const reply = decodeReply(answer.payload);
-        if (reply?.error === "") return undefined;
-        if (reply?.code === "refused") return reply.error;
-      }
+      const reply = await askToJoin(bus, clusterId, { ...self, nodeId, identity: self.identity() });
+      if (reply?.error === "") return undefined;
+      if (reply?.code === "refused") return reply.error;
       if (clock.now() - said >= 10_000) {
         said = clock.now();
         log.warn(`still trying to join Raft group ${clusterId}: no leader has answered`);
@@ -120,11 +94,11 @@ export class Joining {
     void this.#takeIn(request, reply);
   }
 
-  async #takeIn(request: ReturnType<typeof JoinRequest.complete>, reply: Uint8Array): Promise<void> {
+  async #takeIn(request: JoinRequest, reply: Uint8Array): Promise<void> {
     const { bus, nodeId, log } = this.#parts;
     const answer = (error: string, code: string) =>
       bus.publish(reply, JoinReply.encode({ error, code, identity: this.#parts.status().identity }));
-    if (request.version !== VERSION || request.incarnation === "") {
+    if (request.version !== JOIN_VERSION || request.incarnation === "") {
       answer(
         "this cluster does not speak the protocol of the joining server: Go and Deno nodes cannot be mixed",
         "refused",
@@ -177,7 +151,11 @@ export class Joining {
     const end = clock.now() + PATIENCE;
     for (;;) {
       const result = this.#parts.change(change);
-      if (result.kind === "unchanged") return undefined;
+      if (result.kind === "unchanged") {
+        // What was asked for twice may be on its way still.
+        const { membership, hardState } = this.#parts.status();
+        return await this.#committed(membership.index, hardState.term, end + PATIENCE);
+      }
       if (result.kind === "appended") return await this.#committed(result.index, result.term, end + PATIENCE);
       if (!PENDING.has(result.reason) || clock.now() >= end) return reasonText(result.reason);
       await waited(clock, 20);
@@ -200,14 +178,6 @@ function reasonText(reason: string): string {
     return 'too few of the remaining voters are alive; append " force" to do it nevertheless';
   }
   return reason;
-}
-
-function decodeReply(payload: Uint8Array): ReturnType<typeof JoinReply.complete> | undefined {
-  try {
-    return JoinReply.decode(payload);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Answers after `pause`. */

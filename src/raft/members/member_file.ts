@@ -24,10 +24,17 @@ export interface MemberRecord {
   /** The log may lack what this node had acknowledged, and no leader has brought it in step since (P12). */
   readonly distrusted: boolean;
   /**
-   * `due`: this node's state went its own way (spec clustering, D8), and the next start sets this directory aside.
-   * `begun`: that was done, and what the store holds is not to be trusted. Absent otherwise.
+   * `due`: this node's state went its own way (spec clustering, D8), and the next start begins anew. `begun`: it has, and
+   * what the store holds is to be emptied. Absent otherwise.
    */
   readonly renewal?: "due" | "begun" | undefined;
+  /**
+   * The store may hold what does not belong to this log: the log is new and the store is not, or a snapshot's installation
+   * was cut short. What the store holds is compared with other nodes' before it is kept.
+   */
+  readonly doubtful: boolean;
+  /** This record is a new incarnation's: log, vote and snapshots beside it are the former one's and have to be set aside. */
+  readonly settingAside: boolean;
 }
 
 const FORMAT = 1;
@@ -52,7 +59,8 @@ export function readMember(files: Files, path: string): MemberRecord | undefined
   if (format !== FORMAT) {
     throw new FileFailed("other", path, `${path} has format ${format}, this server reads ${FORMAT}`);
   }
-  return record;
+  // Records of earlier builds lack these.
+  return { ...record, doubtful: record.doubtful ?? false, settingAside: record.settingAside ?? false };
 }
 
 /** Writes the record durably. Throws FileFailed; the old one is then still there. */

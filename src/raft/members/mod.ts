@@ -3,6 +3,7 @@
  * Knows node ids, incarnations and the identity of the cluster.
  * Must not know: logs, terms, or what is replicated.
  */
+export { comeBack } from "./coming_back.ts";
 export { Joining, waited } from "./joining.ts";
 export { type MemberRecord, readMember, writeMember } from "./member_file.ts";
 export { decideStart } from "./start_decision.ts";

@@ -3,18 +3,21 @@
  * clustering, sections 6.3, 6.4 and 11.6). In answers of bounded size, resumable at any point, from whoever answers.
  */
 import type { Clock } from "../../ports/clock.ts";
-import type { MessageSource } from "../../ports/journal.ts";
+import type { MessageSource, Replica } from "../../ports/journal.ts";
 import type { Log } from "../../ports/log.ts";
-import type { MessageVisitor } from "../../ports/store.ts";
+import { type MessageVisitor, StoreFailed } from "../../ports/store.ts";
 import type { Millis, Sequence } from "../../protocol/units.ts";
 import { type BulkRequest, encodeRequest, readAnswer } from "./bulk_format.ts";
 import type { ByteReader, Transport } from "../wire/mod.ts";
 import type { SnapshotMark } from "../core/mod.ts";
 import { waited } from "../members/mod.ts";
+import { DIGEST_BYTES, digestOf } from "./digest.ts";
 import { decodeSnapshot, type Snapshot } from "./snapshots.ts";
 
 export interface BackfillParts {
   readonly transport: Transport;
+  /** This node's own. */
+  readonly replica: Pick<Replica, "readMessages">;
   readonly clock: Clock;
   readonly log: Log;
   readonly clusterId: string;
@@ -96,6 +99,61 @@ export class Backfill implements MessageSource {
       this.#parts.log.warn(`channel ${JSON.stringify(channel)}: no node holds messages ${next} to ${to} any more`);
     }
     return first ?? to + 1;
+  }
+
+  async agrees(channel: string, incarnation: number, first: Sequence, last: Sequence): Promise<boolean> {
+    const { log, clock, stopped } = this.#parts;
+    const what = `channel ${JSON.stringify(channel)}: what the store holds, ${first} to ${last},`;
+    for (let rounds = 0; !stopped(); rounds++) {
+      const { holders, complete } = await this.#holders(channel, incarnation);
+      const holder = holders.find((one) => one.last >= last);
+      const verdict = holder === undefined ? undefined : await this.#compare(holder, channel, incarnation, first, last);
+      // Where there is nobody to ask, nobody holds anything else.
+      if (verdict ?? this.#others().length === 0) {
+        log.notice(`${what} is kept: ${verdict === true ? "other nodes hold the same" : "no other node can tell"}`);
+        return true;
+      }
+      if (verdict === false || complete) {
+        log.warn(`${what} is dropped: no other node holds the same`);
+        return false;
+      }
+      if (rounds % 20 === 10) log.warn(`${what} cannot be compared: no node that is up holds as much, still trying`);
+      await waited(clock, PAUSE);
+    }
+    throw new Abandoned("stopped while comparing messages");
+  }
+
+  /** `undefined` when the other node stopped answering. */
+  async #compare(
+    holder: Holder,
+    channel: string,
+    incarnation: number,
+    first: Sequence,
+    last: Sequence,
+  ): Promise<boolean | undefined> {
+    // What is older than anything that is left elsewhere would be evicted next.
+    if (holder.first > last) return false;
+    for (let next = Math.max(first, holder.first); next <= last;) {
+      const request = { what: "digest", channel, incarnation, from: next, to: last, max: DIGEST_BYTES } as const;
+      const body = await this.#ask(holder.id, request);
+      if (body === undefined || body === "gone") return undefined;
+      const after = body.number();
+      const theirs = body.u32();
+      if (after <= next || await this.#ownDigest(channel, next, after - 1) !== theirs) return false;
+      next = after;
+    }
+    return true;
+  }
+
+  /** `undefined` for what cannot be read: it agrees with nothing. */
+  async #ownDigest(channel: string, from: Sequence, to: Sequence): Promise<number | undefined> {
+    try {
+      const { next, digest } = await digestOf(this.#parts.replica, channel, from, to, Infinity);
+      return next > to ? digest : undefined;
+    } catch (error) {
+      if (error instanceof StoreFailed && error.code === "corrupt") return undefined;
+      throw error;
+    }
   }
 
   /** A snapshot's bytes, verified; `undefined` when no node has it any more. Goes on where an earlier call stopped. */

@@ -5,9 +5,11 @@
  *       1 snapshot: varint index, varint term, varint offset, varint largest answer
  *       2 holding:  text channel, varint incarnation
  *       3 messages: text channel, varint incarnation, varint from, varint to, varint largest answer
+ *       4 digest:   text channel, varint incarnation, varint from, varint to, varint bytes to look at
  *     answer:  u32 CRC-32C of the rest, u8 status, then
  *       snapshot: varint total size, bytes · holding: varint first, varint last
  *       messages: varint next sequence, then for each message: varint sequence, varint length, bytes
+ *       digest:   varint next sequence, u32 digest of the messages before it
  */
 import { Malformed } from "../../protocol/varint.ts";
 import { ByteReader, ByteWriter, crc32c } from "../wire/mod.ts";
@@ -22,7 +24,7 @@ export type BulkRequest =
   }
   | { readonly what: "holding"; readonly channel: string; readonly incarnation: number }
   | {
-    readonly what: "messages";
+    readonly what: "messages" | "digest";
     readonly channel: string;
     readonly incarnation: number;
     readonly from: number;
@@ -30,7 +32,7 @@ export type BulkRequest =
     readonly max: number;
   };
 
-const WHAT = ["snapshot", "holding", "messages"] as const;
+const WHAT = ["snapshot", "holding", "messages", "digest"] as const;
 /** `gone`: not here (any more). `refused`: another cluster. */
 const STATUS = ["ok", "gone", "refused"] as const;
 export type BulkStatus = (typeof STATUS)[number];
@@ -46,7 +48,7 @@ export function encodeRequest(clusterId: string, identity: string, request: Bulk
   }
   into.text(request.channel);
   into.number(request.incarnation);
-  if (request.what === "messages") { for (const value of [request.from, request.to, request.max]) into.number(value); }
+  if (request.what !== "holding") { for (const value of [request.from, request.to, request.max]) into.number(value); }
   return into.take();
 }
 

@@ -3,6 +3,7 @@ import type { Replica } from "../../ports/journal.ts";
 import type { Inbound, MessageBus, Subscription } from "../../ports/message_bus.ts";
 import { isLater } from "../../protocol/units.ts";
 import { BulkAnswer, type BulkRequest, decodeRequest } from "./bulk_format.ts";
+import { DIGEST_BYTES, digestOf } from "./digest.ts";
 import { encodeSnapshot, type Snapshots } from "./snapshots.ts";
 import { nodeSubject } from "../wire/mod.ts";
 
@@ -14,6 +15,11 @@ export interface BulkServiceParts {
   readonly snapshots: Snapshots;
   identity(): string;
 }
+
+/** As in the other case. */
+function unreadable(): void {}
+
+type RangeRequest = Extract<BulkRequest, { what: "messages" | "digest" }>;
 
 /** Kept free in an answer for its own fields. */
 const SPARE = 2048;
@@ -49,7 +55,7 @@ export class BulkService {
       const ours = clusterId === this.#parts.clusterId && identity === this.#parts.identity();
       if (!ours) return void this.#parts.bus.publish(reply, new BulkAnswer("refused").take());
       const answer = this.#serve(request);
-      if (answer instanceof Promise) void answer.then((bytes) => this.#parts.bus.publish(reply, bytes));
+      if (answer instanceof Promise) void answer.then((bytes) => this.#parts.bus.publish(reply, bytes), unreadable);
       else this.#parts.bus.publish(reply, answer);
     } catch {
       // not a request, or nothing that can be read here: whoever asks turns to another node
@@ -70,6 +76,8 @@ export class BulkService {
       }
       case "messages":
         return this.#messages(request);
+      case "digest":
+        return this.#digest(request);
     }
   }
 
@@ -92,7 +100,7 @@ export class BulkService {
     return bytes;
   }
 
-  #messages(request: Extract<BulkRequest, { what: "messages" }>): Uint8Array | Promise<Uint8Array> {
+  #messages(request: RangeRequest): Uint8Array | Promise<Uint8Array> {
     const { replica } = this.#parts;
     const { channel, from, to } = request;
     if (replica.holding(channel, request.incarnation) === undefined) return new BulkAnswer("gone").take();
@@ -119,6 +127,16 @@ export class BulkService {
       return answer.take();
     };
     return isLater(next) ? next.then(finish) : finish(next);
+  }
+
+  async #digest({ channel, incarnation, from, to, max }: RangeRequest): Promise<Uint8Array> {
+    const { replica } = this.#parts;
+    if (replica.holding(channel, incarnation) === undefined) return new BulkAnswer("gone").take();
+    const { next, digest } = await digestOf(replica, channel, from, to, Math.min(max, DIGEST_BYTES));
+    const answer = new BulkAnswer("ok");
+    answer.writer.number(next);
+    answer.writer.u32(digest);
+    return answer.take();
   }
 
   #room(max: number): number {

@@ -8,6 +8,7 @@
  */
 import { FileFailed, type Files } from "../../ports/files.ts";
 import type { Seal } from "../../ports/seal.ts";
+import { StartFailed } from "../../protocol/errors.ts";
 import { Malformed } from "../../protocol/varint.ts";
 import { ByteReader, ByteWriter, crc32c, readMark, writeMark } from "../wire/mod.ts";
 import type { SnapshotMark } from "../core/mod.ts";
@@ -78,24 +79,31 @@ export class Snapshots {
     makeDurableDirectory(files, directory);
   }
 
-  /** The newest snapshot that is whole; `unreadable` gets a line for each newer one that is not. */
-  newest(unreadable: (line: string) => void): Snapshot | undefined {
+  /** The snapshots that are whole, newest first; `unreadable` gets a line for each that is not. Throws StartFailed when the key does not fit. */
+  sound(unreadable: (line: string) => void): Snapshot[] {
+    const sound: Snapshot[] = [];
     for (const { index, term } of this.#list()) {
       try {
-        return this.read(index, term);
+        sound.push(this.read(index, term));
       } catch (error) {
+        if (error instanceof StartFailed) throw error;
         unreadable(`snapshot ${this.path(index, term)} cannot be read: ${(error as Error).message}`);
       }
     }
-    return undefined;
+    return sound;
   }
 
-  /** Throws FileFailed or Malformed. */
+  /** Throws FileFailed or Malformed; StartFailed when the key does not fit. */
   read(index: number, term: number): Snapshot {
-    const { mark, state, sealed } = decodeSnapshot(this.#readAll(this.path(index, term)), this.options.clusterId);
+    const path = this.path(index, term);
+    const { mark, state, sealed } = decodeSnapshot(this.#readAll(path), this.options.clusterId);
     if (!sealed) return { mark, state };
-    if (this.options.seal === undefined) throw new Malformed("snapshot is encrypted, and no key is given", HEAD);
-    return { mark, state: this.options.seal.open(state) };
+    if (this.options.seal === undefined) throw new StartFailed(`snapshot ${path} is encrypted, and no key is given`);
+    try {
+      return { mark, state: this.options.seal.open(state) };
+    } catch (cause) {
+      throw new StartFailed(`snapshot ${path} cannot be decrypted: ${(cause as Error).message}`, 1, { cause });
+    }
   }
 
   has(index: number, term: number): boolean {

@@ -60,19 +60,40 @@ export class Snapshotting {
    * stands for no election and applies nothing (P8).
    */
   async recover(): Promise<void> {
-    const { directory, node, applying, replica, backfill } = this.#parts;
-    const { snapshot } = directory;
+    const { directory, node, applying, replica, backfill, log } = this.#parts;
+    const { snapshot, report } = directory;
     if (directory.member.renewal === "begun") {
       if (!await this.#untilDone(() => replica.empty?.())) return;
       directory.updateMember({ renewal: undefined });
     }
+    if (directory.member.doubtful) replica.doubt?.();
     if (snapshot !== undefined) {
       node.poke((raft) => raft.setElectable(false));
       if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return;
       this.#noteDigest(snapshot.mark);
+      if (directory.member.doubtful && !await this.#untilDone(() => this.#noteCertain())) return;
       node.poke((raft) => raft.setElectable(true));
     }
+    report.tell(log);
     applying.release();
+  }
+
+  /**
+   * A node that has caught up has applied all there is: what its store holds besides is none of this cluster's. Until then
+   * a start would look at everything again.
+   */
+  async endDoubt(): Promise<void> {
+    const { applying, replica } = this.#parts;
+    await applying.hold();
+    await this.#untilDone(() => replica.endDoubt?.());
+    await this.#untilDone(() => this.#noteCertain());
+    applying.release();
+  }
+
+  /** The store holds what belongs to this node's state, and that for certain. */
+  async #noteCertain(): Promise<void> {
+    await this.#parts.replica.settle?.();
+    this.#parts.directory.updateMember({ doubtful: false });
   }
 
   /** Entries up to this one were applied: takes a snapshot when enough came together. */
@@ -115,8 +136,13 @@ export class Snapshotting {
       if (snapshot === undefined || this.#parts.stopped()) return this.#giveUp();
       await applying.hold();
       if (!node.poke((raft) => raft.mayInstall(mark))) return applying.release();
+      // Cut short, this leaves a store that is partly one state's and partly the other's.
+      directory.updateMember({ doubtful: true });
+      replica.doubt?.();
       if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return this.#giveUp();
+      await replica.settle?.();
       directory.snapshots.write(snapshot, this.#parts.pinned());
+      directory.updateMember({ doubtful: false });
       this.#lastIndex = mark.index;
       this.#noteDigest(mark);
       this.#drawLimits();

@@ -123,6 +123,7 @@ async function checkState(state: RecoveredState | undefined, expected: FixtureSt
     subClose: server.SubClose,
     acksSubs: server.AcksSubs,
     nodeId: server.NodeID,
+    clusterIdentity: "",
   });
   const clients = follow(expected.clients, (other) => other.clients);
   const found = state.clients.map((client) => ({

@@ -19,6 +19,7 @@ const identity = {
   subClose: "_STAN.subclose.tiny",
   acksSubs: "_STAN.ack.tiny",
   nodeId: "",
+  clusterIdentity: "",
 };
 
 const client = {

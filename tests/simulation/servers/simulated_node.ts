@@ -102,7 +102,11 @@ export class SimulatedNode {
             nodeId: this.name,
             peers,
             logPath: "/raft",
-            store: { recovered: recovered !== undefined, nodeId: recovered?.info.nodeId ?? "" },
+            store: {
+              recovered: recovered !== undefined,
+              nodeId: recovered?.info.nodeId ?? "",
+              identity: recovered?.info.clusterIdentity ?? "",
+            },
             snapshotEntries: 40,
             trailingLogs: 20,
           }, { openBus: (role) => this.#connect(role), ...ports, onFatal: (reason) => this.#fail(reason) }),
