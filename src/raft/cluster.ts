@@ -7,7 +7,6 @@ import { NotAgreed, type Replica, type Role } from "../ports/journal.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import { StoreFailed } from "../ports/store.ts";
 import { StartFailed } from "../protocol/errors.ts";
-import type { Millis } from "../protocol/units.ts";
 import type { DataKind, MembershipAt, ProposalResult, RoleChange } from "./core/mod.ts";
 import { isSameNode, memberOf } from "./core/mod.ts";
 import { decideStart, type Presence, waited, Who } from "./members/mod.ts";
