@@ -67,8 +67,9 @@ export class Holding {
     const now = this.#clock.now();
     const slabs = this.#slabs;
     this.#forget();
-    if (slabs.length === 0) return;
     const known = this.#machine.knownPublishes(now);
+    this.#publishing.expectAgain(known);
+    if (slabs.length === 0) return;
     // What may have been applied before anything is known of it must not be taken in: it could be stored twice.
     const oldest = Math.max(now - HELD, this.#since, known.since + ARRIVAL_SPREAD);
     for (const slab of slabs) if (slab.oldest >= oldest) this.#takeIn(slab, known);
@@ -77,6 +78,7 @@ export class Holding {
 
   follow(): void {
     this.#leading = false;
+    this.#publishing.expectAgain(undefined);
     this.#forget();
   }
 

@@ -14,7 +14,7 @@ import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { FIELD_OVERHEAD, PubMsgOffsets, sameBytes, writeField } from "../protocol/publish_request.ts";
 import { isChannelName } from "../protocol/subjects.ts";
 import { isLater } from "../protocol/units.ts";
-import type { KnownPublishes, Machine } from "../streaming/mod.ts";
+import { type KnownPublishes, type Machine, publishKey } from "../streaming/mod.ts";
 import { ByteTable } from "./byte_table.ts";
 import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import { PublishBatch } from "./publish_batch.ts";
@@ -25,9 +25,9 @@ const BATCH_BYTES = 512 * 1024;
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 /** Known channel names and clients that are looked up without making strings. */
 const TABLE_ENTRIES = 65_536;
-/** What sequence, timestamp and the redelivery fields add to a message when it is delivered, at most. */
 /** Batches whose buffers are kept for later use. */
 const SPARE_BATCHES = 4;
+/** What sequence, timestamp and the redelivery fields add to a message when it is delivered, at most. */
 const DELIVERY_OVERHEAD = 10 + 11 + 2 + 6;
 
 interface KnownClient {
@@ -51,6 +51,8 @@ export class Publishing {
   /** Publish requests taken in since the start, and the bytes of their envelopes. */
   inMessages = 0;
   inBytes = 0;
+  /** What was stored lately, while it is likely that publishers ask again. */
+  #known: KnownPublishes | undefined;
   #batch: PublishBatch;
   #inFlight = 0;
   #waitingBytes = 0;
@@ -96,6 +98,7 @@ export class Publishing {
     if (channel === undefined) return this.#refuse(message, Text.invalidPublishRequest);
     const client = this.#clientOf(buffer);
     if (client === undefined) return this.#unknown(message);
+    if (this.#known !== undefined && this.#isAgain(buffer, client, this.#known)) return this.#refuse(message, "");
     const size = offsets.dataEnd - offsets.dataStart + offsets.subjectEnd - offsets.subjectStart +
       offsets.replyEnd - offsets.replyStart + DELIVERY_OVERHEAD;
     if (size > this.#bus.maxPayload) return this.#refuse(message, tooLargeToDeliver(size, this.#bus.maxPayload));
@@ -109,10 +112,25 @@ export class Publishing {
   /** Takes in a request that was held back, unless it was stored meanwhile: then it has been acknowledged again. */
   handleLate(message: Inbound, known: KnownPublishes): void {
     const { buffer, payloadStart, payloadEnd } = message;
-    const offsets = this.#offsets;
-    const isStored = offsets.decode(buffer, payloadStart, payloadEnd) &&
-      known.guids.has(latin1(buffer, offsets.guidStart, offsets.guidEnd));
-    if (!isStored) this.handle(message);
+    const isPublish = this.#offsets.decode(buffer, payloadStart, payloadEnd);
+    const client = isPublish ? this.#clientOf(buffer) : undefined;
+    if (client === undefined || !this.#isStored(buffer, client, known)) this.handle(message);
+  }
+
+  /** For a while publishers may ask again for what they do not know to be stored: that is acknowledged, and stored once. */
+  expectAgain(known: KnownPublishes | undefined): void {
+    this.#known = known;
+  }
+
+  #isStored(buffer: Uint8Array, { id }: KnownClient, { keys }: KnownPublishes): boolean {
+    const { guidStart, guidEnd } = this.#offsets;
+    return keys.has(publishKey(id, 0, id.length, buffer, guidStart, guidEnd));
+  }
+
+  #isAgain(buffer: Uint8Array, client: KnownClient, known: KnownPublishes): boolean {
+    if (this.#clock.now() <= known.until) return this.#isStored(buffer, client, known);
+    this.#known = undefined;
+    return false;
   }
 
   /** Commits what was gathered, unless enough is under way already: then it goes on gathering. */
@@ -207,10 +225,12 @@ export class Publishing {
     if (this.#inFlight < this.#journal.commitsAtOnce) this.flush();
   }
 
-  /** Answers one request that is refused before it joins a batch. */
+  /** Answers one request that does not join a batch: with an error, or empty when it is stored already. */
   #refuse(message: Inbound, error: string): void {
-    if (this.#log.debugging) this.#log.debug(`Publish refused: ${error}`);
+    if (error !== "" && this.#log.debugging) this.#log.debug(`Publish refused: ${error}`);
     if (message.replyEnd === message.replyStart) return;
+    // Without a lease another server may lead, which knows better (spec clustering, Q4).
+    if (error !== "" && !this.#journal.mayServe) return;
     const { guidStart, guidEnd } = this.#offsets;
     const guid = new TextDecoder().decode(message.buffer.subarray(guidStart, guidEnd));
     this.#bus.publish(

@@ -27,6 +27,8 @@ import { latin1 } from "../protocol/latin1.ts";
 import type { Publishing } from "./publishing.ts";
 import { decoded, replyTo } from "./requests.ts";
 
+/** How soon to look again whether the lease is back. */
+const LEASE_RETRY: Millis = 50;
 /** How long the old client of a contested id may take to answer. */
 const DUPLICATE_CHECK: Millis = 500;
 const EMPTY = new Uint8Array(0);
@@ -60,18 +62,19 @@ export class Sessions {
     const request = decoded(ConnectRequest, message);
     const answer = (response: Partial<ConnectResponse>) => this.#answer(reply, ConnectResponse.encode(response));
     const admitted = admitConnect(this.#parts.machine.state, request);
-    if (isRefusal(admitted)) return answer({ error: admitted.text });
+    if (isRefusal(admitted)) return this.#refused(reply, admitted.text);
     const { clientId } = admitted;
-    if (this.#connecting.has(clientId)) return answer({ error: Text.clientIdRegistered });
+    if (this.#connecting.has(clientId)) return this.#refused(reply, Text.clientIdRegistered);
     this.#connecting.add(clientId);
     this.#register(admitted)
-      .then((error) => answer(error === undefined ? this.#welcome(request!) : { error }))
+      .then((error) => error === undefined ? answer(this.#welcome(request!)) : this.#refused(reply, error))
       .finally(() => this.#connecting.delete(clientId));
   }
 
   ping(message: Inbound): void {
     if (message.payloadEnd === message.payloadStart || message.replyEnd === message.replyStart) return;
     const { machine, outbound, clock } = this.#parts;
+    if (!outbound.speaking) return;
     const request = decoded(Ping, message);
     if (request === undefined) return;
     const pinging = admitPing(machine.state, request);
@@ -86,21 +89,32 @@ export class Sessions {
   close(message: Inbound): void {
     const reply = replyTo(message);
     const admitted = admitClose(this.#parts.machine.state, decoded(CloseRequest, message));
-    if (isRefusal(admitted)) return this.#answer(reply, CloseResponse.encode({ error: admitted.text }));
+    if (isRefusal(admitted)) {
+      if (this.#parts.outbound.speaking) this.#answer(reply, CloseResponse.encode({ error: admitted.text }));
+      return;
+    }
     this.#disconnect(admitted.clientId).then((error) => {
       this.#answer(reply, error === undefined ? EMPTY : CloseResponse.encode({ error }));
     });
   }
 
-  /** Asks a client for a sign of life; the machine is told what came of it. */
+  /** Asks a client for a sign of life, as soon as this server may speak; the machine is told what came of it. */
   async heartbeat(clientId: string): Promise<void> {
     const { machine, outbound, bus, clock, heartbeatTimeout } = this.#parts;
     const client = machine.state.clients.get(clientId);
-    if (client === undefined) return;
-    const answer = await bus.request(client.heartbeatInbox, EMPTY, heartbeatTimeout);
-    if (!outbound.speaking || machine.state.clients.get(clientId) !== client) return;
-    machine.heartbeat(clientId, answer.kind === "reply", clock.now());
-    outbound.perform(machine.takeEffects());
+    const isOver = () => !outbound.leading || machine.state.clients.get(clientId) !== client;
+    while (client !== undefined && !isOver()) {
+      if (outbound.speaking) {
+        const answer = await bus.request(client.heartbeatInbox, EMPTY, heartbeatTimeout);
+        if (isOver()) return;
+        // Silence means nothing when this server itself was not there to hear.
+        if (answer.kind === "reply" || outbound.speaking) {
+          machine.heartbeat(clientId, answer.kind === "reply", clock.now());
+          return outbound.perform(machine.takeEffects());
+        }
+      }
+      await new Promise<void>((resolve) => clock.wakeAt(clock.now() + LEASE_RETRY, resolve));
+    }
   }
 
   /** Closes a client that missed too many heartbeats, as if it had asked for it. */
@@ -130,6 +144,11 @@ export class Sessions {
       log.debug(`[Client:${admitted.clientId}] Connected (Inbox=${admitted.heartbeatInbox})`);
     }
     return error;
+  }
+
+  /** Without a lease another server may lead, which knows better (spec clustering, Q4). */
+  #refused(reply: Uint8Array | undefined, error: string): void {
+    if (this.#parts.outbound.speaking) this.#answer(reply, ConnectResponse.encode({ error }));
   }
 
   /** `heartbeatInbox`: only the connection that has it; empty: whichever holds the id. */

@@ -60,7 +60,7 @@ export class Subscribing {
     const request = decoded(UnsubscribeRequest, message);
     if (!this.#isOurs(request?.subject)) return;
     const admitted = admitUnsubscribe(machine.state, request, remove);
-    if (isRefusal(admitted)) return this.#refuse(reply, admitted.text);
+    if (isRefusal(admitted)) return this.#refuseNow(reply, admitted.text);
     journal.flushReports();
     this.#commit([admitted])
       .then(([outcome]) => isRefusal(outcome!) ? this.#refuse(reply, outcome.text) : this.#answer(reply, EMPTY))
@@ -90,7 +90,7 @@ export class Subscribing {
     const ackInbox = `_INBOX.${nuid.next()}`;
     const context = { ackInbox, first, sequenceAtTime, replaceDurable, allowShortAckWait };
     const subscribe = admitSubscribe(machine.state, request, context);
-    if (isRefusal(subscribe)) return this.#refuse(reply, subscribe.text);
+    if (isRefusal(subscribe)) return this.#refuseNow(reply, subscribe.text);
     const { channel } = subscribe;
     const outcomes = await this.#commit([{ kind: "create channel", channel }, subscribe]);
     const refusal = outcomes.find(isRefusal);
@@ -127,6 +127,11 @@ export class Subscribing {
   #failed(reply: Uint8Array | undefined, error: unknown): void {
     if (error instanceof NotAgreed || error instanceof StoreFailed) this.#refuse(reply, error.message);
     else throw error;
+  }
+
+  /** Refuses without agreement: only with a lease, for else another server may lead, which knows better (Q4). */
+  #refuseNow(reply: Uint8Array | undefined, error: string): void {
+    if (this.#parts.outbound.speaking) this.#refuse(reply, error);
   }
 
   #refuse(reply: Uint8Array | undefined, error: string): void {

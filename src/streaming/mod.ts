@@ -9,7 +9,7 @@ export { connIdKey } from "./clients.ts";
 export * from "./effects.ts";
 export * from "../protocol/limits.ts";
 export * from "./machine.ts";
-export type { KnownPublishes } from "./recent_publishes.ts";
+export { type KnownPublishes, publishKey } from "./recent_publishes.ts";
 export * from "./recovery.ts";
 export { type ChannelSnapshot, decodeSnapshot, type StateSnapshot } from "./snapshot.ts";
 export * from "./start_position.ts";

@@ -11,6 +11,8 @@ import type { Millis } from "../protocol/units.ts";
 
 const SLAB_BYTES = 256 * 1024;
 const SLAB_MESSAGES = 4096;
+/** More are not told apart: publishers that ask again may then be stored twice, as before. */
+const KEYS_MAX = 1_000_000;
 /** With more than these the oldest are forgotten: 64 MiB. */
 const SLABS_MAX = 256;
 
@@ -23,11 +25,26 @@ interface Slab {
   newest: Millis;
 }
 
-/** Which publishes were applied lately, by the guids of those that somebody waits for. */
+/** Which publishes were applied lately, of those that somebody waits for. What is applied from now on joins them. */
 export interface KnownPublishes {
-  readonly guids: ReadonlySet<string>;
-  /** Everything applied after this moment is among them. */
+  /** By {@link publishKey}. */
+  readonly keys: ReadonlySet<string>;
+  /** Everything applied after this moment is among them... */
   readonly since: Millis;
+  /** ...until this one. */
+  readonly until: Millis;
+}
+
+/** What tells a publish from all others: its client and its guid, which are at these places of a buffer. */
+export function publishKey(
+  client: Uint8Array,
+  clientStart: number,
+  clientEnd: number,
+  guid: Uint8Array,
+  guidStart: number,
+  guidEnd: number,
+): string {
+  return `${latin1(client, clientStart, clientEnd)} ${latin1(guid, guidStart, guidEnd)}`;
 }
 
 export class RecentPublishes {
@@ -35,6 +52,8 @@ export class RecentPublishes {
   readonly #slabs: Slab[] = [];
   /** When the newest of those forgotten for lack of room was applied. */
   #forgotten: Millis = -Infinity;
+  /** The keys that were told last, while they are added to. */
+  #told: { readonly keys: Set<string>; readonly until: Millis } | undefined;
 
   /** `span`: how long publishes are remembered; 0 remembers none. */
   constructor(span: Millis) {
@@ -44,6 +63,7 @@ export class RecentPublishes {
   /** Notes guid, reply subject and client of each message. */
   add({ count, bytes, bounds }: PackedMessages, now: Millis): void {
     if (this.#span <= 0) return;
+    if (this.#told !== undefined) this.#tell({ count, bytes, bounds }, now);
     let slab = this.#slabs[this.#slabs.length - 1];
     for (let i = 0; i < count; i++) {
       const from = i * MARKS;
@@ -70,15 +90,19 @@ export class RecentPublishes {
     }));
   }
 
-  /** For telling which requests were stored already. */
+  /** For telling which requests were stored already: those that were held back, and those that are made again. */
   known(now: Millis): KnownPublishes {
-    const guids = new Set<string>();
-    for (const { count, bytes, bounds } of this.all(now)) {
-      for (let i = 0; i < count * MARKS; i += MARKS) {
-        guids.add(latin1(bytes, bounds[i + 1]!, bounds[i + 2]!));
-      }
-    }
-    return { guids, since: Math.max(this.#forgotten, now - this.#span) };
+    const keys = new Set<string>();
+    for (const messages of this.all(now)) addKeys(keys, messages);
+    const until = now + this.#span;
+    this.#told = { keys, until };
+    return { keys, since: Math.max(this.#forgotten, now - this.#span), until };
+  }
+
+  #tell(messages: PackedMessages, now: Millis): void {
+    const { keys, until } = this.#told!;
+    if (now > until || keys.size > KEYS_MAX) this.#told = undefined;
+    else addKeys(keys, messages);
   }
 
   /** An empty slab: one that is out of date, else a new one. */
@@ -96,5 +120,12 @@ export class RecentPublishes {
     }
     this.#slabs.push(slab);
     return slab;
+  }
+}
+
+function addKeys(keys: Set<string>, { count, bytes, bounds }: PackedMessages): void {
+  for (let i = 0; i < count * MARKS; i += MARKS) {
+    if (bounds[i + 2] === bounds[i + 3]) continue;
+    keys.add(publishKey(bytes, bounds[i + 3]!, bounds[i + 4]!, bytes, bounds[i + 1]!, bounds[i + 2]!));
   }
 }

@@ -70,3 +70,16 @@ Deno.test("a new leader acknowledges what was applied lately, whoever led then",
   const again = machine.takeEffects().flatMap((each) => each.kind === "acknowledge" ? texts([each.messages]) : []);
   assert.deepEqual(again, ["a>reply.a>me", "b>reply.b>me"]);
 });
+
+Deno.test("F2: publishes are known by client and guid, those that are applied later too, for a while", () => {
+  const recent = new RecentPublishes(1_000);
+  recent.add(messages("a", "b-"), 0);
+  const { keys, until } = recent.known(100);
+  assert.deepEqual([...keys], ["me a"]);
+  recent.add(messages("c", "d-"), 900);
+  assert.deepEqual([...keys], ["me a", "me c"]);
+  assert.equal(until, 1_100);
+  recent.add(messages("e"), 1_101);
+  recent.add(messages("f"), 900);
+  assert.deepEqual([...keys], ["me a", "me c"]);
+});
