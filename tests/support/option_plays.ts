@@ -8,7 +8,7 @@ import { bytesOf, RawStan, type RawSubscription } from "./raw_stan_client.ts";
 /** The options that the plays are written for. */
 export const playOptions: readonly string[] = [
   ...["-hb_interval", "200ms", "-hb_timeout", "600ms", "-hb_fail_count", "7"],
-  ...["-max_subs", "3", "-max_msgs", "10", "-max_inactivity", "2s", "-replace_durable"],
+  ...["-max_subs", "3", "-max_msgs", "10", "-max_inactivity", "3s", "-replace_durable"],
 ];
 
 type Play = (stan: RawStan, name: string) => Promise<unknown[]>;
@@ -136,14 +136,15 @@ const plays: Readonly<Record<string, Play>> = {
     await stan.publishMany(name, channel, 2);
     await stan.publishMany(name, `${name}.kept`, 1);
     const seen = [await take(durable, 2), await take(kept, 1), await durable.close()];
-    await settle(1_500);
+    // Together longer than the time after which an idle channel goes; each leaves room for a busy machine.
+    await settle(1_700);
     await stan.publishMany(name, channel, 1);
-    await settle(1_000);
+    await settle(1_700);
     await stan.publishMany(name, channel, 1);
     seen.push(await take(await stan.sub(name, channel, { durableName: "other" }), 4));
     const again = `${name}.again`;
     await stan.publishMany(name, again, 2);
-    await settle(4_000);
+    await settle(5_000);
     await stan.publishMany(name, again, 1);
     seen.push(await take(await stan.sub(name, again), 1));
     await stan.publishMany(name, `${name}.kept`, 1);
