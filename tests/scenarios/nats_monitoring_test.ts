@@ -1,5 +1,6 @@
 /** The monitoring pages of the embedded NATS server: spec nats-server, section 7, scenarios 81 to 84, and the reference's own pages. */
 import assert from "node:assert/strict";
+import { eventually } from "../support/deadline.ts";
 import { quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
 import type { NatsServer } from "../../src/nats/embedded/mod.ts";
 import { withEmbedded } from "../support/embedded_nats.ts";
@@ -73,7 +74,7 @@ Deno.test("monitoring 81: /varz has what nats-top reads, and the figures move", 
     assert.deepEqual([after.in_msgs - before.in_msgs, after.out_bytes - before.out_bytes], [1, 5]);
     assert.ok(after.now > before.now);
     await bob!.close();
-    for (let i = 0; i < 100 && server.sessions.size > 1; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually(() => server.sessions.size === 1 || undefined, "the end of the session");
     assert.equal(json(server, "/varz").in_msgs, after.in_msgs);
   });
 });

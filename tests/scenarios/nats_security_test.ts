@@ -73,16 +73,14 @@ Deno.test("security 48: bcrypt in all its prefixes; messages do not wait for it"
     let done = false;
     const logins = Promise.all([1, 2, 3].map(() => outcome(server, login({ user: "slow", pass: "secret" }))))
       .then(() => done = true);
-    const times: number[] = [];
-    while (!done) {
-      const begun = performance.now();
+    let messages = 0;
+    for (; !done; messages++) {
       assert.equal(await client.ask("PUB a 1\r\nx\r\n"), "MSG a 1 1\r\nx\r\n");
-      times.push(performance.now() - begun);
     }
     await logins;
     await client.close();
-    const median = times.sort((x, y) => x - y)[times.length >> 1]!;
-    assert.ok(times.length > 20 && median < 60, `${times.length} messages, half of them slower than ${median} ms`);
+    // Three checks in one go each would let three messages through.
+    assert.ok(messages > 20, `${messages} messages while passwords were checked`);
   });
   await withEmbedded({ authorization: { token: made } }, async (server) => {
     assert.equal(await outcome(server, login({ auth_token: "secret" })), "");
@@ -155,7 +153,8 @@ const people: AuthorizationOptions = {
       },
     },
     { user: "r", password: "r", permissions: { subscribe: { allow: ["req"] }, responses: {} } },
-    { user: "r2", password: "r2", permissions: { responses: { max: 2, expires: 150 } } },
+    { user: "r2", password: "r2", permissions: { responses: { max: 2, expires: 60_000 } } },
+    { user: "brief", password: "brief", permissions: { responses: { max: 2, expires: 20 } } },
     { user: "d", password: "d", permissions: { publish: { deny: ["x"] }, subscribe: { deny: ["y", "w dq"] } } },
     { user: "e", password: "e", permissions: { publish: { allow: [] }, subscribe: { allow: [] } } },
     { user: "root", password: "root" },
@@ -222,14 +221,17 @@ Deno.test("security 52: replies may be sent to requests that came, so many and s
     assert.equal(await reply(r, "rep.1"), "");
     assert.equal(await reply(r, "rep.1"), denied.publish("rep.1"));
     const r2 = await as(server, "r2");
+    const brief = await as(server, "brief");
     await r2.ask("SUB req 1\r\n");
-    await root.ask("PUB req rep.1 1\r\nq\r\nPUB req rep.2 1\r\nq\r\n");
+    await brief.ask("SUB req 1\r\n");
+    await root.ask("PUB req rep.1 1\r\nq\r\n");
     await r2.ask("");
+    assert.equal(await brief.ask(""), "MSG req 1 rep.1 1\r\nq\r\n");
     assert.deepEqual([await reply(r2, "rep.1"), await reply(r2, "rep.1")], ["", ""]);
     assert.equal(await reply(r2, "rep.1"), denied.publish("rep.1"));
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    assert.equal(await reply(r2, "rep.2"), denied.publish("rep.2"));
-    for (const client of [root, r, r2]) await client.close();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(await reply(brief, "rep.1"), denied.publish("rep.1"));
+    for (const client of [root, r, r2, brief]) await client.close();
   });
 });
 
@@ -294,7 +296,7 @@ Deno.test("security 53: TLS begins after INFO; nothing else is said in plain tex
     // What TLS itself says to noise (an alert) may come; no word of NATS does.
     assert.equal(/ERR|PONG|OK/.test(await plain.untilClosed()), false);
     const idle = await RawNatsClient.connect(server.address.port);
-    assert.equal(await idle.untilClosed(2_000), "");
+    assert.equal(await idle.untilClosed(), "");
     for (const one of [plain, idle]) await one.close();
     const closed = JSON.parse(server.monitoring("/connz", new URLSearchParams("state=closed"))!.body).connections;
     assert.deepEqual(closed.slice(1).map((one: { reason: string }) => one.reason), [

@@ -60,7 +60,7 @@ scenario(
     const [a, b] = freePorts(2) as [number, number];
     await launch(world, { channels: ["foo", "orders.*"] }, "-nats_server", url, "-m", `${a}`).ready();
     await launch(world, { channels: ["bar", "logs.>"] }, "-nats_server", url, "-m", `${b}`).ready();
-    const client = await world.client(url, "me", { ackTimeout: 1_000, connectTimeout: 2_000 });
+    const client = await world.client(url, "me");
     for (const channel of ["foo", "bar", "orders.new", "logs.a.b"]) {
       await client.publish(channel, channel);
       const subscription = await client.subscribe(channel, { start: "first" });
@@ -76,7 +76,9 @@ scenario(
       const page = await (await fetch(`http://127.0.0.1:${port}/streaming/clientsz`)).json();
       assert.deepEqual(page.clients.map(({ id }: { id: string }) => id), ["me"], "each server knows the client");
     }
-    await assert.rejects(client.publish("orders.new.x", "nobody's"), /timeout/i);
+    const impatient = await world.client(url, "impatient", { ackTimeout: 300 });
+    await assert.rejects(impatient.publish("orders.new.x", "nobody's"), /timeout/i);
+    await impatient.close();
     await client.close();
   },
 );

@@ -40,7 +40,7 @@ export async function meshed(...servers: NatsServer[]): Promise<void> {
       const peers = server.routes.list().map((route) => route.remoteId).sort();
       return peers.join() === ids.filter((id) => id !== server.serverId).sort().join();
     });
-  await eventually(() => whole() || undefined, "the mesh", 10_000);
+  await eventually(() => whole() || undefined, "the mesh");
 }
 
 export async function closeAll(...servers: NatsServer[]): Promise<void> {

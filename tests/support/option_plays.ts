@@ -56,7 +56,7 @@ const plays: Readonly<Record<string, Play>> = {
     const plain = await stan.sub(name, name, { ackWaitInSecs: 1 });
     const alone = await stan.sub(name, name, { ackWaitInSecs: 1, queueGroup: "g" });
     stan.deaf.add(inbox);
-    await settle(1_200);
+    await settle(2_000);
     await stan.publishMany(name, name, 1);
     const seen = [await take(plain, 1)];
     await alone.atLeast(2);
@@ -73,7 +73,7 @@ const plays: Readonly<Record<string, Play>> = {
     const deaf = await stan.sub(name, name, { queueGroup: "g" });
     const live = await stan.sub(`${name}-2`, name, { queueGroup: "g" });
     stan.deaf.add(inbox);
-    await settle(1_200);
+    await settle(2_000);
     await stan.publishMany(`${name}-2`, name, 3);
     return [await take(live, 3), await take(deaf, 0)];
   },

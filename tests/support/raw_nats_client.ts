@@ -73,7 +73,7 @@ export class RawNatsClient {
   }
 
   /** Waits until what came fits; fails after `limit` milliseconds with what there is. */
-  async until(fits: (received: string) => boolean, limit = 5_000): Promise<string> {
+  async until(fits: (received: string) => boolean, limit = 40_000): Promise<string> {
     const deadline = performance.now() + limit;
     while (!fits(this.received)) {
       const wait = deadline - performance.now();
@@ -85,7 +85,7 @@ export class RawNatsClient {
   }
 
   /** Waits for the server to hang up and returns everything that came. */
-  async untilClosed(limit = 5_000): Promise<string> {
+  async untilClosed(limit = 40_000): Promise<string> {
     const deadline = performance.now() + limit;
     while (!this.closed) {
       const wait = deadline - performance.now();

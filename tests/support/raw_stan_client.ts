@@ -22,6 +22,9 @@ import { eventually } from "./deadline.ts";
 
 const CLUSTER = "test-cluster";
 
+/** How long an answer may take, milliseconds: longer than any busy machine makes it last. */
+const PATIENCE = 40_000;
+
 export function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
@@ -53,7 +56,7 @@ export class RawStan {
   }
 
   /** The raw answer, or `undefined` when none comes. */
-  async request(subject: string, payload: Uint8Array, timeout = 1_000): Promise<Uint8Array | undefined> {
+  async request(subject: string, payload: Uint8Array, timeout = PATIENCE): Promise<Uint8Array | undefined> {
     try {
       return Uint8Array.from((await this.#nats.request(subject, payload, { timeout })).data);
     } catch {
@@ -87,7 +90,7 @@ export class RawStan {
       });
     }
     const request = { clientId, heartbeatInbox, protocol: 1, connId: bytesOf(`conn-${clientId}`), ...fields };
-    const answer = await this.request(`_STAN.discover.${this.#clusterId}`, ConnectRequest.encode(request), 5_000);
+    const answer = await this.request(`_STAN.discover.${this.#clusterId}`, ConnectRequest.encode(request));
     if (answer === undefined) throw new Error(`no answer to the connect request of ${clientId}`);
     return ConnectResponse.decode(answer);
   }
@@ -95,7 +98,7 @@ export class RawStan {
   /** The error text; empty when stored. */
   async publish(clientId: string, channel: string, text = "x", fields: Partial<PubMsg> = {}): Promise<string> {
     const message = { clientId, guid: crypto.randomUUID(), subject: channel, data: bytesOf(text), ...fields };
-    const answer = await this.request(`_STAN.pub.${this.#clusterId}.${channel}`, PubMsg.encode(message), 5_000);
+    const answer = await this.request(`_STAN.pub.${this.#clusterId}.${channel}`, PubMsg.encode(message));
     if (answer === undefined) return "no answer";
     return PubAck.decode(answer).error;
   }
@@ -116,7 +119,7 @@ export class RawStan {
       callback: (_error, message) => void subscription.messages.push(MsgProto.decode(message.data)),
     });
     const request = { clientId, subject: channel, inbox, maxInFlight: 1024, ackWaitInSecs: 30, ...fields };
-    const answer = await this.request(`_STAN.sub.${this.#clusterId}`, SubscriptionRequest.encode(request), 5_000);
+    const answer = await this.request(`_STAN.sub.${this.#clusterId}`, SubscriptionRequest.encode(request));
     if (answer === undefined) return "no answer";
     const { error, ackInbox } = SubscriptionResponse.decode(answer);
     subscription.ackInbox = ackInbox;
@@ -136,12 +139,12 @@ export class RawStan {
 
   /** The error text of an unsubscribe, or of a sub close. */
   async leave(how: "unsub" | "subclose", request: Partial<UnsubscribeRequest>): Promise<string> {
-    const answer = await this.request(`_STAN.${how}.${this.#clusterId}`, UnsubscribeRequest.encode(request), 5_000);
+    const answer = await this.request(`_STAN.${how}.${this.#clusterId}`, UnsubscribeRequest.encode(request));
     return answer === undefined ? "no answer" : SubscriptionResponse.decode(answer).error;
   }
 
   async close(clientId: string): Promise<string> {
-    const answer = await this.request(`_STAN.close.${this.#clusterId}`, CloseRequest.encode({ clientId }), 5_000);
+    const answer = await this.request(`_STAN.close.${this.#clusterId}`, CloseRequest.encode({ clientId }));
     return answer === undefined ? "no answer" : CloseResponse.decode(answer).error;
   }
 }

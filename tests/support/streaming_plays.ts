@@ -225,11 +225,11 @@ const plays: Readonly<Record<string, Play>> = {
 
   "scenarios 60, 61 and 67: redelivery keeps its rhythm and counts": async (stan, name) => {
     await stan.connect(name);
-    const subscription = await stan.sub(name, name, { ackWaitInSecs: 1, maxInFlight: 1 });
+    const subscription = await stan.sub(name, name, { ackWaitInSecs: 2, maxInFlight: 1 });
     await stan.publishMany(name, name, 2);
-    const seen = [await subscription.takeAtLeast(4)];
+    const seen = [await subscription.takeAtLeast(3)];
     subscription.ack(1, 99);
-    seen.push(await subscription.takeAtLeast(1), await subscription.takeAtLeast(2));
+    seen.push(await subscription.takeAtLeast(1), await subscription.takeAtLeast(1));
     return seen;
   },
 
@@ -369,7 +369,7 @@ const plays: Readonly<Record<string, Play>> = {
 
   "scenarios 68 and 88: overdue messages of a group": async (stan, name) => {
     await stan.connect(name);
-    const slow = await stan.sub(name, name, { queueGroup: "g", ackWaitInSecs: 1, maxInFlight: 1 });
+    const slow = await stan.sub(name, name, { queueGroup: "g", ackWaitInSecs: 3, maxInFlight: 1 });
     const other = await stan.sub(name, name, { queueGroup: "g", ackWaitInSecs: 30, maxInFlight: 5 });
     await stan.publishMany(name, name, 2);
     const seen = await takeAll([[slow, 1], [other, 2]]);
