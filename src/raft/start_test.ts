@@ -252,3 +252,33 @@ Deno.test("P12: all machines were restarted while their logs were not synced: th
     await cluster.untilEqual();
   }
 });
+
+for (
+  const [what, trailingLogs, kept, done] of [
+    ["the log from its beginning", 1000, 30, /applied again from its beginning on/],
+    ["the log behind an older snapshot", 14, 30, /applied again from snapshot \d+ on/],
+    ["nothing", 0, 0, /fetched from other nodes before this one may lead/],
+  ] as const
+) {
+  Deno.test(`P8: alone, with a store that was put back to an older state, a node repairs it from ${what}`, async () => {
+    const cluster = new TestCluster(90);
+    const options = { bootstrap: true, snapshotEntries: 8, trailingLogs, logSnapshots: 3 };
+    const alone = cluster.add("a", options);
+    await cluster.untilLeader();
+    for (let i = 0; i < 30; i++) await cluster.done(alone.propose(`m${i}`));
+    await cluster.clock.advance(500);
+    const before = alone.replica.messages.slice();
+    const index = alone.journal.status().snapshotIndex;
+    alone.kill();
+    const back = cluster.restart(alone, options);
+    back.replica.isCareful = true;
+    // What an older backup of the store held.
+    back.replica.messages = kept === 0 ? [] : before.slice(0, trailingLogs === 1000 ? 0 : index - 10);
+    await cluster.untilLeader(60_000);
+    assert.match(back.lines.join("\n"), /disagreed: the store lacks messages that snapshot \d+ names/);
+    assert.match(back.lines.join("\n"), done);
+    assert.equal(back.replica.applied.length, 30);
+    if (kept > 0) assert.deepEqual(back.replica.messages, before);
+    await cluster.done(back.propose("after"));
+  });
+}

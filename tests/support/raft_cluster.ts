@@ -21,6 +21,8 @@ export class ListReplica implements Replica {
   /** Messages of the one channel `m`, by sequence from 1: stands in for a store that a snapshot refers to. */
   messages: string[] = [];
   failure: Error | undefined;
+  /** Tells what its store lacks; else it looks for that when it is restored. */
+  isCareful = false;
 
   apply(operations: readonly Operation[], index: number): readonly Outcome[] {
     if (this.failure !== undefined) throw this.failure;
@@ -47,6 +49,11 @@ export class ListReplica implements Replica {
 
   snapshot(): Uint8Array {
     return new TextEncoder().encode(JSON.stringify(this.applied));
+  }
+
+  lacks(snapshot: Uint8Array): boolean {
+    const applied = JSON.parse(new TextDecoder().decode(snapshot)) as string[];
+    return this.isCareful && this.messages.length < applied.length;
   }
 
   async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {

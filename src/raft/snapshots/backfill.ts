@@ -249,7 +249,8 @@ export class Backfill implements MessageSource {
         : { id, first: body.number(), last: body.number() };
     }));
     const holders = answers.filter((answer) => answer !== undefined && answer !== "gone") as Holder[];
-    return { holders, complete: others.length > 0 && answers.every((answer) => answer !== undefined) };
+    // Alone there is nobody else to wait for.
+    return { holders, complete: answers.every((answer) => answer !== undefined) };
   }
 
   async #ask(id: string, request: BulkRequest): Promise<ByteReader | "gone" | undefined> {
