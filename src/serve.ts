@@ -14,6 +14,7 @@ import type { JournalPlugin, Nats, Registry, System } from "./registry.ts";
 import {
   clusterLines,
   detectOther,
+  errorPage,
   FaultTolerance,
   limitsTable,
   type Page,
@@ -71,6 +72,7 @@ export async function serve(options: Options, host: Host): Promise<RunningServer
   }
 }
 
+const NOT_FRESH = "this node does not lead the cluster, or cannot reach a majority: ask the leader";
 const NO_TRAFFIC = { inMessages: 0, inBytes: 0, outMessages: 0, outBytes: 0 };
 
 class Serving implements RunningServer {
@@ -199,6 +201,10 @@ class Serving implements RunningServer {
 
   page(path: string, query: URLSearchParams): Awaitable<Page | undefined> {
     if (path !== "/streaming" && !path.startsWith("/streaming/")) return this.#nats?.page(path, query);
+    const confirm = query.get("consistent") === "1" ? this.#server?.journal.confirm?.() : undefined;
+    if (confirm !== undefined) {
+      return confirm.then((fresh) => fresh ? this.#streamingPage(path, query) : errorPage(503, NOT_FRESH));
+    }
     if (this.#server !== undefined || this.#isStandby || this.#failed) return this.#streamingPage(path, query);
     return this.#opened.promise.then(() => this.#streamingPage(path, query));
   }
@@ -214,7 +220,9 @@ class Serving implements RunningServer {
       version: VERSION,
       runtime: this.#host.runtime,
       state: this.#state(),
-      ...(isClustered ? { role: server.journal.role, nodeId: server.journal.nodeId } : {}),
+      ...(isClustered
+        ? { role: server.journal.role, nodeId: server.journal.nodeId, cluster: server.journal.describe?.() ?? {} }
+        : {}),
       now: this.#host.system.clock.wall(),
       startTime: this.#startTime,
       storeType: this.#store!.name,

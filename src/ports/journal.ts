@@ -150,6 +150,18 @@ export interface Journal {
   /** Whether this node may speak for the cluster at this moment: it leads and its lease has not run out. Always true alone. */
   readonly mayServe: boolean;
 
+  /**
+   * Whether the wall clocks of most nodes agree with this one's within a minute. Absent alone, where there is nobody to
+   * ask (spec clustering, T4).
+   */
+  readonly clocksAgree?: boolean;
+
+  /** Confirms that this node leads and has applied everything that was agreed before the call. Absent alone. */
+  confirm?(): Promise<boolean>;
+
+  /** What monitoring shows of the cluster, keys as they are shown. Absent alone. */
+  describe?(): Record<string, unknown>;
+
   readonly role: Role;
   /** This node's name in the cluster; empty alone. */
   readonly nodeId: string;

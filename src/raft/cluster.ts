@@ -10,12 +10,13 @@ import { StartFailed } from "../protocol/errors.ts";
 import type { DataKind, MembershipAt, ProposalResult, RoleChange } from "./core/mod.ts";
 import { isSameNode, memberOf } from "./core/mod.ts";
 import { decideStart, type Presence, waited, Who } from "./members/mod.ts";
-import type { RaftJournalStatus, RaftPorts } from "./journal.ts";
+import type { RaftPorts } from "./journal.ts";
 import { Notices } from "./notices.ts";
 import type { CheckedOptions } from "./options.ts";
 import { assemble, firstMembership, type Parts } from "./parts.ts";
 import { presenceOf } from "./presence.ts";
 import { LOST, type Proposals } from "./proposals.ts";
+import { type RaftJournalStatus, statusOf } from "./raft_status.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
 import { findWayBack, lookerPresence } from "./way_back.ts";
 import { SignedBus, Transport } from "./wire/mod.ts";
@@ -123,22 +124,11 @@ export class Cluster {
   }
 
   status(): Omit<RaftJournalStatus, "role" | "nodeId"> {
-    const { member, ailment } = this.#directory;
-    const wal = ailment === undefined ? this.#directory.wal : undefined;
-    const status = this.#running?.node.raft.status();
-    return {
-      term: status?.hardState.term ?? 0,
-      leader: status?.leader ?? "",
-      identity: member.identity,
-      members: (status?.membership ?? this.#membership).membership.members,
-      lastIndex: status?.lastIndex ?? wal?.lastIndex ?? 0,
-      commit: status?.commit ?? 0,
-      applied: status?.applied ?? 0,
-      snapshotIndex: this.#running?.snapshotting.lastIndex ?? 0,
-      logBytes: wal?.bytes ?? 0,
-      peers: status?.peers ?? [],
-      different: this.#running?.comparing.different ?? [],
-    };
+    return statusOf(this.#directory, this.#running, this.#membership);
+  }
+
+  get clocksAgree(): boolean {
+    return this.#running?.clocksAgree() ?? false;
   }
 
   /** Hands leadership to another voter, if this node has it and there is one; gives up after two seconds. */
@@ -260,6 +250,7 @@ export class Cluster {
     const summary = directory.summary();
     this.#membership = summary.memberships[summary.memberships.length - 1] ??
       firstMembership(summary, directory.member.founders);
+    this.#notices.membership(this.#membership);
     return assemble({
       ...{ options: this.#options, directory, replica, proposals: this.#proposals, notices: this.#notices },
       // Operators do not sign what they ask for: that is a matter of permissions.
@@ -345,7 +336,7 @@ export class Cluster {
   #heard(other: Presence): void {
     if (this.#directory.ailment !== undefined && other.nodeId !== this.#directory.member.nodeId) return;
     this.#notices.heard(other);
-    if (!this.#stopped) this.#running?.comparing.heard(other);
+    if (!this.#stopped) this.#running?.heard(other);
   }
 
   /** The next start of this node sets everything aside and gets it anew (D8). */
@@ -365,6 +356,7 @@ export class Cluster {
       boot: this.#boot,
       bootstrapping: this.#looking && this.#options.bootstrap,
       age,
+      wall: Number(this.#ports.clock.wall() / 1_000_000n),
       isMember: this.#isMember(member.nodeId, member.incarnation),
     });
   }

@@ -13,10 +13,11 @@ import { type DeliveryFact, MARKS, type Operation, type Publish } from "../proto
 import type { Outcome } from "../protocol/outcomes.ts";
 import type { Awaitable } from "../protocol/units.ts";
 import { Cluster } from "./cluster.ts";
-import { DEFAULT_LIMITS, type PeerStatus, type ProposalRefusal } from "./core/mod.ts";
+import { DEFAULT_LIMITS, type ProposalRefusal } from "./core/mod.ts";
 import { type CheckedOptions, checkOptions, type RaftOptions } from "./options.ts";
 import { Answerer, NO_LEADER, Proposals } from "./proposals.ts";
 import { RaftDirectory } from "./raft_directory.ts";
+import { describe, type RaftJournalStatus } from "./raft_status.ts";
 import { Reports } from "./reports.ts";
 
 export interface RaftPorts {
@@ -28,26 +29,6 @@ export interface RaftPorts {
   readonly log: Log;
   /** This node must not go on: the process logs `reason` and exits. */
   onFatal(reason: string, exitCode: number): void;
-}
-
-/** What monitoring shows. */
-export interface RaftJournalStatus {
-  readonly role: Role;
-  readonly nodeId: string;
-  readonly term: number;
-  /** Empty when unknown. */
-  readonly leader: string;
-  readonly identity: string;
-  readonly members: readonly { readonly id: string; readonly voter: boolean }[];
-  readonly lastIndex: number;
-  readonly commit: number;
-  readonly applied: number;
-  readonly snapshotIndex: number;
-  readonly logBytes: number;
-  /** Of the other members, as this node sees them while it leads. */
-  readonly peers: readonly PeerStatus[];
-  /** Members whose states were found to differ from this leader's (spec clustering, D8): an alarm. */
-  readonly different: readonly string[];
 }
 
 /**
@@ -143,6 +124,14 @@ export class RaftJournal implements Journal {
 
   status(): RaftJournalStatus {
     return { ...this.#cluster.status(), role: this.role, nodeId: this.nodeId };
+  }
+
+  describe(): Record<string, unknown> {
+    return describe(this.status());
+  }
+
+  get clocksAgree(): boolean {
+    return this.#cluster.clocksAgree;
   }
 
   stop(): Promise<void> {

@@ -3,5 +3,6 @@
  * Knows entries, members, snapshots and who leads; the algorithm is in `core/`, and it is pure.
  * Must not know: what operations mean, clients, stores, or where the bus and the disk come from.
  */
-export { openRaftJournal, RaftJournal, type RaftJournalStatus, type RaftPorts } from "./journal.ts";
+export { openRaftJournal, RaftJournal, type RaftPorts } from "./journal.ts";
+export type { RaftJournalStatus } from "./raft_status.ts";
 export { checkOptions, DEFAULT_TIMEOUTS, type RaftOptions } from "./options.ts";

@@ -38,6 +38,8 @@ const LOOK: Millis = 30;
 const CLOSE_LOOK: Millis = 10;
 /** How long something said about the leader makes for close looks. */
 const EXCITEMENT: Millis = 500;
+/** So many syncs that take longer than a lease are too many (P7). */
+const SLOW_SYNCS = 3;
 /** Every so many looks a file of the log that is no longer needed is removed: not all at once. */
 const TIDY = 5;
 
@@ -85,6 +87,8 @@ export class RaftNode {
   #commit = 0;
   #looks = 0;
   #excitedUntil: Millis = 0;
+  /** Syncs in a row that took longer than a lease. */
+  #slowSyncs = 0;
   readonly #calmLook: Millis;
   #disks = { log: "ok" as DiskState, store: "ok" as DiskState };
   readonly #reads = new Map<number, (index: number | undefined) => void>();
@@ -101,8 +105,11 @@ export class RaftNode {
         this.raft.stored(ticket);
         this.schedule();
       },
-      disk: (state) => this.setDisk("log", state),
-      slow: (took) => parts.log.warn(`cluster log: the disk took ${Math.round(took)} ms to sync`),
+      disk: (state) => {
+        if (state === "ok") this.#slowSyncs = 0;
+        this.setDisk("log", state);
+      },
+      slow: (took) => this.#slowSync(took),
       failed: (error) => parts.events.failed(error),
     });
     this.raft = new Raft({
@@ -170,6 +177,19 @@ export class RaftNode {
     this.#disks[which] = state;
     const { log, store } = this.#disks;
     this.raft.setDisk(log === "full" || store === "full" ? "full" : log);
+    this.schedule();
+  }
+
+  /** A leader whose disk is slower than its lease, again and again, lets somebody lead whose disk is not (P7). */
+  #slowSync(took: Millis): void {
+    const { log, options } = this.#parts;
+    log.warn(`cluster log: the disk took ${Math.round(took)} ms to sync`);
+    this.#slowSyncs = took > options.leaseTimeout ? this.#slowSyncs + 1 : 0;
+    if (this.#slowSyncs < SLOW_SYNCS || this.raft.role !== "leader") return;
+    this.#slowSyncs = 0;
+    const better = this.raft.status().peers.some((peer) => peer.voter && peer.disk === "ok");
+    if (!better || this.raft.transfer().kind === "refused") return;
+    log.warn("the disk of this leader is too slow: it hands over");
     this.schedule();
   }
 

@@ -7,6 +7,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Millis } from "../protocol/units.ts";
 import { type MembershipAt, type Notice, votersOf } from "./core/mod.ts";
+import { evenVoters } from "./raft_status.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
 import { type Presence, younger } from "./members/mod.ts";
 
@@ -69,12 +70,7 @@ export class Notices {
     if (line === this.#members || line === "") return;
     this.#members = line;
     this.#parts.log.notice(`cluster members: ${line}`);
-    if (voters.length > 0 && voters.length % 2 === 0) {
-      this.#once(
-        `The cluster has ${voters.length} voters: an odd number survives as many failures with one node less`,
-        (text) => this.#parts.log.warn(text),
-      );
-    }
+    for (const warning of evenVoters(voters.length)) this.#once(warning, (text) => this.#parts.log.warn(text));
   }
 
   fromCore(notice: Notice): void {

@@ -6,10 +6,11 @@ import type { MessageBus } from "../ports/message_bus.ts";
 import type { Random } from "../ports/random.ts";
 import { Applying } from "./applying.ts";
 import { Backfill, BulkService, Snapshotting } from "./snapshots/mod.ts";
+import { Clocks } from "./clocks.ts";
 import { Comparing } from "./comparing.ts";
 import { foundersMembership, type LogSummary, type MembershipAt, type RoleChange, votersOf } from "./core/mod.ts";
 import { Digests } from "./digests.ts";
-import { drawIdentity, Joining, type Who } from "./members/mod.ts";
+import { drawIdentity, Joining, type Presence, type Who } from "./members/mod.ts";
 import { LeaderWatch } from "./leader_watch.ts";
 import { RaftNode } from "./node.ts";
 import type { Notices } from "./notices.ts";
@@ -64,6 +65,11 @@ export interface Parts {
   readonly settling: Settling;
   readonly digests: Digests;
   readonly comparing: Comparing;
+  /** Another process said who it is. */
+  heard(other: Presence): void;
+  /** Whether a majority's wall clocks agree with this node's (T4). */
+  clocksAgree(): boolean;
+  readonly distrusted: boolean;
 }
 
 /** The membership with which a log begins. */
@@ -108,13 +114,7 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
     ...{ clock, random, log, pinned, stopped, failed, digests },
   });
   const joining = makeJoining(context, node);
-  const watch = new LeaderWatch({
-    transport,
-    clock,
-    leader: () => context.leads() ? "" : node.raft.leader,
-    heard: () => node.heardLeader,
-    gone: (leader) => node.poke((raft) => raft.leaderGone(leader)),
-  }, Math.max(100, options.heartbeatTimeout * 0.15));
+  const watch = makeWatch(context, node);
   const settling = new Settling({
     ...{ clock, log, who: context.who, joining, node, directory, boot: context.boot, stopped },
     isMember: () => context.isMember(member.nodeId, member.incarnation),
@@ -122,7 +122,18 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
     die: (reason) => context.die(reason),
   });
   const comparing = makeComparing(context, node, digests);
-  return { node, applying, snapshotting, service, joining, watch, settling, digests, comparing };
+  const clocks = new Clocks(clock, log);
+  return {
+    ...{ node, applying, snapshotting, service, joining, watch, settling, digests, comparing },
+    heard(other) {
+      comparing.heard(other);
+      if (context.isMember(other.nodeId, other.incarnation)) clocks.heard(other.nodeId, other.wall);
+    },
+    clocksAgree: () => clocks.agree(votersOf(node.raft.status().membership.membership), member.nodeId),
+    get distrusted() {
+      return node.raft.distrustsLog;
+    },
+  };
 }
 
 function makeNode(context: PartsContext, summary: LogSummary, install: Snapshotting["install"]): RaftNode {
@@ -141,6 +152,17 @@ function makeNode(context: PartsContext, summary: LogSummary, install: Snapshott
       failed,
     },
   });
+}
+
+function makeWatch(context: PartsContext, node: RaftNode): LeaderWatch {
+  const { transport, clock, options } = context;
+  return new LeaderWatch({
+    transport,
+    clock,
+    leader: () => context.leads() ? "" : node.raft.leader,
+    heard: () => node.heardLeader,
+    gone: (leader) => node.poke((raft) => raft.leaderGone(leader)),
+  }, Math.max(100, options.heartbeatTimeout * 0.15));
 }
 
 function makeComparing(context: PartsContext, node: RaftNode, digests: Digests): Comparing {

@@ -10,6 +10,8 @@ export interface ProcessState {
   readonly bootstrapping: boolean;
   /** Milliseconds since the start. */
   readonly age: number;
+  /** Unix milliseconds. */
+  readonly wall: number;
   readonly isMember: boolean;
 }
 
@@ -21,7 +23,7 @@ export function presenceOf(
   directory: RaftDirectory,
   running: Parts | undefined,
   membership: Membership,
-  { boot, bootstrapping, age, isMember }: ProcessState,
+  { boot, bootstrapping, age, wall, isMember }: ProcessState,
 ): Presence {
   const { member, wal } = directory;
   const raft = running?.node.raft;
@@ -38,6 +40,7 @@ export function presenceOf(
     members: members.sort().join(","),
     bootstrapping,
     age,
+    wall,
     lastIndex: wal.lastIndex,
     lastTerm: wal.lastTerm,
     distrusted: running?.settling.distrusted ?? directory.distrusted,

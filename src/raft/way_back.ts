@@ -42,6 +42,6 @@ export function lookerPresence({ member }: RaftDirectory, boot: string, age: Mil
   return {
     ...{ nodeId: member.nodeId, incarnation: member.incarnation, boot, age },
     ...{ identity: "", leader: "", founders: "", members: "", term: 0, lastIndex: 0, lastTerm: 0 },
-    ...{ bootstrapping: false, waiting: true, distrusted: true, ...NO_MARKS, toStop: "" },
+    ...{ bootstrapping: false, waiting: true, distrusted: true, ...NO_MARKS, toStop: "", wall: 0 },
   };
 }

@@ -12,7 +12,6 @@ import type { Recorder } from "./recorder.ts";
 import { Timers } from "./timers.ts";
 
 const INTERVAL: Millis = 1000;
-/** A leader whose clock is this far ahead of what was stored last does not expire: its clock is more likely wrong. */
 const KEY = "expire";
 
 export class Expiring {
@@ -22,6 +21,7 @@ export class Expiring {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #timers: Timers;
+  #running = false;
 
   constructor(parts: { machine: Machine; recorder: Recorder; journal: Journal; clock: Clock; log: Log }) {
     this.#machine = parts.machine;
@@ -33,22 +33,29 @@ export class Expiring {
   }
 
   start(): void {
+    this.#running = true;
     this.#timers.set(KEY, this.#clock.now() + INTERVAL, () => void this.#round());
   }
 
   stop(): void {
+    this.#running = false;
     this.#timers.clear();
   }
 
   async #round(): Promise<void> {
     try {
-      const expired = await this.#expired(this.#clock.wall());
+      const expired = this.#mayExpire ? await this.#expired(this.#clock.wall()) : [];
       if (expired.length > 0) await this.#journal.commit(expired);
     } catch (error) {
       if (!(error instanceof NotAgreed)) throw error;
       this.#log.debug(`Expiry is put off: ${error.message}`);
     }
-    if (this.#journal.mayServe) this.start();
+    if (this.#running) this.start();
+  }
+
+  /** A leader whose clock is wrong would forget what is not old at all (T4). */
+  get #mayExpire(): boolean {
+    return this.#journal.mayServe && this.#journal.clocksAgree !== false;
   }
 
   async #expired(wall: Nanos): Promise<Operation[]> {

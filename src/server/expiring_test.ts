@@ -34,6 +34,7 @@ class World {
   readonly proposed: string[] = [];
   readonly log = new RecordingLog();
   mayServe = true;
+  clocksAgree = true;
   failure: Error | undefined;
   readonly expiring = new Expiring({
     machine: { state: { channels: this.channels } },
@@ -59,6 +60,9 @@ class World {
     return {
       get mayServe() {
         return world.mayServe;
+      },
+      get clocksAgree() {
+        return world.clocksAgree;
       },
       commit(operations: readonly Operation[]) {
         if (world.failure !== undefined) throw world.failure;
@@ -103,16 +107,31 @@ Deno.test("messages that expire together are one proposal", async () => {
   assert.equal(foo.count, 0);
 });
 
-Deno.test("it ends with the leadership, and when stopped", async () => {
+Deno.test("without a lease nothing is proposed; with it again it goes on, until it is stopped", async () => {
   const world = new World();
-  world.expiring.start();
+  world.channel("foo", SECOND).times.push(world.clock.wall());
   world.mayServe = false;
-  await world.clock.advance(1_000);
-  assert.equal(world.clock.nextAt, undefined);
-  world.mayServe = true;
   world.expiring.start();
+  await world.clock.advance(5_000);
+  assert.deepEqual(world.proposed, []);
+  world.mayServe = true;
+  await world.clock.advance(1_000);
+  assert.equal(world.proposed.length, 1);
   world.expiring.stop();
   assert.equal(world.clock.nextAt, undefined);
+});
+
+Deno.test("T4: a leader whose clock most others do not agree with lets nothing expire", async () => {
+  const world = new World();
+  world.channel("foo", SECOND).times.push(world.clock.wall());
+  world.clocksAgree = false;
+  world.expiring.start();
+  world.clock.shiftWall(7_200n * SECOND);
+  await world.clock.advance(5_000);
+  assert.deepEqual(world.proposed, []);
+  world.clocksAgree = true;
+  await world.clock.advance(1_000);
+  assert.equal(world.proposed.length, 1);
 });
 
 Deno.test("what is not agreed upon is proposed again a second later", async () => {

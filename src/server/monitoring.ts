@@ -16,6 +16,8 @@ export interface Monitored {
   /** Set when clustered. */
   readonly role?: string;
   readonly nodeId?: string;
+  /** Set when clustered: what the journal says of it. */
+  readonly cluster?: Readonly<Record<string, unknown>>;
   readonly now: Nanos;
   readonly startTime: Nanos;
   readonly storeType: string;
@@ -57,6 +59,9 @@ export function streamingPage(path: string, query: URLSearchParams, server: Moni
       return clientsz(query, server);
     case "/streaming/channelsz":
       return channelsz(query, server);
+    case "/streaming/clusterz":
+      if (server.cluster === undefined) return undefined;
+      return jsonPage({ ...head(server), now: localTime(server.now), ...server.cluster }, query.get("callback"));
     case "/streaming/isFTActive":
       return { status: server.state === "FT_ACTIVE" ? 200 : 204, headers: {}, body: "" };
   }

@@ -344,6 +344,22 @@ test("TS61: when everything has expired numbering goes on, on every leader, and 
   await world.clock.until(() => sequences(held).includes(4), 10_000, "the fourth message");
 }, { limits: SHORT_AGE });
 
+test("T4: a leader whose clock is wrong lets nothing expire, and the next one is not misled", async (world) => {
+  await world.connect("me");
+  await publishAll(world, "foo", "1");
+  const leader = await world.leader();
+  leader.clock.shiftWall(7_200_000_000_000n);
+  await publishAll(world, "foo", "2");
+  await world.pass(1_000);
+  const counts = (node: SimulatedNode) => node.server!.recorder.channels.get("foo")!.messages.count;
+  assert.equal(await world.agreed(counts), 2);
+  await world.pass(30_000);
+  assert.equal(await world.agreed(counts), 2);
+  assert.ok(leader.log.lines.some((line) => line.includes("expiry waits until most clocks agree")));
+  leader.clock.shiftWall(-7_200_000_000_000n);
+  await world.clock.until(() => counts(leader) < 2, 20_000, "the expiry of the first message");
+}, { limits: SHORT_AGE });
+
 const IDLE = { ...DEFAULT_LIMITS, channels: [{ ...DEFAULT_LIMITS.channels[0]!, maxInactivity: 3_000_000_000n }] };
 
 test("TS62, TS63: a channel deleted and made anew while a follower was away is the new one there", async (world) => {
