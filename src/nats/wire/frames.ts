@@ -45,12 +45,18 @@ export function messagePrefix(subject: string, sid: string): Uint8Array<ArrayBuf
   return latin1Bytes(`HMSG ${subject} ${sid} `);
 }
 
+/** A text in UTF-8, one character a byte. */
+export function utf8(text: string): string {
+  const bytes = encoder.encode(text);
+  return textOf(bytes, 0, bytes.length);
+}
+
 /** A text in double quotes with Go's escapes, as permission errors show subjects. One byte a character, in and out. */
 export function quoted(text: string): string {
   let out = '"';
   const decoded = new TextDecoder().decode(latin1Bytes(text));
   for (const character of decoded) out += escaped(character);
-  return unescapedUtf8(out + '"');
+  return utf8(out + '"');
 }
 
 const shortEscapes: Record<string, string> = {
@@ -72,13 +78,6 @@ function escaped(character: string): string {
   if (code < 32 || code === 127) return "\\x" + code.toString(16).padStart(2, "0");
   if (/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(character)) return character;
   return code < 0x10000 ? "\\u" + code.toString(16).padStart(4, "0") : "\\U" + code.toString(16).padStart(8, "0");
-}
-
-/** Back to one byte a character. */
-function unescapedUtf8(text: string): string {
-  let out = "";
-  for (const byte of encoder.encode(text)) out += String.fromCharCode(byte);
-  return out;
 }
 
 /** Copies `source[from, to)` to `target` at `at`; returns the offset after it. Short runs are faster by hand. */

@@ -3,7 +3,7 @@ import type { Account } from "../account.ts";
 import type { FrameParser, FrameSink } from "../../wire/parser.ts";
 import { isLater } from "../../../protocol/units.ts";
 import { Message } from "../message.ts";
-import { OK, PONG, textOf } from "../../wire/frames.ts";
+import { OK, PONG, quoted, textOf, utf8 } from "../../wire/frames.ts";
 import { readPeerConnect, readPeerInfo } from "./route_info.ts";
 import type { RouteSession } from "./route_session.ts";
 import { validSubject } from "../subjects/mod.ts";
@@ -69,7 +69,7 @@ export class RouteCommands implements FrameSink {
     if (connect === undefined) return session.close("Protocol Violation", true);
     if (connect.lang !== "") return session.fail("attempted to connect to route port", "Incorrect Port");
     if (connect.gateway !== "") {
-      const text = `Rejecting connection from gateway "${connect.gateway}" on the Route port`;
+      const text = `Rejecting connection from gateway ${quoted(utf8(connect.gateway))} on the Route port`;
       return session.fail(text, "Incorrect Port");
     }
     session.verbose = connect.verbose;

@@ -137,7 +137,7 @@ export function readPeerInfo(json: Uint8Array): PeerInfo | undefined {
     serverId: text(raw["server_id"]),
     serverName: text(raw["server_name"]),
     host: text(raw["host"]),
-    port: typeof raw["port"] === "number" ? raw["port"] : 0,
+    port: Number.isInteger(raw["port"]) && Number(raw["port"]) < 65_536 ? Math.max(Number(raw["port"]), 0) : 0,
     headers: raw["headers"] === true,
     authRequired: raw["auth_required"] === true,
     cluster: typeof raw["cluster"] === "string" ? raw["cluster"] : undefined,
@@ -147,7 +147,7 @@ export function readPeerInfo(json: Uint8Array): PeerInfo | undefined {
     lameDuck: raw["ldm"] === true,
     dedicated: text(raw["route_account"]) !== "",
     sameKind: raw["go"] === RUNTIME,
-    known: Object.fromEntries(FORWARDED.filter((key) => key in raw).map((key) => [key, raw[key]])),
+    known: knownOf(raw),
   };
 }
 
@@ -165,6 +165,17 @@ export function readPeerConnect(json: Uint8Array): PeerConnect | undefined {
     lang: text(raw["lang"]),
     gateway: text(raw["gateway"]),
   };
+}
+
+/** What is passed on: keys of the protocol as it is spoken here, with values of the kinds that they have. */
+function knownOf(raw: Record<string, unknown>): Record<string, unknown> {
+  const known: Record<string, unknown> = {};
+  for (const key of FORWARDED) {
+    const value = Object.hasOwn(raw, key) ? raw[key] : undefined;
+    const isList = Array.isArray(value) && value.every((part) => typeof part === "string");
+    if (isList || ["string", "number", "boolean"].includes(typeof value)) known[key] = value;
+  }
+  return known;
 }
 
 function readObject(json: Uint8Array): Record<string, unknown> | undefined {

@@ -32,6 +32,11 @@ const PARTING: Millis = 1_000;
 /** Bytes that a route may owe before it is given up: it is dialed again and everything is told anew. */
 const MOST_PENDING = 512 * 1024 * 1024;
 
+/** What whoever connects may make this server keep, until it has become a route. */
+const STRANGER = { maxPayload: 1 << 20, maxControlLine: 1 << 20 };
+/** What another server may: its payloads as its own limit is, since messages were published under that one. */
+const PEER = { maxPayload: Infinity, maxControlLine: 16 << 20 };
+
 /** What a route asks of the mesh it belongs to. */
 export interface RouteMesh {
   readonly permissions: RoutePermissions;
@@ -97,8 +102,7 @@ export class RouteSession implements RouteLink, RouteView, Consumer {
     this.outbox = new Outbox(connection, host.slabs, host.clock, { writeFailed: () => this.close("Write Error") });
     this.wanted = new WantedThere(this, mesh.permissions);
     this.#mustSayWho = dialed === undefined && mesh.authTimeout !== undefined;
-    const unlimited = { maxPayload: Infinity, maxControlLine: Infinity };
-    this.#parser = new FrameParser(routeVerbs, unlimited, new RouteCommands(this));
+    this.#parser = new FrameParser(routeVerbs, STRANGER, new RouteCommands(this));
   }
 
   get remoteId(): string {
@@ -150,6 +154,13 @@ export class RouteSession implements RouteLink, RouteView, Consumer {
       if (!(error instanceof NetworkFailed)) throw error;
       this.close(error.code === "ECONNRESET" || error.code === "EPIPE" ? "Client Closed" : "Read Error");
     }
+  }
+
+  /** It is the route to its peer from now on. */
+  register(): void {
+    this.registered = true;
+    this.registeredAt = this.server.clock.now();
+    this.#parser.limits = PEER;
   }
 
   /** The peer has said who it is; checking that may take a while. */

@@ -11,6 +11,7 @@ import type { ClusterOptions } from "../options.ts";
 import { connectLine, gossipLine, type OwnInfo, ownInfoLine, type PeerConnect, type PeerInfo } from "./route_info.ts";
 import { type ClusterView, hostPort } from "../clients/mod.ts";
 import { nameOf, parseGossipAddress, parseRouteUrl, type RouteUrl } from "./route_urls.ts";
+import { quoted, utf8 } from "../../wire/frames.ts";
 import type { PasswordHasher } from "../../../ports/password_hasher.ts";
 import { certificateAdmits, certificatesDecide } from "./route_certificates.ts";
 import { isHash, samePassword, tlsFault } from "../security/mod.ts";
@@ -24,6 +25,8 @@ const USUAL_AUTH_TIMEOUT: Millis = 2_000;
 const USUAL_TLS_TIMEOUT: Millis = 2_000;
 /** Two connections registered within this time may have crossed. Less than the wait before a lost route is dialed again. */
 const AT_THE_SAME_MOMENT: Millis = 500;
+/** Characters of another server's cluster name that may become this one's: clients are told it. */
+const LONGEST_NAME = 256;
 /** Routes that have not said who they are, or only repeat another; more are not accepted. */
 const MOST_STRANGERS = 256;
 
@@ -162,7 +165,7 @@ export class Routes implements RouteMesh, RouteTable {
 
   named(session: RouteSession, connect: PeerConnect): boolean {
     if (this.#agrees(session, connect.cluster, connect.clusterDynamic, true)) return true;
-    const text = `Rejecting connection, cluster name "${connect.cluster}" does not match "${this.#name}"`;
+    const text = `Rejecting connection, cluster name ${quoted(utf8(connect.cluster))} does not match "${this.#name}"`;
     session.fail(text, "Cluster Name Conflict");
     return false;
   }
@@ -248,8 +251,7 @@ export class Routes implements RouteMesh, RouteTable {
   }
 
   #register(session: RouteSession, info: PeerInfo): void {
-    session.registered = true;
-    session.registeredAt = this.#host.clock.now();
+    session.register();
     this.#byServer.set(info.serverId, session);
     session.tellInterest();
     const { remote } = session.connection;
@@ -273,7 +275,7 @@ export class Routes implements RouteMesh, RouteTable {
   /** Whether the cluster's name is, or becomes, that of the peer (spec nats-server, section 3.6). */
   #agrees(session: RouteSession, name: string, dynamic: boolean, fixes: boolean): boolean {
     if (name === this.#name) return true;
-    if (!this.#dynamic || name === "" || (dynamic && this.#name >= name)) return false;
+    if (!this.#dynamic || name === "" || (dynamic && this.#name >= name) || name.length > LONGEST_NAME) return false;
     this.#name = name;
     if (fixes && !dynamic) this.#dynamic = false;
     this.#host.log.notice(`Cluster name updated to ${name}`);

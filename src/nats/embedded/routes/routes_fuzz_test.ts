@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { withEmbedded } from "../../../../tests/support/embedded_nats.ts";
 import { quietConnect, RawNatsClient } from "../../../../tests/support/raw_nats_client.ts";
 import { joinMesh, peerConnect, peerInfo } from "../../../../tests/support/raw_route_peer.ts";
+import { framed, hostileObject } from "../../../../tests/support/hostile.ts";
 import { ownMemory } from "../../../../tests/support/own_memory.ts";
 
 const word = fc.oneof(
@@ -82,5 +83,101 @@ Deno.test("the route port survives arbitrary lines, cut anywhere, and disturbs n
     while (server.routes.list().length > 1) await client.ask("");
     assert.equal(server.globalAccount.tree.remoteCount, 0);
     await Promise.all([client.close(), calm.close()]);
+  });
+});
+
+const infoKeys = [
+  "server_id",
+  "server_name",
+  "version",
+  "proto",
+  "host",
+  "port",
+  "headers",
+  "auth_required",
+  "cluster",
+  "cluster_dynamic",
+  "connect_urls",
+  "ip",
+  "ldm",
+  "route_account",
+  "go",
+];
+const connectKeys = ["user", "pass", "name", "cluster", "cluster_dynamic", "verbose", "lang", "gateway", "headers"];
+const groups = fc.array(fc.constantFrom("q", "q2", "nobody", ">", "+", "|", "\xff"), { maxLength: 5 });
+const target = fc.tuple(fc.constantFrom("$G", "nope"), fc.constantFrom("fuzz", "fuzz.a", "calm.x", "a..b", ">", "*"))
+  .map((words) => words.join(" "));
+const forms = fc.oneof(
+  target,
+  target.map((start) => `${start} reply`),
+  fc.tuple(target, groups).map(([start, names]) => [start, "|", ...names].join(" ")),
+  fc.tuple(target, groups).map(([start, names]) => [start, "+", "reply", ...names].join(" ")),
+  fc.tuple(target, fc.constantFrom("||", "*", "-", "+|"), groups).map(([a, b, names]) => [a, b, ...names].join(" ")),
+);
+const interest = fc.tuple(
+  fc.constantFrom("RS+", "RS-"),
+  target,
+  fc.constantFrom("", " q", " q 1", " q 0", " q -5", " q 1e9", " q 99999999999999999999", " q 1 1"),
+).map(([verb, what, more]) => `${verb} ${what}${more}\r\n`);
+const said = fc.oneof(
+  framed(forms.map((form) => `RMSG ${form}`), false),
+  framed(forms.map((form) => `HMSG ${form}`), true),
+  interest,
+  hostileObject(infoKeys).map((json) => `INFO ${json}\r\n`),
+  hostileObject(connectKeys).map((json) => `CONNECT ${json}\r\n`),
+);
+
+Deno.test("the route port survives hostile messages, interest and INFO, from strangers and from a route", async () => {
+  const options = { serverName: "us", cluster: { name: "", host: "127.0.0.1", port: 0 } };
+  await withEmbedded(options, async (server) => {
+    const { port } = server.routes.address!;
+    const client = await RawNatsClient.connect(server.address.port);
+    await client.ask(quietConnect({ headers: true }) + "SUB calm 1\r\nSUB fuzz.> q 2\r\nSUB fuzz q2 3\r\n");
+    const before = ownMemory();
+    await fc.assert(
+      fc.asyncProperty(fc.boolean(), fc.array(said, { maxLength: 8 }), fc.nat(2_000), async (known, lines, cut) => {
+        const peer = await RawNatsClient.connect(port);
+        const { cluster } = peer.info;
+        const text = (known ? peerConnect({ cluster }) + peerInfo({ cluster }) : "") + lines.join("");
+        await peer.send(text.slice(0, cut));
+        await peer.send(text.slice(cut));
+        // When this is answered, the server has had all of it, or has hung up.
+        await Promise.race([peer.ask(""), peer.untilClosed(), new Promise((resolve) => setTimeout(resolve, 20))]);
+        await client.send("PUB calm 1\r\nx\r\n");
+        await client.until((received) => received.includes("MSG calm 1 1\r\nx\r\n"));
+        client.received = "";
+        await peer.close();
+      }),
+      { numRuns: 300, seed: 9 },
+    );
+    assert.equal(client.closed, false);
+    while (server.routes.list().length > 0) await client.ask("");
+    assert.equal(server.globalAccount.tree.remoteCount, 0);
+    const grown = ownMemory() - before;
+    assert.ok(grown < 150e6, `memory grew by ${grown} bytes`);
+    assert.ok(server.cluster.name!.length <= 256);
+    await client.close();
+  });
+});
+
+Deno.test("what a stranger says on the route port without an end, or announces, is not kept", async () => {
+  await withEmbedded({ serverName: "us", cluster: { name: "c1", host: "127.0.0.1", port: 0 } }, async (server) => {
+    const { port } = server.routes.address!;
+    for (const start of ['INFO {"server_id":"', "CONNECT {", "RS+ $G ", "RMSG $G foo 999999999\r\n"]) {
+      const peer = await RawNatsClient.connect(port);
+      const part = "x".repeat(1 << 18);
+      await peer.send(start);
+      for (let i = 0; i < 8 && !peer.closed; i++) await peer.send(part);
+      assert.equal(await peer.untilClosed(), "", start);
+      await peer.close();
+    }
+    // A route may have long lines, but not endless ones.
+    const { peer } = await joinMesh(port);
+    assert.equal(await peer.ask(`RS- $G ${"y".repeat(2 << 20)}\r\n`), "");
+    const part = "x".repeat(1 << 20);
+    await peer.send("RS+ $G ");
+    for (let i = 0; i < 20 && !peer.closed; i++) await peer.send(part);
+    await peer.untilClosed();
+    await peer.close();
   });
 });
