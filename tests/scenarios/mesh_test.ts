@@ -16,6 +16,7 @@ import {
 } from "../support/mesh.ts";
 import { quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
 import { joinMesh } from "../support/raw_route_peer.ts";
+import { TurnWatch } from "../support/turn_watch.ts";
 
 Deno.test("55. two servers with routes to each other, started at once: one route, and it stays", async () => {
   for (let round = 0; round < 5; round++) {
@@ -220,33 +221,55 @@ Deno.test("75. a route that takes nothing: publishers go on, and it is closed at
   await a.close();
 });
 
-Deno.test("76. a hundred thousand subscriptions are told a part at a time", async () => {
-  const count = 100_000;
+Deno.test("76. two hundred thousand subscriptions are told, heard of and forgotten a part at a time", async () => {
+  const count = 200_000;
   const a = await startMember("a", []);
   const client = await RawNatsClient.connect(a.address.port);
   await client.ask(quietConnect());
+  const lines = (verb: string, from: number) =>
+    Array.from({ length: 10_000 }, (_, i) => `${verb}some.rather.long.subject.${from + i}`);
   for (let from = 0; from < count; from += 10_000) {
-    let lines = "";
-    for (let i = from; i < from + 10_000; i++) lines += `SUB some.rather.long.subject.to.fill.buffers.${i} ${i}\r\n`;
-    await client.send(lines);
+    await client.send(lines("SUB ", from).map((line, i) => `${line} ${from + i}\r\n`).join(""));
   }
   assert.equal(await client.ask(""), "");
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: routePort(a) });
   await connection.write(
     bytes(`CONNECT {"cluster":"c1"}\r\nINFO {"server_id":"NX","server_name":"x","cluster":"c1"} \r\n`),
   );
+  const turns = new TurnWatch();
   // As long as the peer reads nothing, little is kept for it, and clients are served.
   await eventually(() => a.routes.list().length === 1 || undefined, "the route");
   for (let i = 0; i < 50; i++) assert.equal(await client.ask("PUB nobody 1\r\nx\r\n"), "");
   assert.ok(a.routes.list()[0]!.pendingBytes < 4e6, `${a.routes.list()[0]!.pendingBytes} bytes are kept`);
-  let lines = 0;
+  let told = 0;
   const buffer = new Uint8Array(1 << 20);
-  while (lines < count + 1) {
+  while (told < count + 1) {
     const read = await connection.read(buffer);
     assert.ok(read !== null);
-    for (let i = 0; i < read; i++) if (buffer[i] === 10) lines++;
+    for (let i = 0; i < read; i++) if (buffer[i] === 10) told++;
   }
+  const telling = turns.longest();
+  for (let from = 0; from < count; from += 10_000) {
+    const text = bytes(lines("RS+ $G ", from).join("\r\n") + "\r\n");
+    turns.longest();
+    for (let at = 0; at < text.length;) at += await connection.write(text.subarray(at));
+  }
+  const { tree } = a.globalAccount;
+  await eventually(() => tree.remoteCount === count || undefined, "its interest");
+  const hearing = turns.longest();
   connection.close();
+  await eventually(() => a.routes.list().length === 0 || undefined, "the route's end");
+  // What is not forgotten yet counts no more.
+  await client.ask("SUB inbox x\r\n");
+  const request = "PUB some.rather.long.subject.199999 inbox 0\r\n\r\n";
+  await client.ask(quietConnect({ headers: true, no_responders: true }) + "UNSUB 199999\r\n");
+  assert.match(await client.ask(request), /503/);
+  await eventually(() => tree.remoteCount === 0 || undefined, "everything forgotten");
+  const forgetting = turns.longest();
+  await turns.end();
+  for (const time of [telling, hearing, forgetting]) {
+    assert.ok(time <= 50, `turns of ${telling}, ${hearing} and ${forgetting} ms`);
+  }
   await client.close();
   await a.close();
 });

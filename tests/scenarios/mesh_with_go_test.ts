@@ -1,59 +1,13 @@
 /** Meshes with the real `nats-server` (spec nats-server, section 7, scenarios 71 to 74); newer ones where they are found. */
 import assert from "node:assert/strict";
-import type { NatsServer } from "../../src/nats/embedded/mod.ts";
 import { authority, certificatePath, serverIdentity } from "../support/certificates.ts";
 import { eventually } from "../support/deadline.ts";
-import { bytes, closeAll, freePort, gather, responds, routePort, serve, startMember } from "../support/mesh.ts";
-import { connectBus } from "../../src/nats/client/mod.ts";
-import { silentLog } from "../../src/ports/log.ts";
-import { systemClock, systemNetwork, systemRandom } from "../../src/system/mod.ts";
-import { natsServerPath, newerNatsServers, type RealNatsServer, startNatsServer } from "../support/nats_server.ts";
+import { closeAll, freePort, routePort, startMember } from "../support/mesh.ts";
+import { goServer, routed, routeTo, talks, versions } from "../support/go_mesh.ts";
+import { natsServerPath } from "../support/nats_server.ts";
 import { quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
 
 const ignore = natsServerPath === undefined;
-const ports = { network: systemNetwork(), clock: systemClock(), random: systemRandom(), log: silentLog };
-const versions: Record<string, string> = {
-  ...(natsServerPath === undefined ? {} : { installed: natsServerPath }),
-  ...newerNatsServers,
-};
-
-interface GoCluster {
-  readonly port?: number;
-  readonly routes?: readonly string[];
-  /** Further lines of the cluster's block; its name unless told otherwise. */
-  readonly block?: string;
-}
-
-function goServer(path: string, name: string, cluster: GoCluster = {}): Promise<RealNatsServer> {
-  const routes = (cluster.routes ?? []).map((url) => `"${url}"`).join(", ");
-  const block = `${cluster.block ?? "name: c1"}, host: 127.0.0.1, port: ${cluster.port ?? -1}, routes: [${routes}]`;
-  return startNatsServer({ path, config: `server_name: ${name}\ncluster { ${block} }` });
-}
-
-function routeTo(server: NatsServer): string {
-  return `nats-route://127.0.0.1:${routePort(server)}`;
-}
-
-/** Waits until each side knows what the other wants, then sends all kinds of messages across. */
-async function talks(ours: NatsServer, theirs: RealNatsServer): Promise<void> {
-  const here = ours.openBus("here");
-  const there = await connectBus({ servers: [`nats://127.0.0.1:${theirs.port}`], name: "there" }, ports);
-  const [gotHere, gotThere] = [gather(here, "to.here"), gather(there, "to.there")];
-  serve(here, "service.here", "here");
-  serve(there, "service.there", "there");
-  await responds(here, "service.there");
-  await responds(there, "service.here");
-  for (const text of ["one", "", "three"]) {
-    here.publish(bytes("to.there"), bytes(text));
-    there.publishRequest(bytes("to.here"), bytes("some.reply"), bytes(text));
-  }
-  await eventually(() => gotHere.length >= 3 && gotThere.length >= 3 || undefined, "the messages");
-  assert.deepEqual([gotHere, gotThere], [["one", "", "three"], ["one", "", "three"]]);
-  assert.equal((await here.request("nobody.anywhere", bytes("?"), 5_000)).kind, "no responders");
-  assert.equal((await there.request("nobody.anywhere", bytes("?"), 5_000)).kind, "no responders");
-  await here.close();
-  await there.close();
-}
 
 /** A group with one member on each server, and headers: what buses do not offer. */
 async function sharesGroups(publishAt: number, memberPorts: readonly number[], known: () => boolean): Promise<void> {
@@ -68,10 +22,6 @@ async function sharesGroups(publishAt: number, memberPorts: readonly number[], k
   assert.equal(received().reduce((a, b) => a + b), 300);
   assert.ok(received().every((count) => count > 30), `shared as ${received()}`);
   await Promise.all([...members, publisher].map((client) => client.close()));
-}
-
-async function routed(server: NatsServer, count: number): Promise<void> {
-  await eventually(() => server.routes.list().length === count || undefined, `${count} routes`);
 }
 
 for (const [version, path] of Object.entries(versions)) {

@@ -107,13 +107,6 @@ export class Account {
     removePart();
   }
 
-  /** Calls `visit` for every subject and group that somebody here wants: what a new route is told. */
-  forEachLocal(visit: (subject: string, queue: string | undefined, count: number) => void): void {
-    this.tree.forEachPlace((subject, queue, locals) => {
-      if (locals > 0) visit(subject, queue, locals);
-    });
-  }
-
   /** `count` subscriptions have this subject and group now; of plain ones only a first and a last are news. */
   #tell({ subject, queue }: Subscription, count: number, plainNews: number): void {
     if (queue === undefined && count !== plainNews) return;

@@ -6,6 +6,8 @@ import type { Random } from "../../ports/random.ts";
 
 /** A connection to another server, as delivery sees it. */
 export interface RouteLink {
+  /** Whether it is gone; what was wanted there is being forgotten. */
+  readonly closed: boolean;
   /**
    * Sends a message once: for the plain subscriptions there, and for one member of each of `queues` (names with one
    * character a byte; the list is reused). The message is valid during the call only.
@@ -33,7 +35,7 @@ export class Delivery {
     this.#linkCount = 0;
     for (let i = 0; i < interested.remotes.length; i++) {
       const remote = interested.remotes[i]!;
-      if (remote.active) this.#link(remote.route);
+      if (remote.active && !remote.route.closed) this.#link(remote.route);
     }
     for (let i = 0; i < interested.groups.length; i++) {
       if (this.#toGroup(interested.groups[i]!, message)) delivered = true;
@@ -96,7 +98,7 @@ export class Delivery {
     }
     for (let i = 0; i < remotes.length; i++) {
       const remote = remotes[(at + i) % remotes.length]!;
-      if (!remote.active) continue;
+      if (!remote.active || remote.route.closed) continue;
       this.#queues[this.#link(remote.route)]!.push(group.name);
       return true;
     }

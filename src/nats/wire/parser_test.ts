@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { clientVerbs, routeVerbs, Verb, type VerbRule } from "./verbs.ts";
 import { Failure, FrameParser } from "./parser.ts";
+import { framesIn, mixedScript, splitsOf } from "../../../tests/support/mixed_script.ts";
 
 const limits = { maxPayload: 1_048_576, maxControlLine: 4_096 };
 
@@ -223,4 +224,14 @@ Deno.test("FrameParser takes any bytes without fault, and comes to the same end 
     }),
     { numRuns: 2_000 },
   );
+});
+
+Deno.test("FrameParser: a script of all commands in a thousand ways of splitting it", () => {
+  const script = mixedScript(100_000, 18);
+  const expected = framesIn(script, [script.length]);
+  for (let seed = 1; seed <= 1_000; seed++) {
+    assert.deepEqual(framesIn(script, splitsOf(script.length, seed)), expected, `seed ${seed}`);
+  }
+  const bytewise = Array.from(script.subarray(0, 20_000), (_, i) => i + 1);
+  assert.deepEqual(framesIn(script, [...bytewise, script.length]), expected);
 });

@@ -9,6 +9,8 @@ import type { RouteSession } from "./route_session.ts";
 import { validSubject } from "../subjects/mod.ts";
 import { Verb } from "../../wire/verbs.ts";
 
+/** Changes of interest in a row after which others get a turn: a new route may tell of hundreds of thousands. */
+const CHANGES_AT_ONCE = 1_000;
 const PLUS = 43;
 const BAR = 124;
 const nobody: readonly string[] = [];
@@ -17,6 +19,7 @@ export class RouteCommands implements FrameSink {
   readonly #session: RouteSession;
   readonly #message = new Message();
   readonly #queues: string[] = [];
+  #changes = 0;
 
   constructor(session: RouteSession) {
     this.#session = session;
@@ -33,9 +36,11 @@ export class RouteCommands implements FrameSink {
         break;
       case Verb.RouteSubscribe:
         this.#subscribe(parser);
+        this.#changed();
         break;
       case Verb.RouteUnsubscribe:
         this.#unsubscribe(parser);
+        this.#changed();
         break;
       case Verb.Ping:
         session.write(PONG);
@@ -55,6 +60,12 @@ export class RouteCommands implements FrameSink {
         // SUB, UNSUB, PUB and +OK have no effect here.
     }
     return !session.closed && session.waitFor === undefined;
+  }
+
+  #changed(): void {
+    if (++this.#changes % CHANGES_AT_ONCE !== 0) return;
+    const { clock } = this.#session.server;
+    this.#session.waitFor = new Promise((resolve) => clock.soon(resolve));
   }
 
   #info(parser: FrameParser): void {

@@ -21,6 +21,8 @@ export interface PeerInfo {
   readonly dedicated: boolean;
   /** Whether it is a server of this kind, which settles duplicate routes by the same rule as this one. */
   readonly sameKind: boolean;
+  /** Whether it was said to a client: the address that was dialed is no route port. */
+  readonly forClients: boolean;
   /** What of it may be passed on. */
   readonly known: Readonly<Record<string, unknown>>;
 }
@@ -147,6 +149,7 @@ export function readPeerInfo(json: Uint8Array): PeerInfo | undefined {
     lameDuck: raw["ldm"] === true,
     dedicated: text(raw["route_account"]) !== "",
     sameKind: raw["go"] === RUNTIME,
+    forClients: "client_id" in raw,
     known: knownOf(raw),
   };
 }

@@ -1,5 +1,6 @@
 /** Interest across one route: what the other server wants, and what it is told of this one (spec nats-server, section 3.3). */
 import type { Account } from "../account.ts";
+import type { Clock } from "../../../ports/clock.ts";
 import { latin1Bytes } from "../../wire/frames.ts";
 import { RemoteInterest } from "../subjects/mod.ts";
 import type { RouteLink } from "../delivery.ts";
@@ -7,6 +8,8 @@ import type { RoutePermissions } from "./route_permissions.ts";
 
 /** Lines told at once before other work gets its turn: a whole interest may have hundreds of thousands. */
 const TOLD_AT_ONCE = 2_000;
+/** As many are forgotten at once. */
+const FORGOTTEN_AT_ONCE = 2_000;
 
 /** What the other server wants. */
 export class WantedThere {
@@ -46,10 +49,18 @@ export class WantedThere {
     account.tree.remove(known.interest);
   }
 
-  /** Forgets everything: the route is gone. */
-  clear(): void {
-    for (const { account, interest } of this.#interests.values()) account.tree.remove(interest);
-    this.#interests.clear();
+  /** Forgets everything, a part per turn: the route is gone, and takes no messages meanwhile. */
+  clear(clock: Clock): void {
+    const rest = this.#interests.values();
+    const forgetPart = () => {
+      for (let i = 0; i < FORGOTTEN_AT_ONCE; i++) {
+        const next = rest.next();
+        if (next.done === true) return this.#interests.clear();
+        next.value.account.tree.remove(next.value.interest);
+      }
+      clock.soon(forgetPart);
+    };
+    forgetPart();
   }
 
   /** `account subject [queue weight]` of each, for monitoring. */
@@ -71,7 +82,7 @@ export function interestLine(account: Account, subject: string, queue: string | 
 
 /**
  * Tells all of this server's own interest, a part at a time. Between two parts `pause` is awaited; it answers `false` when
- * there is nobody to tell any more. Changes meanwhile may be told at once: each line is made from what holds then.
+ * there is nobody to tell any more. Changes meanwhile are told at once by others: each line is made from what holds then.
  */
 export async function tellEverything(
   accounts: Iterable<Account>,
@@ -79,19 +90,17 @@ export async function tellEverything(
   write: (bytes: Uint8Array) => void,
   pause: () => Promise<boolean>,
 ): Promise<void> {
-  const places: { account: Account; subject: string; queue: string | undefined }[] = [];
+  let lines = "";
+  let told = 0;
   for (const account of accounts) {
-    account.forEachLocal((subject, queue) => {
-      if (permissions.mayTell(subject)) places.push({ account, subject, queue });
-    });
-  }
-  for (let from = 0; from < places.length; from += TOLD_AT_ONCE) {
-    let lines = "";
-    for (const { account, subject, queue } of places.slice(from, from + TOLD_AT_ONCE)) {
-      const count = account.tree.localsAt(subject, queue);
-      if (count > 0) lines += interestLine(account, subject, queue, count);
+    for (const { subject, queue, count } of account.tree.localPlaces()) {
+      if (!permissions.mayTell(subject)) continue;
+      lines += interestLine(account, subject, queue, count);
+      if (++told % TOLD_AT_ONCE !== 0) continue;
+      write(latin1Bytes(lines));
+      lines = "";
+      if (!await pause()) return;
     }
-    if (lines !== "") write(latin1Bytes(lines));
-    if (from + TOLD_AT_ONCE < places.length && !await pause()) return;
   }
+  if (lines !== "") write(latin1Bytes(lines));
 }

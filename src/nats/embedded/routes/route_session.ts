@@ -243,7 +243,7 @@ export class RouteSession implements RouteLink, RouteView, Consumer {
     this.closed = true;
     this.#pingTimer?.();
     this.#authTimer?.();
-    this.wanted.clear();
+    this.wanted.clear(this.server.clock);
     this.server.log.notice(`${this} - Router connection closed: ${reason}`);
     this.mesh.closed(this, reason);
     if (flush && this.outbox.pending > 0) this.#part();

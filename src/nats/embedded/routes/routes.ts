@@ -215,6 +215,10 @@ export class Routes implements RouteMesh, RouteTable {
   #introduced(session: RouteSession, info: PeerInfo): void {
     const { serverId, serverName } = this.#host;
     session.peer = info;
+    if (info.forClients) {
+      this.#host.log.error(`${session} - attempted to connect to client port`);
+      return session.close("Incorrect Port", true);
+    }
     if (info.serverId === serverId) {
       // One of the configured routes leads back here: it is not dialed again.
       session.configured.clear();

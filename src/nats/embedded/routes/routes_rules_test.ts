@@ -6,6 +6,7 @@ import { joinMesh, peerConnect, peerInfo } from "../../../../tests/support/raw_r
 import { quietConnect, RawNatsClient } from "../../../../tests/support/raw_nats_client.ts";
 import type { ClusterOptions, EmbeddedNatsOptions } from "../options.ts";
 import type { NatsServer } from "../nats_server.ts";
+import { eventually } from "../../../../tests/support/deadline.ts";
 import { ownMemory } from "../../../../tests/support/own_memory.ts";
 
 const cluster: ClusterOptions = { name: "c1", host: "127.0.0.1", port: 0 };
@@ -186,6 +187,17 @@ Deno.test("routes are pinged soon, and given up when they never answer", async (
     assert.equal(await peer.untilClosed(), "PING\r\nPING\r\n-ERR 'Stale Connection'\r\n");
     await peer.close();
   }, { pingInterval: 50 });
+});
+
+Deno.test("a configured route that leads to a client port is no route, and is tried again", async () => {
+  await withEmbedded({}, async (elsewhere) => {
+    const routes = [`nats-route://127.0.0.1:${elsewhere.address.port}`];
+    await withCluster({ routes }, async (server) => {
+      const visitors = () => JSON.parse(elsewhere.monitoring("/varz", new URLSearchParams())!.body).total_connections;
+      await eventually(() => visitors() >= 2 || undefined, "the second attempt");
+      assert.deepEqual([server.routes.list(), server.cluster.peerUrls], [[], []]);
+    });
+  });
 });
 
 Deno.test("strangers on the route port are limited in number and in what they make this server keep", async () => {

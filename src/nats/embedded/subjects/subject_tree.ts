@@ -179,13 +179,6 @@ export class SubjectTree<Local extends Interest, Route> {
     prune(oldest);
   }
 
-  /** How many local interests share exactly this subject and group: what routes announce. */
-  localsAt(subject: string, queue: string | undefined): number {
-    const node = this.#find(subject);
-    const lists = queue === undefined ? node?.plain : node?.groups?.get(queue);
-    return lists?.locals.length ?? 0;
-  }
-
   /** Everybody whose subject matches the published `subject`, which is taken literally. An invalid subject matches nobody. */
   match(subject: string): Match<Local, RemoteInterest<Route>> {
     this.#matches++;
@@ -196,25 +189,27 @@ export class SubjectTree<Local extends Interest, Route> {
 
   /** Calls `visit` for every interest, this server's and others'. */
   forEach(visit: (interest: Interest) => void): void {
-    this.#forEachLists((lists) => {
+    for (const lists of this.#lists()) {
       for (const interest of lists.locals) visit(interest);
       for (const interest of lists.remotes) visit(interest);
-    });
+    }
   }
 
-  /** Calls `visit` with each subject and queue group that is held, and how many local interests it has. */
-  forEachPlace(visit: (subject: string, queue: string | undefined, locals: number) => void): void {
-    this.#forEachLists((lists) => {
-      const any = lists.locals[0] ?? lists.remotes[0]!;
-      visit(any.subject, lists.queue, lists.locals.length);
-    });
+  /**
+   * Each subject and queue group that this server wants, with how many want it. The tree may change between two steps:
+   * what came meanwhile may be left out, what stays throughout is not.
+   */
+  *localPlaces(): IterableIterator<{ subject: string; queue: string | undefined; count: number }> {
+    for (const { locals, queue } of this.#lists()) {
+      if (locals.length > 0) yield { subject: locals[0]!.subject, queue, count: locals.length };
+    }
   }
 
-  #forEachLists(visit: (lists: Lists) => void): void {
+  *#lists(): IterableIterator<Lists> {
     const pending = [this.#root];
     for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-      if (node.plain !== undefined) visit(node.plain);
-      if (node.groups !== undefined) { for (const lists of node.groups.values()) visit(lists); }
+      if (node.plain !== undefined) yield node.plain;
+      if (node.groups !== undefined) { for (const lists of node.groups.values()) yield lists; }
       if (node.only !== undefined) pending.push(node.only);
       if (node.children !== undefined) { for (const child of node.children.values()) pending.push(child); }
       if (node.star !== undefined) pending.push(node.star);
@@ -240,15 +235,6 @@ export class SubjectTree<Local extends Interest, Route> {
     const wild = (first === 42 || first === 62) && (subject.length === 1 || subject.charCodeAt(1) === 46);
     if (wild) this.#wildVersion = (this.#wildVersion + 1) | 0;
     else this.#versions[this.slotOf(subject)]!++;
-  }
-
-  #find(subject: string): Node | undefined {
-    let node: Node | undefined = this.#root;
-    for (const token of subject.split(".")) {
-      if (node === undefined) return undefined;
-      node = token === "*" ? node.star : token === ">" ? node.rest : childOf(node, token);
-    }
-    return node;
   }
 
   #findOrMake(subject: string): Node {

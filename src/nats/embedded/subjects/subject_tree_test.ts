@@ -67,8 +67,8 @@ Deno.test("SubjectTree merges groups of one name over patterns and counts other 
   assert.notEqual(tree.version(tree.slotOf("work")), before);
   assert.equal(tree.match("work").groups.find(({ name }) => name === "q")!.remoteWeight, 5);
   assert.deepEqual([tree.localCount, tree.remoteCount], [3, 3]);
-  assert.equal(tree.localsAt("work", "q"), 1);
-  assert.equal(tree.localsAt("work", undefined), 0);
+  const places = [...tree.localPlaces()].map(({ subject, queue, count }) => `${subject} ${queue} ${count}`);
+  assert.deepEqual(places.sort(), ["* q 1", "> other 1", "work q 1"]);
 });
 
 Deno.test("subjects: which are valid, and which are patterns", () => {
