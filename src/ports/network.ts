@@ -57,8 +57,11 @@ export interface Connection {
   read(into: Uint8Array): Promise<number>;
   /** Resolves when all of `bytes` is handed to the operating system. Rejects with NetworkFailed. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Idempotent; pending reads resolve with 0 or reject. */
-  close(): void;
+  /**
+   * Idempotent; pending reads resolve with 0 or reject. With a promise the last of what was written is still on its way to
+   * the operating system: it resolves when that is done or given up, after a second at most.
+   */
+  close(): void | Promise<void>;
 }
 
 export interface Listener {
@@ -70,7 +73,10 @@ export interface Listener {
 }
 
 export interface ListenOptions extends Address {
-  /** Connections will be upgraded with {@link Network.secureServer}: asks for streams that can. Slower; only with TLS. */
+  /**
+   * {@link Network.secureServer} will demand client certificates: asks for streams on which that is cheaper. Plain bytes
+   * are slower on them.
+   */
   readonly upgradable?: boolean;
 }
 
@@ -81,7 +87,7 @@ export interface Network {
   listen(options: ListenOptions): Promise<Listener>;
   /** `timeout` in milliseconds. `upgradable` as in {@link ListenOptions}. */
   dial(address: Address, options: { timeout: number; upgradable?: boolean }): Promise<Connection>;
-  /** TLS as the server side, on a stream from an upgradable listener; no byte may be lost between. Rejects when the handshake fails. */
+  /** TLS as the server side; no byte may be lost between. Rejects when the handshake fails; the connection is closed then. */
   secureServer(connection: Connection, options: TlsOptions): Promise<Connection>;
   /** TLS as the client side. */
   secureClient(connection: Connection, options: TlsOptions): Promise<Connection>;

@@ -1,17 +1,19 @@
 /** The machine's sockets: Deno's own for plain bytes, with the delay of small packets switched off, and TLS on top of them. */
-import type { Address, Connection, Listener, ListenOptions, Network } from "../ports/network.ts";
+import type { Address, Connection, Listener, ListenOptions, Network, TlsOptions } from "../ports/network.ts";
 import type { Millis } from "../protocol/units.ts";
 import { networkFailure, withTimeLimit } from "./network_failures.ts";
 import { secureNatively } from "./native_tls.ts";
 import { isCurrentRuntime, needsCurrentRuntime } from "./runtime_version.ts";
 import { addressOf, TcpConnection } from "./tcp_connection.ts";
-import { listenUpgradable } from "./upgradable_listener.ts";
-import { secureAsClient, secureAsServer } from "./tls.ts";
+import { listenUpgradable, SocketConnection } from "./upgradable_listener.ts";
+import { secureAsClient, secureAsServer, usualTimeout } from "./tls.ts";
+import { secureBySplicing } from "./spliced_tls.ts";
+import { openTlsPair, type TlsPair } from "./tls_engine.ts";
 
 /** The sockets that a running server uses. Every connection can be upgraded to TLS, whatever was asked for. */
 export function systemNetwork(): Network {
   const secureClient = isCurrentRuntime ? secureAsClient : secureNatively;
-  return { addresses, listen, dial, secureServer: secureAsServer, secureClient };
+  return { addresses, listen, dial, secureServer, secureClient };
 }
 
 function addresses(): readonly string[] {
@@ -22,13 +24,32 @@ function addresses(): readonly string[] {
 }
 
 async function listen(options: ListenOptions): Promise<Listener> {
-  if (options.upgradable && !isCurrentRuntime) throw needsCurrentRuntime("TLS towards clients and other servers");
+  if (options.upgradable && !isCurrentRuntime) throw needsCurrentRuntime("TLS with client certificates");
   if (options.upgradable) return await listenUpgradable(options);
   try {
     return new TcpListener(Deno.listen({ hostname: options.host, port: options.port, transport: "tcp" }));
   } catch (cause) {
     throw networkFailure(`cannot listen on ${options.host}:${options.port}`, cause);
   }
+}
+
+/** The runtime's native TLS where it can, which costs a third; client certificates need `node:tls`. */
+async function secureServer(connection: Connection, options: TlsOptions): Promise<Connection> {
+  if (options.verify !== true && !(connection instanceof SocketConnection)) {
+    let pair: TlsPair | undefined;
+    try {
+      pair = await openTlsPair(options.certificate ?? "", options.key ?? "");
+    } catch (cause) {
+      // No file descriptors are left, or no loopback is there.
+      if (isCurrentRuntime) return await secureAsServer(connection, options);
+      void connection.close();
+      throw networkFailure("TLS handshake failed", cause);
+    }
+    return await secureBySplicing(connection, pair, options.timeout ?? usualTimeout);
+  }
+  if (isCurrentRuntime) return await secureAsServer(connection, options);
+  void connection.close();
+  throw needsCurrentRuntime("TLS with client certificates");
 }
 
 async function dial(address: Address, options: { timeout: Millis }): Promise<Connection> {

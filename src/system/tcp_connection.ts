@@ -27,7 +27,8 @@ export class TcpConnection implements Connection {
     try {
       return await this.#connection.read(into) ?? 0;
     } catch (cause) {
-      if (this.#closed) return 0;
+      // With TLS: gone without a goodbye.
+      if (this.#closed || cause instanceof Deno.errors.UnexpectedEof) return 0;
       throw networkFailure("cannot read", cause);
     }
   }

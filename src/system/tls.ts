@@ -20,7 +20,7 @@ import { StreamConnection } from "./stream_connection.ts";
 import { distinguishedName, subjectNames } from "./certificate_names.ts";
 
 /** How long a handshake may take when the options do not say, in milliseconds. */
-const usualTimeout = 2_000;
+export const usualTimeout = 2_000;
 
 /** One read of encrypted bytes; a TLS record has at most 16 KiB. */
 const readSize = 32 * 1024;

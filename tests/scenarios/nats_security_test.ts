@@ -4,6 +4,7 @@ import { authority, clientIdentity, serverIdentity, strangerIdentity } from "../
 import type { AuthorizationOptions, NatsServer } from "../../src/nats/embedded/mod.ts";
 import { Buffer } from "node:buffer";
 import { createUser, fromSeed } from "@nats-io/nkeys";
+import { eventually } from "../support/deadline.ts";
 import { hash } from "bcryptjs";
 import { pipeOf, quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
 import { systemNetwork } from "../../src/system/mod.ts";
@@ -290,6 +291,9 @@ Deno.test("security 53: TLS begins after INFO; nothing else is said in plain tex
     assert.equal(answer, `MSG a 1 300000\r\n${large}\r\n`);
     const row = JSON.parse(server.monitoring("/connz", new URLSearchParams())!.body).connections[0];
     assert.equal(row.tls_version, "1.3");
+    assert.match(row.tls_cipher_suite, /^TLS_[A-Z0-9_]+$/);
+    assert.equal(row.ip, "127.0.0.1");
+    assert.notEqual(row.port, 0);
     await client.close();
     const plain = await RawNatsClient.connect(server.address.port);
     await plain.send(quietConnect() + "PING\r\n");
@@ -303,6 +307,29 @@ Deno.test("security 53: TLS begins after INFO; nothing else is said in plain tex
       "TLS Handshake Failure",
       "TLS Handshake Failure",
     ]);
+  });
+});
+
+Deno.test("security 53: under TLS a refusal arrives before the end, and the end is the client's or ours", async () => {
+  await withEmbedded({ tls: certified, authorization: { user: "a", password: "b" } }, async (server) => {
+    const refused = await overTls(server, {}, true);
+    assert.equal(await refused.ask(login({ user: "a", pass: "wrong" })), violation);
+    assert.equal(await refused.untilClosed(), "");
+    await refused.close();
+    const leaving = await overTls(server, {}, true);
+    assert.equal(await leaving.ask(login({ user: "a", pass: "b" })), "");
+    await leaving.close();
+    const staying = await overTls(server, {}, true);
+    assert.equal(await staying.ask(login({ user: "a", pass: "b" })), "");
+    const reasons = () =>
+      JSON.parse(server.monitoring("/connz", new URLSearchParams("state=closed"))!.body).connections
+        .map((one: { reason: string }) => one.reason);
+    const two = await eventually(() => reasons().length === 2 ? reasons() : undefined, "the end of two clients");
+    assert.deepEqual(two, ["Authentication Failure", "Client Closed"]);
+    await server.close();
+    assert.equal(await staying.untilClosed(), "");
+    await staying.close();
+    assert.equal(reasons()[2], "Server Shutdown");
   });
 });
 

@@ -49,7 +49,7 @@ export class PeekableConnection implements Connection {
     return this.#inner.write(bytes);
   }
 
-  close(): void {
-    this.#inner.close();
+  close(): void | Promise<void> {
+    return this.#inner.close();
   }
 }

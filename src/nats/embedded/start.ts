@@ -8,7 +8,7 @@ export async function startNatsServer(options: EmbeddedNatsOptions, ports: NatsS
   const listener = await ports.network.listen({
     host: options.host,
     port: options.port,
-    ...(options.tls === undefined ? {} : { upgradable: true }),
+    ...(demandsCertificates(options) ? { upgradable: true } : {}),
   });
   const server = new NatsServer(options, ports, listener);
   if (options.cluster === undefined) return server;
@@ -19,4 +19,8 @@ export async function startNatsServer(options: EmbeddedNatsOptions, ports: NatsS
     throw error;
   }
   return server;
+}
+
+function demandsCertificates({ tls }: EmbeddedNatsOptions): boolean {
+  return tls?.verify === true || tls?.verifyAndMap === true;
 }

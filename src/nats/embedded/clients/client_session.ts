@@ -245,13 +245,14 @@ export class ClientSession implements Target, Consumer {
 
   #hangUp(): void {
     this.outbox.close();
-    this.connection.close();
+    const closing = this.connection.close();
     // Not at once: a message of this client may be on its way to others at this very moment.
     this.host.clock.soon(() => {
       this.#commands.release();
       this.parser.buffer = nothing;
     });
-    this.#end();
+    if (closing === undefined) this.#end();
+    else void closing.then(this.#end);
   }
 
   async #read(): Promise<void> {
