@@ -41,13 +41,15 @@ class Splice {
   choice: Choice = { version: "", cipher: "" };
   readonly #raw: Connection;
   readonly #encrypted: TcpConnection;
-  /** Resolves when the peer has been sent everything and hung up on. */
+  /** Resolves when the peer has been hung up on. */
   readonly #done: Promise<void>;
+  #setDone: () => void = () => {};
 
   constructor(raw: Connection, pair: TlsPair) {
     this.#raw = raw;
     this.#encrypted = pair.encrypted;
-    this.#done = this.#outward();
+    this.#done = new Promise((resolve) => this.#setDone = resolve);
+    void this.#outward();
     void this.#inward();
   }
 
@@ -80,7 +82,9 @@ class Splice {
 
   #hangUp(): void {
     this.#encrypted.close();
-    this.#raw.close();
+    void this.#raw.close();
+    // Older runtimes do not end a write that is under way.
+    this.#setDone();
   }
 
   /** Looks at the first bytes until they tell the choice. */
