@@ -245,14 +245,12 @@ export class ClientSession implements Target, Consumer {
 
   #hangUp(): void {
     this.outbox.close();
-    const closing = this.connection.close();
+    void Promise.resolve(this.connection.close()).then(this.#end);
     // Not at once: a message of this client may be on its way to others at this very moment.
     this.host.clock.soon(() => {
       this.#commands.release();
       this.parser.buffer = nothing;
     });
-    if (closing === undefined) this.#end();
-    else void closing.then(this.#end);
   }
 
   async #read(): Promise<void> {
