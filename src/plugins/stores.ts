@@ -14,6 +14,9 @@ export const memoryStore: StorePlugin = {
   open: (options) => openMemoryStore({ limits: storeLimits(options) }),
 };
 
+/** How far the files of a cluster's node may be behind what it was told to keep. */
+const FLUSH_LAG = 50;
+
 export const fileStore: StorePlugin = {
   open(options, { files, clock, random, log, commands }) {
     const { file, dir, cluster } = options.streaming;
@@ -38,6 +41,8 @@ export const fileStore: StorePlugin = {
       truncateUnexpectedEof: file.truncateUnexpectedEof,
       readBufferSize: file.readBufferSize,
       autoSync: file.autoSync,
+      // The cluster's log keeps what is not in the files yet.
+      flushLag: cluster.clustered ? FLUSH_LAG : 0,
     }, { files, clock, random, log, commands });
   },
 };

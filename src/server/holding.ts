@@ -26,7 +26,7 @@ interface Slab {
   readonly marks: number[];
   used: number;
   /** When its first request arrived. */
-  readonly oldest: Millis;
+  oldest: Millis;
 }
 
 export class Holding {
@@ -40,6 +40,10 @@ export class Holding {
   /** Requests that arrived earlier are not taken in. */
   #since: Millis = -Infinity;
   #subscription: Subscription | undefined;
+  /** The clock is read once for all requests that were received together: those that stand one behind the other in a buffer. */
+  #now: Millis = 0;
+  #lastBuffer: Uint8Array | undefined;
+  #lastStart = 0;
 
   constructor(parts: { bus: MessageBus; clock: Clock; publishing: Publishing; machine: Machine }) {
     this.#bus = parts.bus;
@@ -108,6 +112,9 @@ export class Holding {
     const { buffer, replyStart, replyEnd, payloadStart, payloadEnd } = message;
     // Nobody waits for an answer.
     if (replyEnd === replyStart) return;
+    if (buffer !== this.#lastBuffer || payloadStart <= this.#lastStart) this.#now = this.#clock.now();
+    this.#lastBuffer = buffer;
+    this.#lastStart = payloadStart;
     const slab = this.#room(replyEnd - replyStart + payloadEnd - payloadStart);
     const start = slab.used;
     slab.bytes.set(buffer.subarray(replyStart, replyEnd), start);
@@ -117,19 +124,25 @@ export class Holding {
     slab.marks.push(start, middle, slab.used);
   }
 
-  /** The slab to write to. Old ones are dropped when a new one begins. */
+  /** The slab to write to. Old ones are dropped, or used again, when a new one begins. */
   #room(length: number): Slab {
-    const now = this.#clock.now();
-    let slab = this.#slabs[this.#slabs.length - 1];
-    if (slab === undefined || slab.used + length > slab.bytes.length || slab.oldest < now - SLAB_SPAN) {
-      slab = { bytes: new Uint8Array(Math.max(SLAB, length)), marks: [], used: 0, oldest: now };
-      this.#slabs.push(slab);
-      this.#bytes += slab.bytes.length;
-      while (this.#slabs.length > 1 && this.#isSurplus(this.#slabs[0]!, now)) {
-        this.#bytes -= this.#slabs.shift()!.bytes.length;
-      }
+    const now = this.#now;
+    const slab = this.#slabs[this.#slabs.length - 1];
+    if (slab !== undefined && slab.used + length <= slab.bytes.length && slab.oldest >= now - SLAB_SPAN) return slab;
+    let spare: Slab | undefined;
+    while (this.#slabs.length > 1 && this.#isSurplus(this.#slabs[0]!, now)) {
+      const dropped = this.#slabs.shift()!;
+      this.#bytes -= dropped.bytes.length;
+      if (dropped.bytes.length === SLAB) spare = dropped;
     }
-    return slab;
+    const next = length > SLAB || spare === undefined
+      ? { bytes: new Uint8Array(Math.max(SLAB, length)), marks: [], used: 0, oldest: now }
+      : spare;
+    next.used = next.marks.length = 0;
+    next.oldest = now;
+    this.#slabs.push(next);
+    this.#bytes += next.bytes.length;
+    return next;
   }
 
   #isSurplus(slab: Slab, now: Millis): boolean {
@@ -139,5 +152,6 @@ export class Holding {
   #forget(): void {
     this.#slabs = [];
     this.#bytes = 0;
+    this.#lastBuffer = undefined;
   }
 }

@@ -25,8 +25,8 @@ const BATCH_BYTES = 512 * 1024;
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 /** Known channel names and clients that are looked up without making strings. */
 const TABLE_ENTRIES = 65_536;
-/** Batches whose buffers are kept for later use. */
-const SPARE_BATCHES = 4;
+/** Batches whose buffers are kept for later use: as many as a burst has under way. */
+const SPARE_BATCHES = 16;
 /** What sequence, timestamp and the redelivery fields add to a message when it is delivered, at most. */
 const DELIVERY_OVERHEAD = 10 + 11 + 2 + 6;
 

@@ -288,6 +288,7 @@ class FileStore implements Store {
   async #maintain(now: Millis): Promise<void> {
     this.#context.tick = this.#context.ports.clock.wall();
     for (const { messages, subscriptions } of [...this.#channels.values()]) {
+      if (this.#context.options.flushLag > 0) await this.#flushLagging(messages);
       messages.maintain(now);
       const compacting = subscriptions.compactIfDue(now);
       if (isLater(compacting)) await compacting;
@@ -302,6 +303,15 @@ class FileStore implements Store {
     this.#guard(() => this.#context.openFiles.maintain(now));
   }
 
+  /** A full disk is told to whoever appends next. */
+  async #flushLagging(messages: FileMessageLog): Promise<void> {
+    try {
+      await messages.flush();
+    } catch (error) {
+      if (!(error instanceof StoreFailed) || error.code !== "full") throw error;
+    }
+  }
+
   settle(): Promise<void> {
     return this.#syncAll();
   }
@@ -312,7 +322,7 @@ class FileStore implements Store {
     for (const { messages, subscriptions } of [...this.#channels.values()]) {
       for (const log of [messages, subscriptions]) {
         if (!log.unsynced) continue;
-        await log.flush();
+        await log.flushNow();
         await syncing.runBeside(log.syncSteps());
       }
     }

@@ -24,13 +24,16 @@ export class Flushing {
   readonly #syncing: Syncing;
   readonly #log: Flushable;
   readonly #what: Flushed;
+  readonly #beside: boolean;
   /** The flush that is under way, and the one that waits for it. */
   #running: Promise<void> | undefined;
   #queued: Promise<void> | undefined;
   /** Something was given up that no caller has been told about. */
   #lost: StoreFailed | undefined;
 
-  constructor(syncing: Syncing, log: Flushable, what: Flushed) {
+  /** `beside`: syncing never blocks. */
+  constructor(syncing: Syncing, log: Flushable, what: Flushed, beside = false) {
+    this.#beside = beside;
     this.#syncing = syncing;
     this.#what = what;
     this.#log = log;
@@ -57,7 +60,7 @@ export class Flushing {
     if (this.#running !== undefined) return this.#queued ??= this.#flushNext(this.#running);
     this.check();
     if (!this.#log.dirty) return;
-    const write = () => this.#syncing.run((beside) => this.#log.writeSteps(beside), this.#what);
+    const write = () => this.#syncing.run((beside) => this.#log.writeSteps(beside), this.#what, this.#beside);
     let result: Awaitable<void>;
     try {
       result = this.#withRoom(write);

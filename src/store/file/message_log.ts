@@ -1,16 +1,17 @@
 /** A channel's messages in files: slices in ascending order, the newest messages also in memory (spec stores, section 3). */
 import { type ChannelLimits, type MessageLog, type MessageVisitor, StoreFailed } from "../../ports/store.ts";
 import type { Awaitable, Millis, Nanos, Offset, Sequence } from "../../protocol/units.ts";
-import { writeVarint } from "../../protocol/varint.ts";
 import { Reading } from "../block_reading.ts";
 import { exceeds, limitsReached } from "../retention.ts";
 import { type FileContext, join } from "./context.ts";
 import { EntryFinder } from "./entry_finder.ts";
+import { fillerOf } from "./filler.ts";
 import { type Flushable, Flushing } from "./flushing.ts";
+import { Lagging } from "./lagging.ts";
 import { SIZE } from "./message_index.ts";
 import { readMessages } from "./message_reading.ts";
 import { ReadCache } from "./read_cache.ts";
-import { type Extent, OVERHEAD, Slice } from "./slice.ts";
+import { type Extent, OVERHEAD, Slice, unflushedBytes } from "./slice.ts";
 import { type SliceLimits, sliceLimits } from "./slice_limits.ts";
 import type { WriteSteps } from "./syncing.ts";
 import { Tail } from "./tail.ts";
@@ -20,7 +21,6 @@ import { WINDOW } from "./unsynced_tail.ts";
 const MAX_GAP = 1_000_000;
 /** Without appends or reads for this long, written messages are no longer kept in memory. */
 const IDLE: Millis = 1000;
-const SUBJECT_TAG = 0x12;
 
 export class FileMessageLog implements MessageLog, Flushable {
   first: Sequence = 0;
@@ -42,6 +42,7 @@ export class FileMessageLog implements MessageLog, Flushable {
   #sliceLimits: SliceLimits;
   #dirty = false;
   readonly #flushing: Flushing;
+  readonly #lagging: Lagging | undefined;
   /** Messages above were appended after that flush began. */
   #flushTarget: Sequence = 0;
   /** Evicted at the last flush, or by order: below stays evicted even if what came after is given up. */
@@ -61,19 +62,14 @@ export class FileMessageLog implements MessageLog, Flushable {
     readonly context: FileContext,
   ) {
     this.#tail = new Tail(context.checksum);
-    const { readBufferSize, crc } = context.options;
+    const { readBufferSize, crc, flushLag } = context.options;
     this.#cache = new ReadCache(context.readCaches, readBufferSize, crc ? context.checksum : undefined);
     this.#entries = new EntryFinder(this.#tail, this.#cache);
-    this.#flushing = new Flushing(context.syncing, this, "messages");
+    this.#flushing = new Flushing(context.syncing, this, "messages", flushLag > 0);
+    this.#lagging = flushLag > 0 ? new Lagging(this.#flushing, this, flushLag, context.ports.clock) : undefined;
     this.#limits = limits;
     this.#sliceLimits = sliceLimits(context.options, limits);
-    const subject = new TextEncoder().encode(channel);
-    const head = new Uint8Array(6);
-    head[0] = SUBJECT_TAG;
-    const headLength = writeVarint(head, 1, subject.length);
-    this.#filler = new Uint8Array(headLength + subject.length);
-    this.#filler.set(head.subarray(0, headLength));
-    this.#filler.set(subject, headLength);
+    this.#filler = fillerOf(channel);
   }
 
   /** Takes over what recovery found, in ascending order, and evicts what the limits and the age at `now` do not allow. */
@@ -93,7 +89,8 @@ export class FileMessageLog implements MessageLog, Flushable {
     if (this.last > 0 && sequence > this.last + 1) this.#fillGap(sequence, timestamp);
     this.#put(this.#writeSlice(), sequence, timestamp, fields, start, end);
     if (exceeds(this.count, this.bytes, this.#limits)) this.#enforceLimits();
-    if (this.#tail.unwritten > this.context.options.bufferSize && !this.#flushing.running) this.#writeAhead();
+    if (this.#lagging !== undefined || this.#flushing.running) return;
+    if (this.#tail.unwritten > this.context.options.bufferSize) this.#writeAhead();
   }
 
   #put(slice: Slice, sequence: Sequence, time: Nanos, fields: Uint8Array, start: Offset, end: Offset): void {
@@ -192,7 +189,12 @@ export class FileMessageLog implements MessageLog, Flushable {
   }
 
   flush(): Awaitable<void> {
-    return this.#flushing.flush();
+    return (this.#lagging ?? this.#flushing).flush();
+  }
+
+  /** As {@link flush}, without lag. */
+  flushNow(): Awaitable<void> {
+    return this.#lagging === undefined ? this.#flushing.flush() : this.#lagging.flushNow();
   }
 
   /** Writes slice by slice what is not in the files. */
@@ -274,7 +276,9 @@ export class FileMessageLog implements MessageLog, Flushable {
     });
   }
 
+  /** What lags is kept somewhere else too, and is tried again. */
   rollBack(): boolean {
+    if (this.#lagging !== undefined) return false;
     const before = this.last;
     const slices = [...this.#doomed, ...this.#slices];
     this.#doomed = [];
@@ -378,6 +382,9 @@ export class FileMessageLog implements MessageLog, Flushable {
     return this.#dirty;
   }
 
+  get unflushed(): Offset {
+    return unflushedBytes(this.#slices);
+  }
   /** Whether something was written, or waits to be, that is not on the disk. */
   get unsynced(): boolean {
     return this.#dirty || this.#slices.some((slice) => slice.data.unsynced || slice.index.unsynced);

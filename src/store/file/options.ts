@@ -40,6 +40,8 @@ export interface FileStoreOptions {
   readonly readBufferSize: number;
   /** What was written without syncing is synced this often; 0 or less: never. */
   readonly autoSync: Millis;
+  /** Messages are flushed this much later than asked for, while something else keeps them until they are settled; 0: at once. */
+  readonly flushLag: Millis;
 }
 
 /** Every option as it is when it was not set, but for the directory. */
@@ -61,6 +63,7 @@ export const defaultFileStoreOptions: Omit<FileStoreOptions, "directory"> = {
   truncateUnexpectedEof: false,
   readBufferSize: 2 * 1024 * 1024,
   autoSync: 60_000,
+  flushLag: 0,
 };
 
 /** Throws StoreFailed `refused` with the reference's text for the first option that cannot be meant. */

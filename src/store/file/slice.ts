@@ -286,3 +286,12 @@ function fill(file: OpenFile, bytes: Uint8Array, at: Offset): boolean {
     return false;
   }
 }
+
+/** Bytes of messages that the last slices hold and their files do not. */
+export function unflushedBytes(slices: readonly Slice[]): Offset {
+  let bytes = 0;
+  for (let i = slices.length - 1; i >= 0 && slices[i]!.dirty; i--) {
+    bytes += slices[i]!.end - slices[i]!.flushed.end;
+  }
+  return bytes;
+}

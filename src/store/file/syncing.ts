@@ -39,9 +39,10 @@ export class Syncing {
     if (this.failure !== undefined) throw this.failure;
   }
 
-  /** Performs the steps, made for one of the two ways. Throws or rejects with StoreFailed; a failed sync, or a write that failed for other reasons than room, ends the store. */
-  run(steps: (beside: boolean) => WriteSteps, what: Flushed): Awaitable<void> {
-    if (!this.enabled || (this.dirty[what] <= 1 && this.#shouldWait())) return this.runBlocking(steps(false));
+  /** Performs the steps, made for one of the two ways; without blocking if `beside`. Throws or rejects with StoreFailed; a failed sync, or a write that failed for other reasons than room, ends the store. */
+  run(steps: (beside: boolean) => WriteSteps, what: Flushed, beside: boolean): Awaitable<void> {
+    if (!this.enabled) return this.runBlocking(steps(false));
+    if (!beside && this.dirty[what] <= 1 && this.#shouldWait()) return this.runBlocking(steps(false));
     return this.runBeside(steps(true));
   }
 

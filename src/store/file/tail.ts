@@ -13,11 +13,15 @@ import { type Slice, SliceBlock } from "./slice.ts";
 
 /** Written messages are kept up to this many bytes. */
 const KEPT = 4 * BLOCK_SIZE;
+/** So many buffers wait to be used again. */
+const SPARE = 4;
 
 export class Tail {
   readonly #blocks: SliceBlock[] = [];
   readonly #stamp = new MsgStamp();
   readonly #checksum: Checksum;
+  /** Buffers of blocks that were dropped. */
+  readonly #spare: Uint8Array[] = [];
   /** Bytes of records that are not in a data file. */
   unwritten = 0;
 
@@ -38,7 +42,7 @@ export class Tail {
     const blocks = this.#blocks;
     let block = blocks.length === 0 ? undefined : blocks[blocks.length - 1]!;
     if (block === undefined || block.slice !== slice || block.last !== sequence - 1 || !block.reserve(needed)) {
-      block = new SliceBlock(slice, slice.records, sequence, slice.end);
+      block = this.#newBlock(slice, sequence, block);
       block.reserve(needed);
       blocks.push(block);
     }
@@ -49,6 +53,15 @@ export class Tail {
     slice.note(sequence, time, size);
     this.unwritten += needed;
     return size;
+  }
+
+  /** A block behind a full one gets its size at once; other blocks grow. */
+  #newBlock(slice: Slice, sequence: Sequence, before: SliceBlock | undefined): SliceBlock {
+    if (before === undefined || before.data.length < BLOCK_SIZE) {
+      return new SliceBlock(slice, slice.records, sequence, slice.end);
+    }
+    const data = this.#spare.pop() ?? new Uint8Array(BLOCK_SIZE);
+    return new SliceBlock(slice, slice.records, sequence, slice.end, data, new Uint32Array(before.entries.length));
   }
 
   /** Writes the records of a slice, up to `end` in its data file. Throws FileFailed. */
@@ -114,13 +127,15 @@ export class Tail {
       const block = blocks[dropped]!;
       if (block.last > block.slice.flushed.last || (!all && dropped === blocks.length - 1)) break;
       bytes -= block.data.length;
+      if (!all && block.data.length === BLOCK_SIZE && this.#spare.length < SPARE) this.#spare.push(block.data);
       dropped++;
     }
+    if (all) this.#spare.length = 0;
     if (dropped > 0) blocks.splice(0, dropped);
   }
 
   clear(): void {
-    this.#blocks.length = 0;
+    this.#blocks.length = this.#spare.length = 0;
     this.unwritten = 0;
   }
 }

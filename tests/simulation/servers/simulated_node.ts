@@ -75,7 +75,7 @@ export class SimulatedNode {
     const ports = { files, clock, random, log };
     const { maxChannels, channels } = settings.limits ?? DEFAULT_LIMITS;
     const limits = { maxChannels, global: channels[0]! };
-    const sizes = { bufferSize: 4096, readBufferSize: 4096 };
+    const sizes = { bufferSize: 4096, readBufferSize: 4096, flushLag: 50 };
     const store = messagesOnly(openFileStore({ directory: "/store", limits, ...sizes }, ports));
     if (!await store.tryLock()) throw new Error("the store is in use");
     this.server = await StreamingServer.open(
