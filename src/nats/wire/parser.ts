@@ -60,6 +60,11 @@ export class FrameParser {
   /** Bytes of the header block at the start of the payload; 0 without one. */
   headerSize = 0;
   failure: Failure = Failure.None;
+  /**
+   * Changes with every control line, but not between publishes in a row whose lines are the same bytes: what was found
+   * out about the subject still holds then.
+   */
+  line = 0;
   limits: Readonly<FrameLimits>;
   /** Whether HPUB is taken; it is malformed otherwise. */
   headers = true;
@@ -73,6 +78,10 @@ export class FrameParser {
   #searched = 0;
   /** Dropping everything up to the next line feed. */
   #skipping = false;
+  /** Where the last frame begins, when it was a publish in this very buffer; -1 otherwise. */
+  #last = -1;
+  /** Length of its control line. */
+  #lineLength = 0;
 
   constructor(rules: readonly VerbRule[], limits: Readonly<FrameLimits>, sink: FrameSink) {
     this.#rules = rules;
@@ -94,6 +103,7 @@ export class FrameParser {
    */
   push(buffer: Uint8Array, start: number, end: number): number {
     this.buffer = buffer;
+    this.#last = -1;
     let at = start;
     while (at < end && this.failure === Failure.None) {
       const next = this.#skipping ? this.#skip(at, end) : this.#next(at, end);
@@ -113,6 +123,9 @@ export class FrameParser {
   #next(at: number, end: number): number {
     if (this.#wanted > end - at) return this.#checkPayloadEnd(at, end);
     const buffer = this.buffer;
+    if (this.#last >= 0 && this.#isLastLine(at, end)) return this.#repeat(at, end);
+    this.#last = -1;
+    this.line++;
     // The verb that matters most, without a search.
     if (
       end - at > 4 && (buffer[at]! | 32) === 112 && (buffer[at + 1]! | 32) === 117 && (buffer[at + 2]! | 32) === 98 &&
@@ -123,6 +136,26 @@ export class FrameParser {
     const rule = this.#ruleAt(at, end);
     if (rule === undefined) return INCOMPLETE;
     return this.#afterVerb(rule, at, at + rule.name.length, end);
+  }
+
+  /** Whether the control line of the last frame stands here again. Compared from its end, where lines differ sooner. */
+  #isLastLine(at: number, end: number): boolean {
+    const last = this.#last;
+    const length = this.#lineLength;
+    if (end - at < length) return false;
+    const buffer = this.buffer;
+    for (let i = length - 1; i >= 0; i--) if (buffer[at + i] !== buffer[last + i]) return false;
+    return true;
+  }
+
+  /** The last frame again, with another payload: many publish to one subject in a row. */
+  #repeat(at: number, end: number): number {
+    const ahead = at - this.#last;
+    const tokens = this.tokens;
+    for (let i = 2 * this.tokenCount - 1; i >= 0; i--) tokens[i] = tokens[i]! + ahead;
+    this.argumentsStart += ahead;
+    this.argumentsEnd += ahead;
+    return this.#takePayload(at, this.payloadStart + ahead, this.payloadEnd - this.payloadStart, end);
   }
 
   /** The rule whose name stands at `at`; `undefined` when too few bytes are there yet, or none can match (a failure). */
@@ -253,14 +286,20 @@ export class FrameParser {
       this.headerSize = header;
     }
     if (size > this.limits.maxPayload) return this.#fail(Failure.MaxPayload);
-    this.payloadStart = lineEnd;
-    this.payloadEnd = lineEnd + size;
-    const next = lineEnd + size + 2;
+    this.#lineLength = lineEnd - start;
+    return this.#takePayload(start, lineEnd, size, end);
+  }
+
+  #takePayload(start: number, payload: number, size: number, end: number): number {
+    this.payloadStart = payload;
+    this.payloadEnd = payload + size;
+    const next = payload + size + 2;
     if (next > end) {
       this.#wanted = next - start;
       return this.#checkPayloadEnd(start, end);
     }
     if (this.buffer[next - 2] !== CR || this.buffer[next - 1] !== LF) return this.#fail(Failure.UnknownOperation);
+    this.#last = start;
     return next;
   }
 

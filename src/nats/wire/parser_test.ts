@@ -235,3 +235,40 @@ Deno.test("FrameParser: a script of all commands in a thousand ways of splitting
   const bytewise = Array.from(script.subarray(0, 20_000), (_, i) => i + 1);
   assert.deepEqual(framesIn(script, [...bytewise, script.length]), expected);
 });
+
+Deno.test("FrameParser reads publishes whose lines repeat as if each stood alone, and tells that they repeat", () => {
+  const repeated = fc.tuple(
+    fc.constantFrom(
+      "PUB a 2\r\n",
+      "PUB b 2\r\n",
+      "pub a 2\r\n",
+      "PUB a r 2\r\n",
+      "PUB a  2\r\n",
+      "HPUB a 1 2\r\n",
+      "PING\r\n",
+    ),
+    fc.string({ unit: "binary-ascii", minLength: 2, maxLength: 2 }),
+    fc.constantFrom("\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\n", "x"),
+    fc.nat(5),
+  ).map(([line, payload, end, times]) =>
+    Array.from({ length: times + 1 }, () => ({ line, text: line === "PING\r\n" ? line : `${line}${payload}${end}` }))
+  );
+  fc.assert(
+    fc.property(fc.array(repeated, { maxLength: 8 }), (groups) => {
+      const commands = groups.flat();
+      const whole = bytesOf(commands.map(({ text }) => text).join(""));
+      const single = parse(Array.from(whole, (byte) => Uint8Array.of(byte)));
+      const { frames, failure } = parse([whole]);
+      assert.deepEqual({ frames, failure }, { frames: single.frames, failure: single.failure });
+
+      const numbers: number[] = [];
+      const parser = new FrameParser(clientVerbs, limits, { frame: (found) => numbers.push(found.line) > 0 });
+      parser.push(whole, 0, whole.length);
+      for (let i = 1; i < numbers.length; i++) {
+        const same = commands[i]!.line === commands[i - 1]!.line && commands[i]!.line !== "PING\r\n";
+        assert.equal(numbers[i] === numbers[i - 1], same, `${i}: ${numbers}`);
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});

@@ -159,7 +159,8 @@ export class ClientCommands implements FrameSink {
     if (!this.#allowed(message)) return;
     if (session.request.verbose) session.send(OK);
     const { account } = session;
-    const interested = this.#recent.find(account, message.buffer, message.subjectStart, message.subjectEnd);
+    const { buffer, subjectStart, subjectEnd } = message;
+    const interested = this.#recent.find(account, buffer, subjectStart, subjectEnd, parser.line);
     const delivered = session.host.delivery.fromClient(account.name, interested, message);
     if (!delivered && message.replyEnd > message.replyStart && session.request.noResponders) {
       this.#noResponders(message);
