@@ -68,6 +68,9 @@ export interface MessageBus {
   /** Resolves when NATS has processed everything sent before, subscriptions included; rejects when the connection breaks. */
   flush(): Promise<void>;
 
+  /** Sends what was published now, not at the end of the turn: before work that others need not wait for. Absent where nothing waits. */
+  push?(): void;
+
   /**
    * Calls `listener` each time a run of received messages has been handed out and a batch should be closed: at once when
    * a single connection is busy, at the end of the turn when several are. One listener.

@@ -114,6 +114,11 @@ export class Cluster {
     return this.#running.node.propose(kind, payloads);
   }
 
+  /** What was proposed so far belongs together: it goes on its way. */
+  hurry(): void {
+    this.#running?.node.hurry();
+  }
+
   async confirm(): Promise<boolean> {
     const running = this.#running;
     if (running === undefined) return false;
@@ -189,6 +194,7 @@ export class Cluster {
       bulk,
       events: {
         message: (message) => this.#running?.node.receive(message),
+        batchEnded: () => this.#running?.node.hurry(),
         sameName: () => {},
         dropped: (reason) => this.#notices.dropped(reason),
       },

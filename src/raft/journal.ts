@@ -93,6 +93,7 @@ export class RaftJournal implements Journal {
     if (result.kind === "refused") return Promise.reject(refusal(result.reason));
     const answer = new Answerer(batches.length);
     batches.forEach((batch, i) => this.#proposals.add(result.first + i, result.term, batch, answer));
+    this.#cluster.hurry();
     return answer.promise;
   }
 

@@ -281,3 +281,18 @@ Deno.test("equal seeds give equal traces", async () => {
   assert.ok(first.length > 10_000);
   assert.equal(await trace(), first);
 });
+
+Deno.test("a commit in a calm moment is on its way to the others before the caller goes on; more in one turn share the next", async () => {
+  const cluster = new TestCluster();
+  cluster.trio();
+  const leader = await cluster.untilLeader(1000);
+  await cluster.clock.advance(100);
+  const underWay = () => leader.journal.status().peers.map((peer) => peer.messagesUnderWay);
+  assert.deepEqual(underWay(), [0, 0]);
+  const first = leader.propose("calm");
+  assert.deepEqual(underWay(), [1, 1]);
+  const others = [leader.propose("soon"), leader.propose("after")];
+  assert.deepEqual(underWay(), [1, 1]);
+  await cluster.clock.advance(100);
+  await Promise.all([first, ...others]);
+});

@@ -129,6 +129,10 @@ class ClientBus implements MessageBus {
     });
   }
 
+  push(): void {
+    this.#transport?.output?.push();
+  }
+
   onBatchEnd(listener: () => void): void {
     this.#batchEnd = listener;
   }

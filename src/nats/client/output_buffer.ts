@@ -77,6 +77,11 @@ export class OutputBuffer {
     this.advance(this.at + bytes.length);
   }
 
+  /** Sends what is there now, unless a write is under way: that goes on with it. */
+  push(): void {
+    if (!this.#writing) this.#start();
+  }
+
   /** Resolves when nothing waits any more, or when the buffer is closed. */
   drained(): Promise<void> {
     if (this.#closed || this.pending === 0) return Promise.resolve();

@@ -63,6 +63,18 @@ Deno.test("OutputBuffer writes a turn's frames with one write", async () => {
   assert.deepEqual([connection.written.length, connection.text, output.pending], [1, "one two three", 0]);
 });
 
+Deno.test("OutputBuffer sends what is pushed before the turn ends, and nothing twice", async () => {
+  const { clock, connection, output, put } = setUp();
+  put("one ");
+  output.push();
+  assert.equal(connection.busy, true);
+  put("two");
+  output.push();
+  clock.runDue();
+  await connection.finishAll();
+  assert.deepEqual([connection.text, output.pending], ["one two", 0]);
+});
+
 Deno.test("OutputBuffer gathers in another slab what comes during a write", async () => {
   const { clock, connection, put } = setUp();
   put("a");

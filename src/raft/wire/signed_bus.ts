@@ -61,6 +61,10 @@ export class SignedBus implements MessageBus {
     return this.#bus.flush();
   }
 
+  push(): void {
+    this.#bus.push?.();
+  }
+
   onBatchEnd(listener: () => void): void {
     this.#bus.onBatchEnd(listener);
   }

@@ -16,6 +16,8 @@ export interface TransportEvents {
   message(message: Message, fromBoot: string): void;
   /** Another process uses this node's name: it sent `boot`, which is not ours. */
   sameName(boot: string): void;
+  /** What was received together has been handed out. */
+  batchEnded(): void;
   /** A message was dropped; counted, and worth a line the first time. */
   dropped(reason: string): void;
 }
@@ -82,6 +84,8 @@ export class Transport {
     options.bulk.onConnection(() => this.#reassembly.clear());
     this.#listen(options.control, "c");
     this.#listen(options.bulk, "d");
+    options.control.onBatchEnd(options.events.batchEnded);
+    options.bulk.onBatchEnd(options.events.batchEnded);
   }
 
   /** Answers when NATS has taken note of the subscriptions. */
@@ -105,6 +109,12 @@ export class Transport {
       if (!bus.publish(subject, piece)) return this.#count(false);
     }
     this.#count(true);
+  }
+
+  /** What was sent goes out now. */
+  push(): void {
+    this.#options.control.push?.();
+    this.#options.bulk.push?.();
   }
 
   /** Asks a node's service for snapshots and messages. */
