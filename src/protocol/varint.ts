@@ -110,14 +110,21 @@ export class VarintReader {
 
   /** The 64 bits as a signed value. */
   readInt64(): bigint {
-    let value = 0n;
-    let shift = 0n;
+    // Septets are gathered in whole numbers: a bigint for each would cost more than the rest of a message.
+    let low = 0;
+    let middle = 0;
+    let high = 0;
     for (let i = 0; i < 10; i++) {
       if (this.at >= this.#end) throw new Malformed("varint ends early", this.at);
       const byte = this.#bytes[this.at++]!;
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asIntN(64, value);
-      shift += 7n;
+      const septet = byte & 0x7f;
+      if (i < 4) low |= septet << (7 * i);
+      else if (i < 8) middle |= septet << (7 * (i - 4));
+      else high |= septet << (7 * (i - 8));
+      if (byte >= 0x80) continue;
+      if (i < 4) return BigInt(low);
+      if (i < 7) return BigInt(middle * 0x10000000 + low);
+      return BigInt.asIntN(64, (BigInt(high) << 56n) | (BigInt(middle) << 28n) | BigInt(low));
     }
     throw new Malformed("varint longer than 10 bytes", this.at);
   }

@@ -97,16 +97,12 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
   const others = () => context.others();
   const proceedOnFailure = options.proceedOnRestoreFailure;
   const backfill = new Backfill({
-    ...{ transport, replica, clock, log, clusterId, nodeId: member.nodeId },
+    ...{ transport, replica, snapshots, clock, log, clusterId, nodeId: member.nodeId },
     ...{ others, identity, stopped, proceedOnFailure },
   });
   const service = new BulkService({
-    bus: context.bulk,
-    clusterId,
-    nodeId: member.nodeId,
-    replica,
-    snapshots,
-    identity,
+    ...{ bus: context.bulk, clusterId, nodeId: member.nodeId, replica, snapshots, clock, identity },
+    work: () => directory.wal.lastIndex,
   });
   const pinned = () => service.pinned;
   const snapshotting = new Snapshotting({

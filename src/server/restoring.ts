@@ -2,10 +2,16 @@
 import { assert } from "../protocol/assert.ts";
 import type { MessageSource } from "../ports/journal.ts";
 import type { MessageLog } from "../ports/store.ts";
-import { MsgProto } from "../protocol/client_messages.ts";
+import { VarintReader } from "../protocol/varint.ts";
 import { isLater, type Sequence } from "../protocol/units.ts";
 import type { ChannelSnapshot } from "../streaming/mod.ts";
 import type { Recorder } from "./recorder.ts";
+
+/** Tags of a stored message's fields. */
+const SUBJECT = 0x12;
+const REPLY = 0x1a;
+const DATA = 0x22;
+const TIMESTAMP = 0x28;
 
 /** What is known of the channels that the store holds. */
 export interface Judgement {
@@ -70,27 +76,27 @@ function restart(messages: MessageLog, sequence: Sequence): void {
   assert(!isLater(messages.empty(sequence)), "a store that empties later cannot be restored into");
 }
 
-/** Where the fields 2 to 4 of a stored message stand, and its timestamp. */
+const reader = new VarintReader();
+
+/** Where the fields 2 to 4 of a stored message stand, and its timestamp. Throws Malformed. */
 export function splitStored(
   buffer: Uint8Array,
   start: number,
   end: number,
 ): { timestamp: bigint; fieldsStart: number; fieldsEnd: number } {
-  const { timestamp } = MsgProto.decode(buffer, start, end);
-  let at = start;
-  if (buffer[at] === 0x08) { for (at++; buffer[at++]! >= 0x80;); }
-  const fieldsStart = at;
-  while (at < end && (buffer[at] === 0x12 || buffer[at] === 0x1a || buffer[at] === 0x22)) {
-    let length = 0;
-    let scale = 1;
-    let byte: number;
-    at++;
-    do {
-      byte = buffer[at++]!;
-      length += (byte & 0x7f) * scale;
-      scale *= 0x80;
-    } while (byte >= 0x80);
-    at += length;
+  let timestamp = 0n;
+  let fieldsStart = -1;
+  let fieldsEnd = -1;
+  reader.reset(buffer, start, end);
+  while (!reader.done) {
+    const at = reader.at;
+    const tag = reader.readNumber();
+    if (tag === TIMESTAMP) timestamp = reader.readInt64();
+    else reader.skip(tag & 7);
+    if (tag !== SUBJECT && tag !== REPLY && tag !== DATA) continue;
+    if (fieldsStart < 0) fieldsStart = at;
+    fieldsEnd = reader.at;
   }
-  return { timestamp, fieldsStart, fieldsEnd: at };
+  if (fieldsStart < 0) fieldsStart = fieldsEnd = start;
+  return { timestamp, fieldsStart, fieldsEnd };
 }

@@ -27,7 +27,7 @@ export interface StartParts {
 export async function decideStart(parts: StartParts): Promise<readonly string[]> {
   const { options, who, nodeId } = parts;
   if (options.peers.length > 0) {
-    const found = await who.survey(LOOK_AROUND);
+    const found = await who.survey(LOOK_AROUND, (so) => isWanted(so, nodeId) || allAreNew(so, options.peers));
     return isWanted(found, nodeId) ? [] : [nodeId, ...options.peers].sort();
   }
   return options.bootstrap ? await bootstrap(parts) : [];
@@ -39,6 +39,12 @@ function isWanted(found: ReadonlyMap<string, Presence>, nodeId: string): boolean
     if (presence.identity !== "" && incarnationIn(presence, nodeId) !== "") return true;
   }
   return false;
+}
+
+/** Whether all of `peers` are there, and none of them knows a cluster: there is nobody else to wait for. */
+function allAreNew(found: ReadonlyMap<string, Presence>, peers: readonly string[]): boolean {
+  const names = new Set([...found.values()].filter((one) => one.identity === "").map((one) => one.nodeId));
+  return names.size === found.size && peers.every((peer) => names.has(peer));
 }
 
 async function bootstrap({ options, who, nodeId, boot, log, bus, clock }: StartParts): Promise<readonly string[]> {

@@ -12,10 +12,12 @@ import type { ByteReader, Transport } from "../wire/mod.ts";
 import type { SnapshotMark } from "../core/mod.ts";
 import { waited } from "../members/mod.ts";
 import { DIGEST_BYTES, digestOf } from "./digest.ts";
-import { decodeSnapshot, type Snapshot } from "./snapshots.ts";
+import { PartialSnapshot } from "./partial.ts";
+import { decodeSnapshot, type Snapshot, type Snapshots } from "./snapshots.ts";
 
 export interface BackfillParts {
   readonly transport: Transport;
+  readonly snapshots: Pick<Snapshots, "files" | "directory">;
   /** This node's own. */
   readonly replica: Pick<Replica, "readMessages">;
   readonly clock: Clock;
@@ -47,18 +49,10 @@ interface Holder {
   readonly last: Sequence;
 }
 
-/** The beginning of a snapshot. */
-interface Partial {
-  readonly index: number;
-  readonly term: number;
-  readonly pieces: Uint8Array[];
-  size: number;
-}
-
 export class Backfill implements MessageSource {
   readonly #parts: BackfillParts;
   /** The beginning of a snapshot whose transfer was interrupted. */
-  #partial: Partial | undefined;
+  #partial: PartialSnapshot | undefined;
   /** The cluster's identity and members as a snapshot told them, for a node that has not learned them otherwise. */
   #identity = "";
   #members: readonly string[] = [];
@@ -163,16 +157,12 @@ export class Backfill implements MessageSource {
     this.#members = mark.membership.membership.members.map((member) => member.id).filter((id) =>
       id !== this.#parts.nodeId
     );
-    if (this.#partial?.index !== index || this.#partial.term !== term) {
-      this.#partial = { index, term, pieces: [], size: 0 };
-    }
-    const others = [from, ...this.#others().filter((id) => id !== from)];
-    for (const id of others) {
-      const bytes = await this.#snapshotFrom(id, this.#partial);
-      if (bytes === undefined) continue;
-      this.#partial = undefined;
+    const partial = this.#partialOf(index, term);
+    if (partial.size > 0) this.#parts.log.notice(`snapshot ${index}: going on at byte ${partial.size}`);
+    for (const id of partial.isWhole ? [from] : [from, ...this.#others().filter((id) => id !== from)]) {
+      if (!await this.#complete(id, partial)) continue;
       try {
-        const { mark: found, state } = decodeSnapshot(bytes, this.#parts.clusterId);
+        const { mark: found, state } = decodeSnapshot(partial.bytes(), this.#parts.clusterId);
         if (found.index === index && found.term === term && found.identity === mark.identity) {
           return { mark: found, state };
         }
@@ -181,16 +171,31 @@ export class Backfill implements MessageSource {
           `snapshot ${index} from node ${JSON.stringify(id)} is not sound: ${(error as Error).message}`,
         );
       }
+      partial.restart();
       return undefined;
     }
     return undefined;
   }
 
-  async #snapshotFrom(id: string, partial: Partial): Promise<Uint8Array | undefined> {
+  /** It is here, and its file beside the others: what was kept of its transfer is not needed any more. */
+  snapshotKept(): void {
+    this.#partial?.close();
+    this.#partial = undefined;
+  }
+
+  #partialOf(index: number, term: number): PartialSnapshot {
+    if (this.#partial?.index === index && this.#partial.term === term) return this.#partial;
+    this.#partial?.close();
+    const { files, directory } = this.#parts.snapshots;
+    return this.#partial = new PartialSnapshot(files, directory, index, term);
+  }
+
+  /** Whether the rest could be had from this node. */
+  async #complete(id: string, partial: PartialSnapshot): Promise<boolean> {
     const { index, term } = partial;
-    for (let failures = 0; failures < 3 && !this.#parts.stopped();) {
+    for (let failures = 0; failures < 3 && !this.#parts.stopped() && !partial.isWhole;) {
       const body = await this.#ask(id, { what: "snapshot", index, term, offset: partial.size, max: PIECE });
-      if (body === "gone") return undefined;
+      if (body === "gone") return false;
       if (body === undefined) {
         failures++;
         continue;
@@ -198,12 +203,10 @@ export class Backfill implements MessageSource {
       failures = 0;
       const total = body.number();
       const piece = body.rest().slice();
-      partial.pieces.push(piece);
-      partial.size += piece.length;
-      if (total > MAX_SNAPSHOT || (piece.length === 0 && partial.size < total)) return undefined;
-      if (partial.size >= total) return concatenated(partial.pieces, partial.size);
+      if (total > MAX_SNAPSHOT || (piece.length === 0 && partial.size < total)) return false;
+      partial.add(total, piece);
     }
-    return undefined;
+    return partial.isWhole;
   }
 
   /** Hands out what one node holds, in order; answers the next sequence wanted, early when the node stops answering. */
@@ -215,18 +218,22 @@ export class Backfill implements MessageSource {
     to: Sequence,
     take: MessageVisitor,
   ): Promise<Sequence> {
+    const ask = (next: Sequence) =>
+      this.#ask(holder.id, { what: "messages", channel, incarnation, from: next, to, max: PIECE });
     let next = from;
+    let answer = ask(next);
     while (next <= to && !this.#parts.stopped()) {
-      const request = { what: "messages", channel, incarnation, from: next, to, max: PIECE } as const;
-      const body = await this.#ask(holder.id, request);
+      const body = await answer;
       if (body === undefined || body === "gone") return next;
       const after = body.number();
+      if (after <= next) return next;
+      // The next piece is on its way while this one is stored.
+      if (after <= to) answer = ask(after);
       while (!body.done) {
         const sequence = body.number();
         const bytes = body.block();
         if (!take(sequence, bytes, 0, bytes.length)) return to + 1;
       }
-      if (after <= next) return next;
       next = after;
     }
     return next;
@@ -285,14 +292,4 @@ function choose(
   if (!upToDate && !complete) return "wait";
   if (useful.length === 0) return undefined;
   return useful.reduce((best, one) => one.first < best.first ? one : best, useful[0]!);
-}
-
-function concatenated(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

@@ -1,9 +1,11 @@
 /** Serves snapshots and messages to nodes that lack them: any node does, whatever its role (spec clustering, section 11.6, S7). */
+import type { Clock } from "../../ports/clock.ts";
 import type { Replica } from "../../ports/journal.ts";
 import type { Inbound, MessageBus, Subscription } from "../../ports/message_bus.ts";
 import { isLater } from "../../protocol/units.ts";
 import { BulkAnswer, type BulkRequest, decodeRequest } from "./bulk_format.ts";
 import { DIGEST_BYTES, digestOf } from "./digest.ts";
+import { BUSY_PIECE, Pace } from "./pace.ts";
 import { encodeSnapshot, type Snapshots } from "./snapshots.ts";
 import { nodeSubject } from "../wire/mod.ts";
 
@@ -13,10 +15,13 @@ export interface BulkServiceParts {
   readonly nodeId: string;
   readonly replica: Replica;
   readonly snapshots: Snapshots;
+  readonly clock: Clock;
   identity(): string;
+  /** Grows with what this node does for clients. */
+  work(): number;
 }
 
-/** As in the other case. */
+/** What cannot be read here is not answered: whoever asks turns to another node. */
 function unreadable(): void {}
 
 type RangeRequest = Extract<BulkRequest, { what: "messages" | "digest" }>;
@@ -27,11 +32,14 @@ const SPARE = 2048;
 export class BulkService {
   readonly #parts: BulkServiceParts;
   readonly #subscription: Subscription;
+  readonly #pace: Pace;
+  #closed = false;
   /** The snapshot that is being served, as sent. */
   #image: { readonly index: number; readonly term: number; readonly bytes: Uint8Array } | undefined;
 
   constructor(parts: BulkServiceParts) {
     this.#parts = parts;
+    this.#pace = new Pace(() => parts.work());
     const subject = nodeSubject(parts.clusterId, parts.nodeId, "s");
     this.#subscription = parts.bus.subscribe(subject, (inbound) => this.#receive(inbound));
   }
@@ -42,6 +50,7 @@ export class BulkService {
   }
 
   close(): void {
+    this.#closed = true;
     this.#subscription.unsubscribe();
   }
 
@@ -54,11 +63,35 @@ export class BulkService {
       );
       const ours = clusterId === this.#parts.clusterId && identity === this.#parts.identity();
       if (!ours) return void this.#parts.bus.publish(reply, new BulkAnswer("refused").take());
-      const answer = this.#serve(request);
-      if (answer instanceof Promise) void answer.then((bytes) => this.#parts.bus.publish(reply, bytes), unreadable);
-      else this.#parts.bus.publish(reply, answer);
+      if (request.what === "holding") this.#answer(reply, request);
+      else this.#answerInTime(reply, request);
     } catch {
-      // not a request, or nothing that can be read here: whoever asks turns to another node
+      // not a request: whoever asks turns to another node
+    }
+  }
+
+  /** While clients are served, pieces are small and wait for their turn. */
+  #answerInTime(reply: Uint8Array, request: Exclude<BulkRequest, { what: "holding" }>): void {
+    const { clock } = this.#parts;
+    const wait = this.#pace.wait(clock.now());
+    if (this.#closed) return;
+    if (wait > 0) return void clock.wakeAt(clock.now() + wait, () => this.#answerInTime(reply, request));
+    const max = this.#pace.busy(clock.now()) ? Math.min(request.max, BUSY_PIECE) : request.max;
+    this.#answer(reply, { ...request, max });
+  }
+
+  #answer(reply: Uint8Array, request: BulkRequest): void {
+    const send = (bytes: Uint8Array) => {
+      const looked = request.what === "digest" ? Math.min(request.max, DIGEST_BYTES) : bytes.length;
+      if (request.what !== "holding") this.#pace.left(this.#parts.clock.now(), looked);
+      if (!this.#closed) this.#parts.bus.publish(reply, bytes);
+    };
+    try {
+      const answer = this.#serve(request);
+      if (answer instanceof Promise) void answer.then(send, unreadable);
+      else send(answer);
+    } catch {
+      unreadable();
     }
   }
 

@@ -12,6 +12,7 @@ import { StartFailed } from "../../protocol/errors.ts";
 import { Malformed } from "../../protocol/varint.ts";
 import { ByteReader, ByteWriter, crc32c, readMark, writeMark } from "../wire/mod.ts";
 import type { SnapshotMark } from "../core/mod.ts";
+import { removePartials } from "./partial.ts";
 import { makeDurableDirectory } from "../durable_directory.ts";
 
 const MAGIC = new TextEncoder().encode("STANSNAP");
@@ -141,6 +142,7 @@ export class Snapshots {
   }
 
   #removeOld(pinned: { readonly index: number; readonly term: number } | undefined): void {
+    removePartials(this.files, this.directory, (name) => Number(/-(\d+)\./.exec(name)?.[1]) <= this.#list()[0]!.index);
     for (const { index, term } of this.#list().slice(this.options.keep)) {
       if (pinned?.index === index && pinned.term === term) continue;
       this.files.remove(this.path(index, term));

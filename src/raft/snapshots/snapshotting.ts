@@ -141,6 +141,7 @@ export class Snapshotting {
       replica.doubt?.();
       if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return this.#giveUp();
       await replica.settle?.();
+      backfill.snapshotKept();
       directory.snapshots.write(snapshot, this.#parts.pinned());
       directory.updateMember({ doubtful: false });
       this.#lastIndex = mark.index;
