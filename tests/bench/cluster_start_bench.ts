@@ -103,7 +103,6 @@ async function fourthNode(world: Scenario, how: "log" | "snapshot"): Promise<voi
     },
     "all messages on the fourth node",
     60_000,
-    5,
   );
   const took = performance.now() - begun;
   const process = cpu(fourth.node);
