@@ -29,7 +29,7 @@ export class Raft {
     });
     this.#applying = new Applying(this.#state);
     // A first pre-vote may come soon: where a leader lives it does no harm, and elsewhere it saves a silence.
-    const patience = 2 + random.below(2 * timeouts.heartbeatInterval);
+    const patience = timeouts.heartbeatInterval + random.below(2 * timeouts.heartbeatInterval);
     this.#state.role = new Follower(this.#state, patience);
   }
 
