@@ -17,6 +17,9 @@ export interface Pipe {
   close(): void;
 }
 
+/** How long a wait may last, milliseconds: longer than any busy machine makes it last. */
+const PATIENCE = 40_000;
+
 /** A connection of the network port as a pipe. */
 export function pipeOf(connection: Connection): Pipe {
   return {
@@ -73,7 +76,7 @@ export class RawNatsClient {
   }
 
   /** Waits until what came fits; fails after `limit` milliseconds with what there is. */
-  async until(fits: (received: string) => boolean, limit = 40_000): Promise<string> {
+  async until(fits: (received: string) => boolean, limit = PATIENCE): Promise<string> {
     const deadline = performance.now() + limit;
     while (!fits(this.received)) {
       const wait = deadline - performance.now();
@@ -85,7 +88,7 @@ export class RawNatsClient {
   }
 
   /** Waits for the server to hang up and returns everything that came. */
-  async untilClosed(limit = 40_000): Promise<string> {
+  async untilClosed(limit = PATIENCE): Promise<string> {
     const deadline = performance.now() + limit;
     while (!this.closed) {
       const wait = deadline - performance.now();
@@ -103,7 +106,7 @@ export class RawNatsClient {
     const sent = typeof text === "string" ? text : latin1(text);
     const pongs = 1 + (sent.match(/(^|\n)ping/gi)?.length ?? 0);
     await this.send(sent + "PING\r\n");
-    while (!this.closed && count(this.received, "PONG\r\n") < pongs) await this.#change(10_000);
+    while (!this.closed && count(this.received, "PONG\r\n") < pongs) await this.#change(PATIENCE);
     const answer = this.received.replaceAll(/(^|\n)PING\r\n/g, "$1");
     this.received = "";
     return answer.endsWith("PONG\r\n") ? answer.slice(0, -6) : answer;
