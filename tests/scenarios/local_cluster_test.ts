@@ -46,7 +46,7 @@ async function useCluster(world: Scenario, ports: ReturnType<typeof portsFrom>):
   const subscriptions = await Promise.all(clients.map((client) => client.subscribe("foo", { start: "first" })));
   for (const [i, client] of clients.entries()) await client.publish("foo", `from ${i}`);
   for (const subscription of subscriptions) {
-    const messages = await subscription.take(3);
+    const messages = await subscription.takeDistinct(3);
     assert.deepEqual(messages.map(({ sequence, text }) => [sequence, text]), [[1, "from 0"], [2, "from 1"], [
       3,
       "from 2",

@@ -154,6 +154,16 @@ export class StanSubscription implements AsyncIterable<Received> {
     return messages;
   }
 
+  /** The next `count` messages of different sequences: in a cluster any may come again, when another node begins to lead. */
+  async takeDistinct(count: number, limit = patience): Promise<Received[]> {
+    const messages = new Map<number, Received>();
+    while (messages.size < count) {
+      const message = await this.next(limit);
+      if (!messages.has(message.sequence)) messages.set(message.sequence, message);
+    }
+    return [...messages.values()];
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Received> {
     for (;;) yield await this.next();
   }
