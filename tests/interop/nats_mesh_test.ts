@@ -13,7 +13,7 @@ const ignore = Object.keys(versions).length === 0;
 
 async function client(server: { port: number } | NatsServer, more: object = {}): Promise<RawNatsClient> {
   const connected = await RawNatsClient.connect("address" in server ? server.address.port : server.port);
-  await connected.ask(quietConnect({ headers: true, no_responders: true, protocol: 1, ...more }));
+  await connected.ask(quietConnect({ headers: true, no_responders: true, ...more }));
   return connected;
 }
 
@@ -261,7 +261,7 @@ for (const version of Object.keys(versions)) {
       await one.ask(lines("ours"));
       await there.ask(lines("theirs"));
     }
-    const watcher = await client(here);
+    const watcher = await client(here, { protocol: 1 });
     const urls = [`127.0.0.1:${here.address.port}`, `127.0.0.1:${theirs.port}`];
     watcher.received = "";
     // The real one dials.

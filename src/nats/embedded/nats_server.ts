@@ -26,7 +26,7 @@ import type { Log } from "../../ports/log.ts";
 import type { MessageBus } from "../../ports/message_bus.ts";
 import type { Millis } from "../../protocol/units.ts";
 import { newNonce, newServerId } from "./identity.ts";
-import { closeSurplus, effectiveOptions, notReloadable, reauthorize } from "./reload.ts";
+import { effectiveOptions, notReloadable, reloadSessions } from "./reload.ts";
 import { noRoutes, type RouteHost, type Routes, type RouteTable } from "./routes/mod.ts";
 import { Nuid } from "../../protocol/nuid.ts";
 import type { PasswordHasher } from "../../ports/password_hasher.ts";
@@ -185,16 +185,16 @@ export class NatsServer implements SessionHost, RouteHost {
 
   /** Applies what can change while clients are connected; answers the names of what cannot. */
   reload(options: EmbeddedNatsOptions): string[] {
-    const refused = notReloadable(this.#options, options);
-    const effective = effectiveOptions(this.#options, options);
+    const before = this.#options;
+    const refused = notReloadable(before, options);
+    const effective = effectiveOptions(before, options);
     const maxPayload = this.limits.maxPayload;
     this.#options = effective;
     this.configured = this.clock.wall();
     Object.assign(this.limits, limitsOf(effective));
     this.#setAccounts(effective);
     this.#authorization = this.#authorizationOf(effective);
-    for (const session of [...this.sessions.values()]) void reauthorize(session, this, effective.tls);
-    closeSurplus([...this.sessions.values()], this.limits.maxConnections);
+    reloadSessions([...this.sessions.values()], this, before, effective);
     if (maxPayload !== this.limits.maxPayload) this.#tellInfo();
     return refused;
   }
@@ -236,6 +236,10 @@ export class NatsServer implements SessionHost, RouteHost {
 
   get headers(): boolean {
     return this.#options.noHeaders !== true;
+  }
+
+  knowsUser(name: string): boolean {
+    return this.#authorization.knows(name);
   }
 
   anonymous() {

@@ -26,28 +26,51 @@ export function effectiveOptions(current: EmbeddedNatsOptions, next: EmbeddedNat
   return { ...rest, ...kept, ...(newTls && { tls: newTls }), ...(cluster && { cluster }) };
 }
 
-/** Closes the youngest connections beyond a limit that may have become lower; 0 or less: no limit. */
-export function closeSurplus(sessions: readonly ClientSession[], maxConnections: number): void {
+/** Puts connected clients, the oldest first, under the options that hold now. */
+export function reloadSessions(
+  sessions: readonly ClientSession[],
+  host: SessionHost,
+  before: EmbeddedNatsOptions,
+  after: EmbeddedNatsOptions,
+): void {
+  const asBefore = sameAuthorization(before, after);
+  for (const session of sessions) {
+    if (!staysSecured(session, after.tls)) session.close("TLS Handshake Failure");
+    else if (asBefore) session.applyLimits();
+    else void reauthorize(session, host);
+  }
+  const { maxConnections } = host.limits;
   if (maxConnections <= 0) return;
-  for (const session of sessions.slice(maxConnections)) {
+  for (const session of sessions.filter(({ closed }) => !closed).slice(maxConnections)) {
     session.fail("maximum connections exceeded", "Maximum Connections Exceeded");
   }
 }
 
-/** Puts a connected client under the new rules: out, or with the rights that it has now. */
-export async function reauthorize(
-  session: ClientSession,
-  host: SessionHost,
-  tls: ClientTlsOptions | undefined,
-): Promise<void> {
-  const secured = session.connection.tls;
-  if (tls !== undefined && secured !== undefined && tlsFault(secured, tls) !== undefined) {
-    return session.close("TLS Handshake Failure");
-  }
+/** Whether everybody may do what it might before. */
+function sameAuthorization(before: EmbeddedNatsOptions, after: EmbeddedNatsOptions): boolean {
+  const said = ({ authorization, accounts, tls }: EmbeddedNatsOptions) =>
+    JSON.stringify([authorization ?? {}, accounts ?? [], tls?.verifyAndMap === true]);
+  return said(before) === said(after);
+}
+
+/** Whether a client's TLS session would still be taken. */
+function staysSecured({ connection }: ClientSession, tls: ClientTlsOptions | undefined): boolean {
+  return tls === undefined || connection.tls === undefined || tlsFault(connection.tls, tls) === undefined;
+}
+
+/**
+ * Puts a connected client under the new rules: out, or with the rights that it has now. One whose user is gone, or belongs
+ * to another account, is not told why, as in the reference: it may come again as somebody else.
+ */
+async function reauthorize(session: ClientSession, host: SessionHost): Promise<void> {
+  const { request } = session;
+  const name = request.nkey || request.user || session.user;
+  if (name !== "" && !host.knowsUser(name)) return session.close("Client Closed");
   const answer = session.connected ? host.authenticate(session) : host.anonymous();
   const admission = isLater(answer) ? await answer : answer;
   if (session.closed) return;
   if (admission === undefined) return session.fail("Authorization Violation", "Authentication Failure");
+  if (admission.account !== session.account) return session.close("Client Closed");
   session.admit(admission);
   for (const subscription of [...session.subscriptions.values()]) {
     if (session.permissions?.maySubscribe(subscription.subject, subscription.queue) ?? true) continue;

@@ -17,6 +17,7 @@ import { traceAnswer } from "./client_trace.ts";
 import type { Message } from "../message.ts";
 import { type Millis, type Nanos, nanosFromMillis } from "../../../protocol/units.ts";
 import { Outbox } from "../outbox.ts";
+import { partWith } from "../parting.ts";
 import type { Permissions } from "../security/mod.ts";
 import type { Subscription, Target } from "../subjects/mod.ts";
 
@@ -31,8 +32,6 @@ const FIRST_PING: Millis = 2_000;
 const SMALL_READS = 8;
 /** How long input is still taken in, and dropped, after a refusal: hanging up on unread bytes would take the refusal back. */
 const LINGER: Millis = 100;
-/** How long a parting -ERR may take to get out. */
-const PARTING: Millis = 1_000;
 
 const nothing = new Uint8Array(0);
 
@@ -147,12 +146,17 @@ export class ClientSession implements Target, Consumer {
 
   admit(admission: Admission): void {
     this.#enter(admission.account);
-    this.limits = this.parser.limits = this.account.limitsWithin(this.host.limits);
+    this.applyLimits();
     this.permissions = admission.permissions;
     this.user = admission.user;
     this.admitted = true;
     this.#authTimer?.();
     this.#authTimer = undefined;
+  }
+
+  /** Takes over the limits of its account and its server as they are now. */
+  applyLimits(): void {
+    this.limits = this.parser.limits = this.account.limitsWithin(this.host.limits);
   }
 
   /** Its credentials are being checked, which may take a while when many come at once: it has done its part in time. */
@@ -223,13 +227,9 @@ export class ClientSession implements Target, Consumer {
   }
 
   #part(): void {
-    this.outbox.flush();
-    const cancel = this.host.clock.wakeAt(this.host.clock.now() + PARTING, () => this.#hangUp());
-    void this.outbox.drained(1).then(() => {
-      cancel();
-      if (this.parser.failure === Failure.MaxPayload) this.#linger();
-      else this.#hangUp();
-    });
+    const hangUp = () => this.#hangUp();
+    const isLingering = this.parser.failure === Failure.MaxPayload;
+    partWith(this.outbox, this.host.clock, isLingering ? () => this.#linger() : hangUp, hangUp);
   }
 
   /** More of what is too large is on its way. */

@@ -41,6 +41,8 @@ export interface SessionHost {
   readonly headers: boolean;
   /** Whether a connection must say who it is before anything else. */
   readonly credentialsRequired: boolean;
+  /** Whether a user or key of this name is configured. */
+  knowsUser(name: string): boolean;
   /** As whom commands before CONNECT are taken; `undefined` while credentials are required. */
   anonymous(): Admission | undefined;
   /** Checks what CONNECT said; `undefined`: no. Slow checks answer later. */

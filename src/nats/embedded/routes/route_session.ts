@@ -8,6 +8,7 @@ import type { Awaitable, Millis } from "../../../protocol/units.ts";
 import type { Cancel } from "../../../ports/clock.ts";
 import type { Message } from "../message.ts";
 import { Outbox } from "../outbox.ts";
+import { partWith } from "../parting.ts";
 import { RouteCommands } from "./route_commands.ts";
 import type { RouteHost } from "./route_host.ts";
 import type { PeerConnect, PeerInfo } from "./route_info.ts";
@@ -27,8 +28,6 @@ const YIELD_TIME: Millis = 2;
 /** The first ping comes after this, and up to a fifth later: it measures the round trip. */
 const FIRST_PING: Millis = 1_000;
 const MOST_BETWEEN_PINGS: Millis = 30_000;
-/** How long a parting -ERR may take to get out. */
-const PARTING: Millis = 1_000;
 /** Bytes that a route may owe before it is given up: it is dialed again and everything is told anew. */
 const MOST_PENDING = 512 * 1024 * 1024;
 
@@ -246,17 +245,8 @@ export class RouteSession implements RouteLink, RouteView, Consumer {
     this.wanted.clear(this.server.clock);
     this.server.log.notice(`${this} - Router connection closed: ${reason}`);
     this.mesh.closed(this, reason);
-    if (flush && this.outbox.pending > 0) this.#part();
+    if (flush && this.outbox.pending > 0) partWith(this.outbox, this.server.clock, () => this.#hangUp());
     else this.#hangUp();
-  }
-
-  #part(): void {
-    this.outbox.flush();
-    const cancel = this.server.clock.wakeAt(this.server.clock.now() + PARTING, () => this.#hangUp());
-    void this.outbox.drained(1).then(() => {
-      cancel();
-      this.#hangUp();
-    });
   }
 
   #hangUp(): void {

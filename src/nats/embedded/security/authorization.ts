@@ -61,6 +61,11 @@ export class Authorization {
     return this.#nkeys.size > 0;
   }
 
+  /** Whether a user or key of this name is configured. */
+  knows(name: string): boolean {
+    return this.#users.has(name) || this.#nkeys.has(name) || this.#options.user === name;
+  }
+
   /** As whom a connection counts that has not said who it is; `undefined`: it must say so first. */
   anonymous(): Admission | undefined {
     if (!this.configured) return { account: this.#parts.account(undefined), permissions: undefined, user: "" };
