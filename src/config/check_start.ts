@@ -109,7 +109,8 @@ function checkCluster({ cluster }: StreamingOptions): string | undefined {
 type Cluster = StreamingOptions["cluster"];
 
 function checkNodeId({ nodeId, peers }: Cluster): string | undefined {
-  for (const id of [nodeId, ...(peers ?? [])]) {
+  // A comma is warned of by whoever takes the list: the others may be right.
+  for (const id of [nodeId, ...(peers ?? []).filter((peer) => !peer.includes(","))]) {
     if (id !== "" && !/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(id)) {
       return `cluster node ID "${id}" is not valid; use letters, digits, "_", "-" and single dots`;
     }

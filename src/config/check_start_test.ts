@@ -78,10 +78,7 @@ Deno.test("node ids and peers", () => {
     clustered((cluster) => Object.assign(cluster, { nodeId: "a", peers: ["b", ""] })),
     failed("empty ID in configuration: [b ]"),
   );
-  assert.match(
-    clustered((cluster) => Object.assign(cluster, { nodeId: "a", peers: ["b,c"] })) ?? "",
-    /"b,c" is not valid/,
-  );
+  assert.equal(clustered((cluster) => Object.assign(cluster, { nodeId: "a", peers: ["b,c"] })), undefined);
 });
 
 Deno.test("options of the replication log", () => {

@@ -6,7 +6,7 @@ import { type Scenario, scenario } from "../support/scenario.ts";
 import type { StanClient } from "../support/stan_client.ts";
 
 for (const carrier of carriers) {
-  scenario(`three nodes over the ${carrier} NATS server serve clients as one server does`, async (world) => {
+  scenario(`TS13: three nodes over the ${carrier} NATS server serve clients as one server does`, async (world) => {
     const cluster = await Cluster.ofThree(world, carrier);
     const client = await world.client(cluster.url, "me");
     const durable = await client.subscribe("foo", { durable: "d", start: "first", manualAcks: true });

@@ -7,21 +7,25 @@ import { type Scenario, scenario } from "../support/scenario.ts";
 
 const script = decodeURIComponent(new URL("../../scripts/cluster.ts", import.meta.url).pathname);
 
-scenario("clients on any of the three nodes see the same messages, and an interrupt ends all three", async (world) => {
-  const first = freeRange();
-  const ports = portsFrom(first);
-  const command = [Deno.execPath(), "run", "-A", "--no-check", script];
-  const process = new ServerProcess([String(first), `${world.folder}/cluster`], { command });
-  world.servers.push(process);
-  try {
-    await useCluster(world, ports);
-  } finally {
-    // Killing the script would leave its nodes behind.
-    await process.terminate("SIGINT");
-  }
-  const output = await process.output;
-  for (const name of ["a", "b", "c"]) assert.match(output, new RegExp(`^${name} \\| ended with (0|143)$`, "m"));
-}, { ignore: !isOwnServer });
+scenario(
+  "TS14: clients on any of the three nodes see the same messages, and an interrupt ends all three",
+  async (world) => {
+    const first = freeRange();
+    const ports = portsFrom(first);
+    const command = [Deno.execPath(), "run", "-A", "--no-check", script];
+    const process = new ServerProcess([String(first), `${world.folder}/cluster`], { command });
+    world.servers.push(process);
+    try {
+      await useCluster(world, ports);
+    } finally {
+      // Killing the script would leave its nodes behind.
+      await process.terminate("SIGINT");
+    }
+    const output = await process.output;
+    for (const name of ["a", "b", "c"]) assert.match(output, new RegExp(`^${name} \\| ended with (0|143)$`, "m"));
+  },
+  { ignore: !isOwnServer },
+);
 
 async function useCluster(world: Scenario, ports: ReturnType<typeof portsFrom>): Promise<void> {
   const roles = await eventually(
