@@ -66,8 +66,11 @@ export interface Replica {
   /** This node does not lead (any more): falls silent before it returns. */
   follow(): void;
 
-  /** The whole state as of the last applied operation, without messages (spec clustering, section 6.2). */
-  snapshot(): Uint8Array;
+  /**
+   * The whole state as of the last applied operation, without messages (spec clustering, section 6.2). May take its time
+   * for a large state, while more is applied: the answer is the state as of the call.
+   */
+  snapshot(): Awaitable<Uint8Array>;
 
   /**
    * Makes every message applied so far durable, whatever the store's syncing is set to: asked before a log is cut that

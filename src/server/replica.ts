@@ -7,8 +7,8 @@ import { type MessageSource, PartlyStored, type Replica as ReplicaPort } from ".
 import { type MessageVisitor, StoreFailed } from "../ports/store.ts";
 import type { CreateChannel, DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
-import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
-import { type ChannelSnapshot, decodeSnapshot, type Machine } from "../streaming/mod.ts";
+import { type Awaitable, isLater, type Millis, type Sequence } from "../protocol/units.ts";
+import { type ChannelSnapshot, decodeSnapshot, type Machine, type SnapshotWriting } from "../streaming/mod.ts";
 import type { Outbound, RefusedRecord } from "./outbound.ts";
 import type { Recorder } from "./recorder.ts";
 import { restoreMessages } from "./restoring.ts";
@@ -24,6 +24,10 @@ export interface ReplicaListener {
   /** It does not lead any more: close the doors now. */
   follow(): void;
 }
+
+/** Clients and channels that are written into a snapshot in one turn, and how long that may take. */
+const SNAPSHOT_STEPS = 64;
+const SNAPSHOT_SLICE: Millis = 5;
 
 export class Replica implements ReplicaPort {
   readonly #machine: Machine;
@@ -104,9 +108,27 @@ export class Replica implements ReplicaPort {
    * What a leader knows and has not reported is in the snapshot too; reporting it first keeps what happens next from being
    * left out as a pair of delivery and ack that nobody has heard of.
    */
-  snapshot(): Uint8Array {
+  snapshot(): Awaitable<Uint8Array> {
     this.#outbound.reportNow();
-    return this.#machine.snapshot();
+    const writing = this.#machine.beginSnapshot();
+    for (let i = 0; i < SNAPSHOT_STEPS; i++) if (!writing.step()) return this.#snapshotDone(writing);
+    return this.#writeOn(writing);
+  }
+
+  /** A large state is written a little each turn, so that nothing else waits for it. */
+  async #writeOn(writing: SnapshotWriting): Promise<Uint8Array> {
+    for (;;) {
+      await new Promise<void>((resolve) => this.#clock.soon(resolve));
+      const begun = this.#clock.now();
+      for (let i = 0; i < SNAPSHOT_STEPS && this.#clock.now() - begun < SNAPSHOT_SLICE; i++) {
+        if (!writing.step()) return this.#snapshotDone(writing);
+      }
+    }
+  }
+
+  #snapshotDone(writing: SnapshotWriting): Uint8Array {
+    this.#machine.endSnapshot();
+    return writing.finish();
   }
 
   settle(): Awaitable<void> {

@@ -24,7 +24,7 @@ import type { Effect, WakeKey } from "./effects.ts";
 import { follow, lead, learn, statement, type TimestampOf } from "./leadership.ts";
 import type { KnownPublishes } from "./recent_publishes.ts";
 import { missing, overdue, redeliverAll, undelivered } from "./redelivery.ts";
-import { encodeSnapshot, restoreSnapshot } from "./snapshot.ts";
+import { encodeSnapshot, restoreSnapshot, SnapshotWriting } from "./snapshot.ts";
 import { type Client, emptyState, type State, type Subscription } from "./state.ts";
 import { revoke, subscribe, unsubscribe } from "./subscribing.ts";
 
@@ -55,6 +55,9 @@ export interface MachineDoor {
   /** Follower: what the leader reported. */
   learn(fact: DeliveryFact): void;
   snapshot(): Uint8Array;
+  /** Begins a snapshot of the state as it is now, to be written in steps while the state goes on. One at a time. */
+  beginSnapshot(): SnapshotWriting;
+  endSnapshot(): void;
   restore(snapshot: Uint8Array): void;
 
   // Leader only.
@@ -88,6 +91,8 @@ export interface MachineDoor {
 export class Machine implements MachineDoor {
   readonly state: State;
   readonly #context: Context;
+  /** A snapshot that is being written. */
+  #writing: SnapshotWriting | undefined;
 
   /** `state`: what was recovered from a store ({@link recoverState}); empty when absent. */
   constructor(settings: MachineSettings, state: State = emptyState()) {
@@ -105,6 +110,7 @@ export class Machine implements MachineDoor {
   }
 
   apply(operation: Operation, index: number, now: Millis): Outcome {
+    if (this.#writing !== undefined) this.#beforeOperation(operation);
     const outcome = this.#apply(operation, index, now);
     this.state.digest = digestAfter(this.state, operation, outcome);
     return outcome;
@@ -143,6 +149,7 @@ export class Machine implements MachineDoor {
   }
 
   learn(fact: DeliveryFact): void {
+    this.#beforeChannel(fact.channel);
     learn(this.#context, fact);
   }
 
@@ -150,12 +157,36 @@ export class Machine implements MachineDoor {
     return encodeSnapshot(this.state);
   }
 
+  beginSnapshot(): SnapshotWriting {
+    return this.#writing = new SnapshotWriting(this.state);
+  }
+
+  endSnapshot(): void {
+    this.#writing = undefined;
+  }
+
+  /** A snapshot that is being written takes the channel, or those of the client, as they are before they change. */
+  #beforeOperation(operation: Operation): void {
+    if ("channel" in operation) return this.#beforeChannel(operation.channel);
+    if (!("clientId" in operation)) return;
+    const client = this.state.clients.get(operation.clientId);
+    for (const subscription of client?.subscriptions ?? []) this.#writing!.before(subscription.channel);
+  }
+
+  #beforeChannel(name: string): void {
+    const channel = this.#writing === undefined ? undefined : this.state.channels.get(name);
+    if (channel !== undefined) this.#writing!.before(channel);
+  }
+
   /** Throws when the bytes are no snapshot; the state is untouched then. */
   restore(snapshot: Uint8Array): void {
+    while (this.#writing?.step() === true);
     restoreSnapshot(this.state, snapshot);
   }
 
   lead(now: Millis, wall: Nanos, timestampOf: TimestampOf): void {
+    // It touches every channel.
+    while (this.#writing?.step() === true);
     lead(this.#context, now, wall, timestampOf);
   }
 
@@ -168,11 +199,13 @@ export class Machine implements MachineDoor {
   }
 
   follow(): void {
+    while (this.#writing?.step() === true);
     follow(this.#context);
   }
 
   started(subscription: Subscription, now: Millis): void {
     if (!this.leading || subscription.offline) return;
+    this.#writing?.before(subscription.channel);
     subscription.initialised = true;
     if (subscription.onHold) redeliverAll(this.#context, subscription, now);
     this.#context.askMore(subscription.channel);
@@ -181,19 +214,23 @@ export class Machine implements MachineDoor {
   deliver(channel: string, first: Sequence, now: Millis): void {
     const known = this.state.channels.get(channel);
     if (known === undefined) return;
+    this.#writing?.before(known);
     known.first = Math.max(first, known.expiredBefore);
     deliver(this.#context, known, now);
   }
 
   acknowledge(subscription: Subscription, sequence: Sequence, _now: Millis): void {
+    this.#writing?.before(subscription.channel);
     if (this.leading) acknowledge(this.#context, subscription, sequence);
   }
 
   missing(subscription: Subscription, sequence: Sequence, _now: Millis): void {
+    this.#writing?.before(subscription.channel);
     if (this.leading) missing(this.#context, subscription, sequence);
   }
 
   undelivered(subscription: Subscription, sequences: readonly Sequence[], now: Millis): void {
+    this.#writing?.before(subscription.channel);
     undelivered(this.#context, subscription, sequences, now);
   }
 
@@ -206,6 +243,7 @@ export class Machine implements MachineDoor {
     }
     const channel = this.state.channels.get(name);
     if (channel === undefined) return;
+    this.#writing?.before(channel);
     if (what === "idle") idled(this.#context, channel, now);
     else if (what === "ack") {
       const subscription = channel.subscriptions.get(Number(id));
@@ -228,6 +266,7 @@ export class Machine implements MachineDoor {
   }
 
   revoke(subscription: Subscription, now: Millis): void {
+    this.#writing?.before(subscription.channel);
     revoke(this.#context, subscription, now);
   }
 }

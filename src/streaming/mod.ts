@@ -11,7 +11,7 @@ export * from "../protocol/limits.ts";
 export * from "./machine.ts";
 export { type KnownPublishes, publishKey } from "./recent_publishes.ts";
 export * from "./recovery.ts";
-export { type ChannelSnapshot, decodeSnapshot, type StateSnapshot } from "./snapshot.ts";
+export { type ChannelSnapshot, decodeSnapshot, SnapshotWriting, type StateSnapshot } from "./snapshot.ts";
 export * from "./start_position.ts";
 export * from "./state.ts";
 export { ackWait, recordOf } from "./subscription.ts";

@@ -6,7 +6,7 @@ import { type Expectation, Ledger, startAfter } from "../../tests/support/machin
 import { MachineDriver, type Wish } from "../../tests/support/machine_driver.ts";
 import { VirtualClock } from "../../tests/support/virtual_clock.ts";
 import { Reports } from "../raft/reports.ts";
-import { decodeSnapshot } from "./snapshot.ts";
+import { decodeSnapshot, type SnapshotWriting } from "./snapshot.ts";
 import type { Subscription } from "./state.ts";
 
 const SETTINGS = { heartbeatInterval: 1_000, heartbeatTimeout: 100, heartbeatFailCount: 1_000_000 };
@@ -40,6 +40,25 @@ class World {
     this.driver.publish(3);
     this.settle();
   }
+
+  /** Ends the snapshot that is being written: it must be the state as it was when it began. Begins another one. */
+  snapshot(): void {
+    this.#endSnapshot();
+    for (const driver of [this.driver, this.follower]) {
+      if (driver === undefined) continue;
+      const { machine } = driver;
+      this.#written.push({ at: machine.snapshot(), writing: machine.beginSnapshot() });
+    }
+  }
+
+  #endSnapshot(): void {
+    for (const { at, writing } of this.#written.splice(0)) {
+      while (writing.step());
+      assert.deepEqual(writing.finish(), at);
+    }
+  }
+
+  readonly #written: { readonly at: Uint8Array; readonly writing: SnapshotWriting }[] = [];
 
   get online(): Subscription[] {
     return [...this.driver.channel().byAckInbox.values()];
@@ -161,6 +180,7 @@ class World {
 
   /** Everything works again and everybody acks until nothing comes any more. */
   finish(): void {
+    this.#endSnapshot();
     const { driver, ledger } = this;
     this.deaf.clear();
     driver.broken.clear();
@@ -279,6 +299,8 @@ const steps = [
   ),
 ];
 
+const snapshot = step("snapshot", fc.constant(0), (world) => world.snapshot());
+
 const faults = [
   step("break", small, (world, i) => {
     const { broken } = world.driver;
@@ -320,13 +342,13 @@ function explore(clustered: boolean, choice: readonly fc.Arbitrary<Step>[], runs
 }
 
 Deno.test("model: alone, with restarts, nobody misses, waits for, or is flooded with messages", () => {
-  explore(false, [...steps, ...steps, restart], 300);
+  explore(false, [...steps, ...steps, restart, snapshot], 300);
 });
 
 Deno.test("model: so it is when inboxes fail, messages cannot be read, or are gone", () => {
-  explore(false, [...steps, ...steps, ...faults, restart], 300);
+  explore(false, [...steps, ...steps, ...faults, restart, snapshot], 300);
 });
 
 Deno.test("model: replicas end equal, and a new leader leaves nobody out", () => {
-  explore(true, [...steps, ...steps, sync, changeLeader], 300);
+  explore(true, [...steps, ...steps, sync, changeLeader, snapshot, snapshot], 300);
 });

@@ -18,7 +18,7 @@ import {
 import { addChannel, newChannel } from "./channel.ts";
 import { addClient, newClient } from "./clients.ts";
 import { newGroup } from "./queue_group.ts";
-import { type Channel, emptyState, type QueueGroup, type State, type Subscription } from "./state.ts";
+import { type Channel, type Client, emptyState, type QueueGroup, type State, type Subscription } from "./state.ts";
 import { bringOnline, durableKey, pendingInOrder, subscriptionOf } from "./subscription.ts";
 
 /** A snapshot that this version cannot read is refused rather than misread. */
@@ -77,16 +77,70 @@ const StateSnapshot = message({
 /** A decoded snapshot. */
 export type StateSnapshot = Message<typeof StateSnapshot>;
 
-/** Writes the state. */
+/**
+ * Writes the state as it was when this began, in steps; meanwhile it may change, provided that {@link before} is told of
+ * each channel ahead of its first change (spec clustering, S1). Protobuf's fields may stand one after the other, so the
+ * pieces make the same bytes as all at once.
+ */
+export class SnapshotWriting {
+  readonly #pieces: Uint8Array[] = [];
+  readonly #clients: readonly Client[];
+  readonly #channels: readonly Channel[];
+  /** Where each channel's piece will stand, until it is written. */
+  readonly #left = new Map<Channel, number>();
+  readonly #digest: number;
+  #nextClient = 0;
+  #nextChannel = 0;
+
+  constructor(state: State) {
+    const { maxChannels, channels } = state.limits;
+    this.#pieces.push(StateSnapshot.encode({ version: VERSION, maxChannels, limits: [...channels] }));
+    this.#clients = [...state.clients.values()];
+    this.#channels = [...state.channels.values()];
+    this.#digest = state.digest;
+    this.#channels.forEach((channel, i) => this.#left.set(channel, this.#clients.length + 1 + i));
+  }
+
+  /** The channel is about to change: what it is now is written first. */
+  before(channel: Channel): void {
+    const place = this.#left.get(channel);
+    if (place === undefined) return;
+    this.#left.delete(channel);
+    this.#pieces[place] = StateSnapshot.encode({ channels: [channelSnapshot(channel)] });
+  }
+
+  /** Writes one client or channel more; `false` when all are written. */
+  step(): boolean {
+    if (this.#nextClient < this.#clients.length) {
+      const client = this.#clients[this.#nextClient++]!;
+      this.#pieces[this.#nextClient] = StateSnapshot.encode({ clients: [client] });
+      return true;
+    }
+    if (this.#nextChannel === this.#channels.length) return false;
+    this.before(this.#channels[this.#nextChannel++]!);
+    return true;
+  }
+
+  /** The snapshot. All is written. */
+  finish(): Uint8Array {
+    this.#pieces.push(StateSnapshot.encode({ digest: this.#digest }));
+    let size = 0;
+    for (const piece of this.#pieces) size += piece.length;
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    return bytes;
+  }
+}
+
+/** Writes the state at once. */
 export function encodeSnapshot(state: State): Uint8Array {
-  return StateSnapshot.encode({
-    version: VERSION,
-    maxChannels: state.limits.maxChannels,
-    limits: [...state.limits.channels],
-    clients: [...state.clients.values()],
-    channels: [...state.channels.values()].map(channelSnapshot),
-    digest: state.digest,
-  });
+  const writing = new SnapshotWriting(state);
+  while (writing.step());
+  return writing.finish();
 }
 
 function channelSnapshot(channel: Channel): ChannelSnapshot {

@@ -111,22 +111,25 @@ export class Snapshots {
     return this.files.exists(this.path(index, term));
   }
 
-  /** Writes a snapshot durably, then removes all but the newest few and `pinned`. Throws FileFailed; nothing has changed then. */
-  write(snapshot: Snapshot, pinned?: { readonly index: number; readonly term: number }): void {
+  /**
+   * Writes a snapshot durably, then removes all but the newest few and what `pinned` tells. Nothing waits for the disk
+   * meanwhile (S1). Rejects with FileFailed; nothing has changed then.
+   */
+  async write(snapshot: Snapshot, pinned: () => { index: number; term: number } | undefined): Promise<void> {
     const { mark } = snapshot;
     const seal = this.options.seal;
     const stored = seal === undefined ? snapshot : { mark, state: seal.seal(snapshot.state) };
     const path = this.path(mark.index, mark.term);
     const fresh = `${path}.new`;
     try {
-      this.#writeAll(fresh, encodeSnapshot(this.options.clusterId, stored, seal !== undefined));
+      await this.#writeAll(fresh, encodeSnapshot(this.options.clusterId, stored, seal !== undefined));
       this.files.rename(fresh, path);
       this.files.syncDirectory(this.directory);
     } catch (error) {
       this.#discard(fresh);
       throw error;
     }
-    this.#removeOld(pinned);
+    this.#removeOld(pinned());
   }
 
   path(index: number, term: number): string {
@@ -157,11 +160,11 @@ export class Snapshots {
     }
   }
 
-  #writeAll(path: string, bytes: Uint8Array): void {
+  async #writeAll(path: string, bytes: Uint8Array): Promise<void> {
     const file = this.files.open(path, { mode: "empty" });
     try {
       file.writeAt(bytes, 0);
-      file.syncNow();
+      await file.sync();
     } finally {
       file.close();
     }

@@ -114,10 +114,12 @@ export class Snapshotting {
     try {
       const { identity } = directory.member;
       const mark: SnapshotMark = { index, term, membership: applying.membership, identity };
-      const state = replica.snapshot();
+      const state = await replica.snapshot();
       await replica.settle?.();
-      directory.snapshots.write({ mark, state }, this.#parts.pinned());
-      this.#lastIndex = index;
+      if (this.#parts.stopped()) return;
+      await directory.snapshots.write({ mark, state }, this.#parts.pinned);
+      // Another node's may have been installed meanwhile.
+      this.#lastIndex = Math.max(this.#lastIndex, index);
       log.debug(`took snapshot ${index} of ${state.length} bytes`);
       if (!this.#parts.stopped()) node.poke((raft) => raft.snapshotTaken(mark));
     } catch (error) {
@@ -142,7 +144,7 @@ export class Snapshotting {
       if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return this.#giveUp();
       await replica.settle?.();
       backfill.snapshotKept();
-      directory.snapshots.write(snapshot, this.#parts.pinned());
+      await directory.snapshots.write(snapshot, this.#parts.pinned);
       directory.updateMember({ doubtful: false });
       this.#lastIndex = mark.index;
       this.#noteDigest(mark);

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import type { Clock } from "../ports/clock.ts";
+import type { Operation } from "../protocol/operations.ts";
+import { Machine } from "../streaming/mod.ts";
+import { Replica } from "./replica.ts";
+
+const LIMITS: Operation = {
+  kind: "set limits",
+  maxChannels: 0,
+  channels: [{
+    pattern: ">",
+    maxSubscriptions: 0,
+    maxMessages: 0,
+    maxBytes: 0,
+    maxAge: 0n,
+    maxInactivity: 0n,
+  }],
+};
+
+/** A machine with so many channels, and a replica on a clock of which every look takes `look` ms. */
+function setUp(channels: number, look: number) {
+  const machine = new Machine({ heartbeatInterval: 1, heartbeatTimeout: 1, heartbeatFailCount: 1 });
+  machine.apply(LIMITS, 1, 0);
+  for (let i = 0; i < channels; i++) machine.apply({ kind: "create channel", channel: `foo.${i}` }, 2 + i, 0);
+  machine.takeEffects();
+  /** Steps of each turn. */
+  const turns: number[] = [0];
+  const begin = machine.beginSnapshot.bind(machine);
+  machine.beginSnapshot = () => {
+    const writing = begin();
+    const step = writing.step.bind(writing);
+    writing.step = () => {
+      turns[turns.length - 1]!++;
+      return step();
+    };
+    return writing;
+  };
+  let now = 0;
+  let betweenTurns = () => {};
+  const clock = {
+    now: () => now += look,
+    soon(run: () => void) {
+      turns.push(0);
+      betweenTurns();
+      queueMicrotask(run);
+    },
+  } as unknown as Clock;
+  const replica = new Replica({ machine, clock, outbound: { reportNow() {} } } as never);
+  return { machine, replica, turns, eachTurn: (run: () => void) => betweenTurns = run };
+}
+
+Deno.test("TS71: a large state is written a little each turn, and is the state as of the call whatever is applied meanwhile", async () => {
+  const { machine, replica, turns, eachTurn } = setUp(5_000, 0);
+  const expected = machine.snapshot();
+  let index = 10_000;
+  eachTurn(() => {
+    const n = index++;
+    machine.apply({ kind: "create channel", channel: `bar.${n}` }, n, 0);
+    machine.apply({ kind: "expire", channel: `foo.${n % 5_000}`, incarnation: 2 + (n % 5_000), first: 1 }, n, 0);
+    machine.apply(
+      { kind: "delete channel", channel: `foo.${4_999 - (n % 100)}`, incarnation: 5_001 - (n % 100), last: 0 },
+      n,
+      0,
+    );
+  });
+  assert.deepEqual(await replica.snapshot(), expected);
+  assert.ok(turns.length > 70, `${turns.length} turns`);
+  assert.ok(Math.max(...turns) <= 64, `${Math.max(...turns)} steps in one turn`);
+  assert.ok(machine.state.channels.size > 4_900);
+});
+
+Deno.test("TS71: where a step takes long, a turn has fewer of them", async () => {
+  const { replica, turns } = setUp(200, 2);
+  await replica.snapshot();
+  assert.ok(Math.max(...turns.slice(1)) <= 3, `${Math.max(...turns.slice(1))} steps in one turn`);
+});
+
+Deno.test("a small state is written at once", () => {
+  const { machine, replica } = setUp(10, 0);
+  assert.deepEqual(replica.snapshot(), machine.snapshot());
+});
