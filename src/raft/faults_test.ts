@@ -194,3 +194,36 @@ Deno.test("a node that is merely slow to answer is not taken for gone", async ()
   assert.equal(leader.journal.status().term, term);
   assert.ok(leader.replica.leading);
 });
+
+Deno.test("L9: however long a node was away, it is in step within a second of its return", async () => {
+  for (const away of [3_000, 120_000]) {
+    const cluster = new TestCluster(71);
+    cluster.trio();
+    const leader = await cluster.untilLeader();
+    const victim = cluster.alive.find((node) => node !== leader)!;
+    cluster.net.partition(
+      cluster.alive.filter((node) => node !== victim).flatMap(({ buses }) => buses.map(({ name }) => name)),
+      victim.buses.map(({ name }) => name),
+    );
+    await cluster.clock.advance(away);
+    for (let i = 0; i < 20; i++) await cluster.done(leader.propose(`m${i}`));
+    cluster.net.heal();
+    await cluster.untilEqual(1_000);
+    assert.equal(victim.replica.applied.length, 20);
+    assert.equal(cluster.leader, leader);
+  }
+});
+
+Deno.test("11.9: where NATS takes no messages of 8 KiB a node does not start", async () => {
+  const cluster = new TestCluster(72);
+  cluster.net.maxPayload = 8191;
+  cluster.add("a", { peers: ["a", "b", "c"] });
+  await cluster.clock.advance(100);
+  assert.equal(
+    cluster.failed.get("a")?.message,
+    "NATS takes messages of 8191 bytes at most; clustering needs 8192",
+  );
+  cluster.net.maxPayload = 8192;
+  cluster.trio();
+  await cluster.untilLeader();
+});

@@ -6,7 +6,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Inbound, MessageBus, Subscription } from "../../ports/message_bus.ts";
 import type { Millis } from "../../protocol/units.ts";
-import type { ChangeResult, MembershipChange, Raft } from "../core/mod.ts";
+import { type ChangeResult, isNodeId, type MembershipChange, type Raft } from "../core/mod.ts";
 import { addSubject, joinSubject, removeSubject } from "../wire/mod.ts";
 import { askToJoin, JOIN_VERSION, JoinReply, JoinRequest } from "./join_request.ts";
 
@@ -136,7 +136,7 @@ export class Joining {
     if (what === "removing") {
       return isMember ? this.#change({ kind: "remove", id, force }) : Promise.resolve(undefined);
     }
-    if (id === "" || /[\s*>]/.test(id)) return Promise.resolve("invalid node ID");
+    if (!isNodeId(id)) return Promise.resolve("invalid node ID");
     if (isMember) return Promise.resolve(undefined);
     const incarnation = this.#parts.contacted(id);
     if (incarnation === undefined && !force) {
@@ -166,7 +166,8 @@ export class Joining {
     for (;;) {
       const status = this.#parts.status();
       if (status.hardState.term === term && status.commit >= index) return undefined;
-      if (status.hardState.term !== term || this.#parts.stopped()) return "leadership lost while committing log";
+      const lost = status.hardState.term !== term || !this.#parts.leads() || this.#parts.stopped();
+      if (lost) return "leadership lost while committing log";
       if (this.#parts.clock.now() >= end) return "timed out waiting for a majority";
       await waited(this.#parts.clock, 10);
     }

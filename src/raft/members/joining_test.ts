@@ -113,3 +113,67 @@ Deno.test("TS19: clusters of different names on one NATS do not see each other",
   assert.deepEqual(members(leader), ["a", "b", "c"]);
   assert.equal(other.journal.status().leader, "");
 });
+
+Deno.test("TS78: the leader is lost during a change: the operator hears so, and later what is true", async () => {
+  const cluster = new TestCluster(49);
+  const five = ["a", "b", "c", "d", "e"];
+  for (const name of five) cluster.add(name, { peers: five, ...allowed });
+  const leader = await cluster.untilLeader();
+  await cluster.clock.advance(500);
+  const target = cluster.alive.find((node) => node !== leader)!;
+  // Nothing reaches the others, or comes from them; whoever asks is heard.
+  const own = new Set([`${leader.name}-raft`, `${leader.name}-raft_snap`]);
+  cluster.net.loses = (from, to) => own.has(from) !== own.has(to) && from !== "operator" && to !== "operator";
+  const text = `-ERR removing node "${target.name}": leadership lost while committing log`;
+  assert.equal(await ask(cluster, "remove", target.name), text);
+  cluster.net.loses = () => false;
+  const next = await cluster.untilLeader(10_000);
+  await cluster.clock.advance(1_000);
+  assert.deepEqual(members(next), five, "nothing came of it");
+  assert.equal(await ask(cluster, "remove", target.name), "+OK");
+  await cluster.clock.advance(1_000);
+  for (const node of cluster.alive) assert.deepEqual(members(node), five.filter((name) => name !== target.name));
+});
+
+Deno.test("TS76: with force a node that never made contact is added, but as a learner: it costs nobody the quorum", async () => {
+  const cluster = new TestCluster(50);
+  cluster.trio(allowed);
+  const leader = await cluster.untilLeader();
+  for (const ghost of ["ghost1", "ghost2", "ghost3"]) {
+    assert.equal(
+      await ask(cluster, "add", ghost),
+      `-ERR adding node "${ghost}": no such node has contacted this cluster; start it first, or append " force"`,
+    );
+    assert.equal(await ask(cluster, "add", `${ghost} force`), "+OK");
+  }
+  await cluster.clock.advance(3_000);
+  const voters = leader.journal.status().members.filter(({ voter }) => voter).map(({ id }) => id);
+  assert.deepEqual(voters, ["a", "b", "c"]);
+  await cluster.done(leader.propose("still agreed upon"));
+  for (const ghost of ["ghost1", "ghost2", "ghost3"]) assert.equal(await ask(cluster, "remove", ghost), "+OK");
+  assert.deepEqual(members(leader), ["a", "b", "c"]);
+});
+
+Deno.test("section 7: names that cannot be nodes', a removal at any price, the last voter", async () => {
+  const cluster = new TestCluster(51);
+  const nodes = cluster.trio(allowed);
+  const leader = await cluster.untilLeader();
+  for (const name of ["a b", "*", "x.>", "a..b", "tab\t", "force force"]) {
+    const id = name.endsWith(" force") ? name.slice(0, -6) : name;
+    const expected = id === "force" ? "+OK" : `-ERR adding node ${JSON.stringify(id)}: invalid node ID`;
+    assert.equal(await ask(cluster, "add", name), expected, name);
+  }
+  assert.equal(await ask(cluster, "remove", "force"), "+OK");
+  const [one, other] = nodes.filter((node) => node !== leader);
+  one!.kill();
+  await cluster.clock.advance(1_500);
+  const refused = `-ERR removing node "${
+    other!.name
+  }": too few of the remaining voters are alive; append " force" to do it nevertheless`;
+  assert.equal(await ask(cluster, "remove", other!.name), refused);
+  assert.equal(await ask(cluster, "remove", one!.name), "+OK");
+  assert.equal(await ask(cluster, "remove", other!.name), "+OK");
+  assert.equal(await ask(cluster, "remove", leader.name), `-ERR removing node "${leader.name}": last voter`);
+  assert.ok(leader.lines.includes(`ERR Error removing node "${leader.name}": last voter`));
+  assert.ok(leader.lines.includes(`INF Removed node "${one!.name}"`));
+});

@@ -172,6 +172,35 @@ test("Q4: a leader that stood still for a moment goes on asking its clients", as
   assert.ok(leader.server!.machine.state.clients.has("me"));
 });
 
+for (const reported of [false, true]) {
+  test(`5.4: what comes again after a fail-over is flagged and within maxInFlight, ${reported ? "" : "not "}reported before`, async (world) => {
+    const held = await world.subscribe("me", "foo", { maxInFlight: 3, ackWaitInSecs: 2 });
+    held.auto = false;
+    const group = await world.subscribe("me", "foo", { maxInFlight: 3, ackWaitInSecs: 2, queueGroup: "q" });
+    group.auto = false;
+    for (let i = 1; i <= 10; i++) assert.equal(await world.publish("me", "foo", `message ${i}`), "");
+    await world.received(held, 3);
+    await world.received(group, 3);
+    if (reported) await world.pass(1_500);
+    await world.failOver();
+    await world.pass(5_000);
+    for (const { received } of [held, group]) {
+      assert.deepEqual([...new Set(received.map(({ sequence }) => sequence))].sort(), [1, 2, 3]);
+      const again = received.slice(3);
+      assert.ok(again.length >= 3 && again.every(({ redelivered }) => redelivered));
+    }
+    for (const each of [held, group]) {
+      each.auto = true;
+      for (const sequence of [1, 2, 3]) world.ack(each, sequence);
+    }
+    await world.clock.until(
+      () => [held, group].every(({ received }) => received.some(({ sequence }) => sequence === 10)),
+      20_000,
+      "the rest",
+    );
+  });
+}
+
 /** Publishes as a client that asks again under the same guid. */
 function publishAgain(world: Harness, guid: string): Promise<Uint8Array | undefined> {
   const message = PubMsg.encode({ clientId: "me", guid, subject: "foo", data: text.encode("message") });
