@@ -163,7 +163,7 @@ test("TS47: a subscription for new messages only starts where it was made, whate
 test("TS48: all start modes on an empty channel, filled later", async (world) => {
   await world.connect("me");
   const held = [];
-  for (const startPosition of [0, 1, 3, 4]) {
+  for (const startPosition of [0, 1, 2, 3, 4]) {
     held.push(await world.subscribe("me", "foo", { startPosition, startSequence: startPosition === 3 ? 5 : 0 }));
   }
   await publishAll(world, "foo", "1", "2");

@@ -159,3 +159,82 @@ test("TS70: where a durable queue group stands outlives its members, snapshots a
   await world.pass(2_000);
   assert.deepEqual(second.received.map(({ sequence }) => sequence), [11, 12, 13]);
 });
+
+test("TS32: a quorum that is lost in the middle of a batch: no gap, and what was acknowledged stands where it was", async (world) => {
+  await publish(world, "foo", 3);
+  const followers = world.followers;
+  const inFlight = Array.from({ length: 20 }, (_, i) => world.publish("me", "foo", `message ${i + 4}`));
+  await world.pass(0.3);
+  for (const follower of followers) follower.kill();
+  await world.pass(4_000);
+  const outcomes = await Promise.all(inFlight);
+  for (const follower of followers) world.restart(follower);
+  await world.leader();
+  await publish(world, "foo", 5, 24);
+  const all = await world.agreed(texts);
+  const sequences = all.map((line) => Number(line.split(" ")[0]));
+  assert.deepEqual(sequences, sequences.map((_, i) => i + 1));
+  assert.equal(new Set(all.map((line) => line.replace(/^\d+ /, ""))).size, all.length, "nothing is stored twice");
+  outcomes.forEach((error, i) => {
+    if (error === "") assert.ok(all.some((line) => line.endsWith(` message ${i + 4}`)), `message ${i + 4}`);
+  });
+});
+
+for (const way of ["by its log", "by a snapshot"]) {
+  test(`TS62: a channel that was deleted while a follower was away is gone there, ${way}`, async (world) => {
+    await publish(world, "gone", 3);
+    await publish(world, "foo", 1);
+    const away = world.followers[0]!;
+    away.kill();
+    const exists = (node: SimulatedNode) => node.server!.machine.state.channels.has("gone");
+    for (let i = 0; i < 12 && [...world.nodes.values()].some((node) => node.alive && exists(node)); i++) {
+      await world.pass(500);
+      await publish(world, "foo", 1, 2 + i);
+    }
+    await publish(world, "foo", way === "by a snapshot" ? 150 : 1, 100);
+    const back = world.restart(away);
+    const stored = (node: SimulatedNode) => [...node.server?.recorder.channels.keys() ?? []].sort();
+    assert.deepEqual(await world.agreed(stored), ["foo"]);
+    await world.agreed(bounds);
+    await world.pass(100);
+    assert.equal(back.log.lines.some((line) => line.includes("installed snapshot")), way === "by a snapshot");
+    assert.ok(!back.files.list("/store").some(({ name }) => name === "gone"), "its files are gone too");
+  }, { limits: IDLE });
+}
+
+test("TS63: a replay of the log never deletes the newer channel of a name", async (world) => {
+  const exists = (node: SimulatedNode) => node.server!.machine.state.channels.has("foo");
+  await publish(world, "foo", 5);
+  await world.clock.until(() => [...world.nodes.values()].every((node) => !exists(node)), 20_000, "the deletion");
+  await publish(world, "foo", 2, 6);
+  await world.pass(500);
+  await world.restartAll();
+  assert.deepEqual(await world.agreed(texts), ["1 message 6", "2 message 7"]);
+}, { limits: IDLE });
+
+const FIVE = {
+  ...DEFAULT_LIMITS,
+  channels: [{ ...DEFAULT_LIMITS.channels[0]!, maxMessages: 5, maxAge: 4_000_000_000n }],
+};
+
+test(
+  "TS60: where all that a snapshot names has expired, first and last stay right, also after a restart alone",
+  async (world) => {
+    await publish(world, "foo", 3);
+    const away = world.followers[0]!;
+    away.kill();
+    await publish(world, "foo", 150, 4);
+    await world.pass(8_000);
+    const first = world.restart(away);
+    const known = (node: SimulatedNode) => {
+      const channel = node.server?.machine.state.channels.get("foo");
+      return [channel?.last, channel?.expiredBefore, node.server?.recorder.channels.get("foo")?.messages.count];
+    };
+    assert.deepEqual(await world.agreed(known), [153, 154, 0]);
+    world.restart(first);
+    assert.deepEqual(await world.agreed(known), [153, 154, 0]);
+    await publish(world, "foo", 1, 154);
+    assert.deepEqual(await world.agreed(texts), ["154 message 154"]);
+  },
+  { limits: FIVE },
+);
