@@ -24,6 +24,7 @@ import {
   subjectLines,
 } from "./server/mod.ts";
 import { emptyState } from "./streaming/mod.ts";
+import { noNats } from "./no_nats.ts";
 import { limitsPage, machineLimits } from "./serve_limits.ts";
 
 /** The version of the reference that this server stands in for: clients and dashboards read it. */
@@ -124,12 +125,22 @@ class Serving implements RunningServer {
     log.notice("Git commit: [not set]");
     this.#journal.check(this.#options);
     this.#store = await this.#openStore();
+    if (streaming.cluster.forceMembers.length > 0) return await this.#force(this.#store);
     this.#nats = await this.#registry.get("bus", streaming.natsServer === "" ? "embedded" : "external")
       .start(this.#options, system);
     this.#monitor = await this.#host.monitor((path, query) => this.page(path, query));
     const bus = await this.#nats.connect("general");
     if (streaming.ftGroup === "") await this.#serve(bus, this.#store, this.#nats);
     else await this.#standBy(bus, this.#store, this.#nats);
+  }
+
+  /** The membership is set up anew on this node's disk; nobody is talked to. */
+  async #force(store: Store): Promise<void> {
+    if (!this.#options.streaming.cluster.clustered) {
+      throw new StartFailed("cluster_force_members is for clustered nodes");
+    }
+    this.#nats = noNats;
+    await this.#serve(await noNats.connect("general"), store, noNats);
   }
 
   /** Takes the store for this process alone, reads it and serves. */

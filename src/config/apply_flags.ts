@@ -9,7 +9,7 @@ import type { Options } from "./options.ts";
 import { type ConfigIo, parseText } from "./parser.ts";
 
 /** Settings that are applied at a step of their own. */
-const OWN_STEP = ["streaming.encryptionKey", "streaming.cluster.peers"];
+const OWN_STEP = ["streaming.encryptionKey", "streaming.cluster.peers", "streaming.cluster.forceMembers"];
 
 /** Every flag that is simply stored. Done again after each file, so that it wins. */
 export function applyPlainFlags(options: Options, flags: ParsedFlags): void {
@@ -104,6 +104,10 @@ export function applyOverridableFlags(options: Options, flags: ParsedFlags): voi
   if (typeof peers === "string" && peers !== "") {
     streaming.cluster.peers = peers.split(",").map((peer) => peer.trim())
       .filter((peer) => peer !== streaming.cluster.nodeId);
+  }
+  const left = givenValue(flags, "streaming.cluster.forceMembers");
+  if (typeof left === "string" && left !== "") {
+    streaming.cluster.forceMembers = left.split(",").map((name) => name.trim());
   }
   const key = givenValue(flags, "streaming.encryptionKey");
   if (typeof key === "string" && key !== "") {

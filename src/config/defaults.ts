@@ -82,6 +82,7 @@ function clusterDefaults(): Options["streaming"]["cluster"] {
     nodeId: "",
     bootstrap: false,
     peers: null,
+    forceMembers: [],
     logPath: "",
     logCacheSize: 512,
     logSnapshots: 2,

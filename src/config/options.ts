@@ -145,6 +145,8 @@ export interface ClusterOptions {
   bootstrap: boolean;
   /** Other nodes by id; `null` when no list was given at all. */
   peers: string[] | null;
+  /** Not empty: the process sets the membership up anew on this node's disk, without the others, and ends. */
+  forceMembers: string[];
   /** Empty: the default place. */
   logPath: string;
   logCacheSize: number;

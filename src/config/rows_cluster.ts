@@ -42,6 +42,16 @@ const memberRows: readonly OptionRow[] = [
     more: "May hold the own name. The list of the file wins over the flag.",
     defaultText: "none",
   },
+  {
+    section: "Streaming Server Clustering Options",
+    field: "streaming.cluster.forceMembers",
+    kind: "strings",
+    flags: ["cluster_force_members"],
+    help: "Names of the nodes that are left of a cluster; sets it up anew on this node's disk and ends",
+    more:
+      "For a cluster that lost its majority for ever, see [the README](../README.md#when-a-majority-is-lost-for-ever).",
+    defaultText: "none",
+  },
 ];
 
 const logRows: readonly OptionRow[] = [

@@ -1,6 +1,6 @@
 /** Options → agreement: alone, or with the other nodes of a cluster. */
 import type { Options } from "../config/mod.ts";
-import { checkOptions, openRaftJournal, type RaftOptions } from "../raft/mod.ts";
+import { checkOptions, openForcing, openRaftJournal, type RaftOptions } from "../raft/mod.ts";
 import type { JournalPlugin } from "../registry.ts";
 import { SoloJournal } from "../server/solo_journal.ts";
 import { messagesOnly } from "../store/mod.ts";
@@ -22,6 +22,10 @@ export const raftJournal: JournalPlugin = {
     const { files, clock, random, log } = system;
     const { nodeId = "", clusterIdentity = "" } = recovered?.info ?? {};
     const store = { recovered: recovered !== undefined, nodeId, identity: clusterIdentity };
+    const { forceMembers } = options.streaming.cluster;
+    if (forceMembers.length > 0) {
+      return openForcing({ ...raftOptions(options, store), seal }, forceMembers, { files, clock, random, log });
+    }
     return openRaftJournal(
       { ...raftOptions(options, store), seal },
       { openBus: (role) => nats.connect(role), files, clock, random, log, onFatal },

@@ -59,6 +59,7 @@ export async function runProcess({ options, warnings, reread }: ProcessRequest):
   start(options, systemOf(log), log, (code) => ended.resolve(code)).then(
     (server) => {
       running = server;
+      if (options.streaming.cluster.forceMembers.length > 0) return ended.resolve(ExitCode.interrupted);
       files.started(server);
     },
     (error: unknown) => ended.resolve(failedToStart(error, log)),

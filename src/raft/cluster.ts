@@ -31,6 +31,7 @@ export interface ClusterEvents {
 /** Below this NATS payload an entry's pieces would be too many. */
 const LEAST_PAYLOAD = 8 * 1024;
 const HAND_OVER = 2000;
+const FORCING = "forcing the membership was interrupted: run it again with the same list";
 const UNSIGNED = "it was not signed with this cluster's secret";
 
 export class Cluster {
@@ -182,6 +183,7 @@ export class Cluster {
   async #begin(replica: Replica): Promise<void> {
     const { clock } = this.#ports;
     this.#replica = replica;
+    if (this.#directory.member.forcing) throw new StartFailed(`${this.#directory.path}: ${FORCING}`);
     const control = await this.#open("raft");
     const bulk = await this.#open("raft_snap");
     const { clusterId } = this.#options;

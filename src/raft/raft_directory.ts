@@ -133,11 +133,30 @@ export class RaftDirectory {
   }
 
   /**
+   * The log is applied up to its end, and `state` is what came of it: from now on that is this node's whole past, as a
+   * member of a cluster of its own (spec clustering, section 7). Killed at any point, {@link MemberRecord.forcing} tells.
+   */
+  async replacePast(identity: string, state: Uint8Array): Promise<void> {
+    const { wal, vote, snapshots } = this.#state;
+    const { nodeId: id, incarnation } = this.#member;
+    const index = wal.lastIndex;
+    const term = wal.lastTerm;
+    const membership = { index, membership: { members: [{ id, incarnation, voter: true }] } };
+    await snapshots.write({ mark: { index, term, membership, identity }, state }, () => undefined);
+    wal.setIdentity(identityBytes(identity));
+    wal.restart(index, term);
+    vote.save({ term: Math.max(vote.state.term, term) + 1, vote: "" });
+    this.updateMember({ forcing: false });
+  }
+
+  /**
    * This node begins anew under another incarnation, which the cluster has taken in as a learner: what is here of the
    * former one is set aside. Killed at any point, the next start finds either the old state or goes on with this.
    */
   renew(incarnation: string, identity: string): void {
-    assert(this.#ailment !== undefined, "only a node whose state is of no use begins anew");
+    this.#opened?.wal.close();
+    this.#opened?.vote.close();
+    this.#opened = undefined;
     const files = this.#files;
     const hadState = this.recovered || holdsLog(files, this.path) || files.exists(`${this.path}/vote`);
     if (hadState) {
@@ -146,7 +165,7 @@ export class RaftDirectory {
     }
     const { nodeId, renewal } = this.#member;
     const doubtful = this.#options.store.recovered && renewal === undefined;
-    const record = firstRecord(nodeId, incarnation, this.#options);
+    const record = { ...firstRecord(nodeId, incarnation, this.#options), former: this.#formerWith(identity) };
     this.distrusted = false;
     this.updateMember({
       ...{ ...record, machineBoot: this.#machineBoot, stopped: false, identity, doubtful, settingAside: true },
@@ -170,6 +189,18 @@ export class RaftDirectory {
     this.#opened?.wal.close();
     this.#opened?.vote.close();
     this.#lock.release();
+  }
+
+  /** All identities that this node's cluster had before `identity`. */
+  #formerWith(identity: string): readonly string[] {
+    const { former } = this.#member;
+    const last = this.#ailment?.identity ?? this.#member.identity;
+    return last === "" || last === identity || former.includes(last) ? former : [...former, last];
+  }
+
+  /** From now on this node's cluster has another identity, and its past has to be replaced before it starts. */
+  beginForcing(identity: string): void {
+    this.updateMember({ identity, former: this.#formerWith(identity), forcing: true, founders: [], removedAt: 0 });
   }
 
   get #machineBoot(): string {
@@ -309,7 +340,7 @@ function checkKnown(known: MemberRecord, options: CheckedOptions, path: string):
     );
   }
   const { identity } = options.store;
-  if (identity !== "" && known.identity !== "" && identity !== known.identity) {
+  if (identity !== "" && known.identity !== "" && identity !== known.identity && !known.former.includes(identity)) {
     throw new StartFailed(
       `the store belongs to cluster ${identity}, but ${path} to cluster ${known.identity}: ` +
         `give this node the store and the cluster log path that belong together`,
@@ -341,6 +372,8 @@ function firstRecord(nodeId: string, incarnation: string, options: CheckedOption
     distrusted: false,
     doubtful: false,
     settingAside: false,
+    former: [],
+    forcing: false,
   };
 }
 

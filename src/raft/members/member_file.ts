@@ -35,9 +35,15 @@ export interface MemberRecord {
   readonly doubtful: boolean;
   /** This record is a new incarnation's: log, vote and snapshots beside it are the former one's and have to be set aside. */
   readonly settingAside: boolean;
+  /** Identities that the cluster had before its membership was forced: a store that knows one of them belongs here. */
+  readonly former: readonly string[];
+  /** The membership is being forced; interrupted, that has to be done again before this node may start. */
+  readonly forcing: boolean;
 }
 
 const FORMAT = 1;
+/** What records of earlier builds lack. */
+const LATER = { doubtful: false, settingAside: false, former: [], forcing: false } as const;
 
 /** Reads the record; `undefined` when there is none. Throws FileFailed naming what is wrong. */
 export function readMember(files: Files, path: string): MemberRecord | undefined {
@@ -59,8 +65,7 @@ export function readMember(files: Files, path: string): MemberRecord | undefined
   if (format !== FORMAT) {
     throw new FileFailed("other", path, `${path} has format ${format}, this server reads ${FORMAT}`);
   }
-  // Records of earlier builds lack these.
-  return { ...record, doubtful: record.doubtful ?? false, settingAside: record.settingAside ?? false };
+  return { ...LATER, ...record };
 }
 
 /** Writes the record durably. Throws FileFailed; the old one is then still there. */

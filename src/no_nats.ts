@@ -1,0 +1,25 @@
+/** NATS for a process that talks to nobody. */
+import type { MessageBus } from "./ports/message_bus.ts";
+import type { Nats } from "./registry.ts";
+
+const silentBus: MessageBus = {
+  connected: false,
+  maxPayload: 1024 * 1024,
+  url: "",
+  subscribe: () => ({ unsubscribe() {} }),
+  publish: () => false,
+  publishRequest: () => false,
+  request: () => Promise.resolve({ kind: "disconnected" }),
+  flush: () => Promise.resolve(),
+  onBatchEnd() {},
+  onConnection() {},
+  close: () => Promise.resolve(),
+};
+
+export const noNats: Nats = {
+  url: "",
+  connect: () => silentBus,
+  page: () => undefined,
+  reload() {},
+  close: () => Promise.resolve(),
+};
