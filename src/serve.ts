@@ -24,7 +24,6 @@ import {
   subjectLines,
 } from "./server/mod.ts";
 import { emptyState } from "./streaming/mod.ts";
-import { noNats } from "./no_nats.ts";
 import { limitsPage, machineLimits } from "./serve_limits.ts";
 
 /** The version of the reference that this server stands in for: clients and dashboards read it. */
@@ -139,8 +138,8 @@ class Serving implements RunningServer {
     if (!this.#options.streaming.cluster.clustered) {
       throw new StartFailed("cluster_force_members is for clustered nodes");
     }
-    this.#nats = noNats;
-    await this.#serve(await noNats.connect("general"), store, noNats);
+    this.#nats = await this.#registry.get("bus", "none").start(this.#options, this.#host.system);
+    await this.#serve(await this.#nats.connect("general"), store, this.#nats);
   }
 
   /** Takes the store for this process alone, reads it and serves. */

@@ -43,7 +43,6 @@ const memberRows: readonly OptionRow[] = [
     defaultText: "none",
   },
   {
-    section: "Streaming Server Clustering Options",
     field: "streaming.cluster.forceMembers",
     kind: "strings",
     flags: ["cluster_force_members"],

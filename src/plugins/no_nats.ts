@@ -1,6 +1,6 @@
 /** NATS for a process that talks to nobody. */
-import type { MessageBus } from "./ports/message_bus.ts";
-import type { Nats } from "./registry.ts";
+import type { MessageBus } from "../ports/message_bus.ts";
+import type { BusPlugin, Nats } from "../registry.ts";
 
 const silentBus: MessageBus = {
   connected: false,
@@ -16,10 +16,12 @@ const silentBus: MessageBus = {
   close: () => Promise.resolve(),
 };
 
-export const noNats: Nats = {
+const nobody: Nats = {
   url: "",
   connect: () => silentBus,
   page: () => undefined,
   reload() {},
   close: () => Promise.resolve(),
 };
+
+export const noNats: BusPlugin = { start: () => Promise.resolve(nobody) };
