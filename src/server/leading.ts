@@ -48,9 +48,14 @@ export class Leading implements ReplicaListener, Performers {
   readonly #parts: LeadingParts;
   /** Counts promotions: a promotion that waited must not go on when another one, or a demotion, came between. */
   #reign = 0;
+  /** The limits in force at the last look, and those that were compared with this server's own. */
+  #inForceBefore: unknown;
+  #compared: unknown;
 
   constructor(parts: LeadingParts) {
     this.#parts = parts;
+    // What a state begins with nobody agreed upon.
+    this.#compared = parts.machine.state.limits;
   }
 
   published(channels: ReadonlySet<string>): void {
@@ -60,6 +65,20 @@ export class Leading implements ReplicaListener, Performers {
   restored(): void {
     this.#parts.publishing.clientsChanged();
     this.#parts.holding?.forget();
+  }
+
+  /** Now and then: a node whose own limits are not those that have been in force for a while says so (D2). */
+  maintain(): void {
+    const { log, machine, settings } = this.#parts;
+    const inForce = machine.state.limits;
+    const stands = inForce === this.#inForceBefore;
+    this.#inForceBefore = inForce;
+    if (!settings.clustered || !stands || inForce === this.#compared) return;
+    this.#compared = inForce;
+    if (isSameLimits(inForce, settings.limits)) return;
+    log.warn(
+      "The limits that the cluster agreed upon are not those of this server's configuration: they apply here too",
+    );
   }
 
   async lead(): Promise<void> {
@@ -194,4 +213,20 @@ export class Leading implements ReplicaListener, Performers {
     });
     return timestamp;
   }
+}
+
+type Limits = LeadingParts["settings"]["limits"];
+
+function isSameLimits(a: Limits, b: Limits): boolean {
+  const text = ({ maxChannels, channels }: Limits) =>
+    [
+      maxChannels,
+      ...channels.map((each) =>
+        [
+          each.pattern,
+          ...[each.maxSubscriptions, each.maxMessages, each.maxBytes, each.maxAge, each.maxInactivity],
+        ].join(" ")
+      ),
+    ].join();
+  return text(a) === text(b);
 }

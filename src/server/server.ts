@@ -201,6 +201,7 @@ export class StreamingServer {
     this.#housekeeping.set("store/maintain", clock.now() + MAINTENANCE, async () => {
       try {
         await store.maintain(clock.now());
+        this.#leading.maintain();
       } catch (error) {
         this.#parts.onFatal(error instanceof Error ? error.message : String(error));
       }

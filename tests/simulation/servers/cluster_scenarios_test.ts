@@ -313,7 +313,7 @@ test(
   { limits: FIVE_MESSAGES },
 );
 
-Deno.test("where the limits of nodes differ, those of the leader apply on every node", async () => {
+Deno.test("D2: where the limits of nodes differ, those of the leader apply on every node", async () => {
   const kept: Record<string, number> = { a: 5, b: 7, c: 9 };
   const world = await Harness.start((name) => ({
     limits: { maxChannels: 3, channels: [{ ...DEFAULT_LIMITS.channels[0]!, maxMessages: kept[name]! }] },
@@ -324,6 +324,11 @@ Deno.test("where the limits of nodes differ, those of the leader apply on every 
     for (let i = 0; i < 20; i++) assert.equal(await world.publish("me", "foo", String(i)), "");
     const counts = (node: SimulatedNode) => node.server?.recorder.channels.get("foo")?.messages.count;
     assert.equal(await world.agreed(counts), kept[leader.name]);
+    await world.pass(3_000);
+    for (const node of world.nodes.values()) {
+      const warned = node.log.lines.some((line) => line.startsWith("WRN The limits that the cluster agreed upon"));
+      assert.equal(warned, node !== leader, node.name);
+    }
   } finally {
     world.stop();
   }
