@@ -5,6 +5,7 @@
  */
 import type { Address, Connection, TlsInfo } from "../ports/network.ts";
 import { type Choice, serverChoice } from "./server_hello.ts";
+import { systemClock } from "./clock.ts";
 import { TcpConnection } from "./tcp_connection.ts";
 import type { TlsPair } from "./tls_engine.ts";
 import { networkFailure, withTimeLimit } from "./network_failures.ts";
@@ -14,12 +15,16 @@ import type { Millis } from "../protocol/units.ts";
 const SMALL_BUFFER = 1_024;
 const LARGE_BUFFER = 65_536;
 const SMALL_READS = 8;
+/** Others have a turn after so many bytes: what is there is read at once, and a flood would keep everybody waiting. */
+const YIELD_BYTES = 262_144;
 /** How long what was written before the end may take to get out. */
 const PARTING: Millis = 1_000;
 /** How long a refusal of TLS itself may take to get out. */
 const REFUSAL: Millis = 100;
 /** Bytes from the server among which its hello must be. */
 const HELLO_LIMIT = 16_384;
+
+const clock = systemClock();
 
 /** Rejects with NetworkFailed when the handshake fails or takes longer than `timeout`; the connection is closed then. */
 export async function secureBySplicing(raw: Connection, pair: TlsPair, timeout: Millis): Promise<Connection> {
@@ -106,11 +111,17 @@ class Splice {
 async function pass(from: Connection, to: Connection, look?: (bytes: Uint8Array) => boolean): Promise<void> {
   let buffer = new Uint8Array(SMALL_BUFFER);
   let smallReads = 0;
+  let sinceYield = 0;
   let looking = look !== undefined;
   for (let count = await from.read(buffer); count > 0; count = await from.read(buffer)) {
     const bytes = buffer.subarray(0, count);
     if (looking) looking = look!(bytes);
     await to.write(bytes);
+    sinceYield += count;
+    if (sinceYield >= YIELD_BYTES) {
+      sinceYield = 0;
+      await new Promise<void>((resolve) => clock.soon(resolve));
+    }
     smallReads = count < SMALL_BUFFER ? smallReads + 1 : 0;
     if (count === buffer.length && count < LARGE_BUFFER) buffer = new Uint8Array(2 * count);
     else if (smallReads > SMALL_READS && buffer.length > SMALL_BUFFER) buffer = new Uint8Array(SMALL_BUFFER);
