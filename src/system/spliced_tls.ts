@@ -13,7 +13,7 @@ import type { Millis } from "../protocol/units.ts";
 
 /** A buffer grows from the first size to the second while reads fill it, and falls back after some small reads. */
 const SMALL_BUFFER = 1_024;
-const LARGE_BUFFER = 65_536;
+const LARGE_BUFFER = 262_144;
 const SMALL_READS = 8;
 /** Others have a turn after so many bytes: what is there is read at once, and a flood would keep everybody waiting. */
 const YIELD_BYTES = 262_144;
