@@ -11,8 +11,9 @@ const SLAB = 256 * 1024;
 /** With nothing in flight, this many bytes go out before the turn ends, so that the peer works meanwhile. */
 const EAGER = 64 * 1024;
 
-/** Slabs kept for reuse. */
+/** Slabs kept for reuse, up to this size: one holds an entry of a log, whose size is bounded, with its frame. */
 const SPARE = 4;
+const SPARE_SIZE = 1024 * 1024;
 
 interface Filled {
   readonly slab: Uint8Array;
@@ -104,8 +105,13 @@ export class OutputBuffer {
 
   #nextSlab(count: number): void {
     this.#putInRow();
-    this.slab = count > SLAB ? new Uint8Array(count) : this.#spare.pop() ?? new Uint8Array(SLAB);
+    this.slab = this.#freeSlab(count);
     if (!this.#writing) this.#start();
+  }
+
+  #freeSlab(count: number): Uint8Array {
+    const at = this.#spare.findLastIndex((slab) => slab.length >= count);
+    return at < 0 ? new Uint8Array(Math.max(count, SLAB)) : this.#spare.splice(at, 1)[0]!;
   }
 
   #putInRow(): void {
@@ -128,7 +134,7 @@ export class OutputBuffer {
         await this.#connection.write(next.slab.subarray(0, next.length));
         if (this.#closed) return;
         this.#queued -= next.length;
-        if (next.slab.length === SLAB && this.#spare.length < SPARE) this.#spare.push(next.slab);
+        if (next.slab.length <= SPARE_SIZE && this.#spare.length < SPARE) this.#spare.push(next.slab);
       }
     } catch (error) {
       if (this.#closed) return;
@@ -144,7 +150,7 @@ export class OutputBuffer {
   #take(): Filled | undefined {
     if (this.#row.length === 0 && this.at > 0) {
       this.#putInRow();
-      this.slab = this.#spare.pop() ?? new Uint8Array(SLAB);
+      this.slab = this.#freeSlab(SLAB);
     }
     return this.#row.shift();
   }
