@@ -16,11 +16,12 @@ export class PublishingLoad {
   /** When each acknowledgement came, milliseconds. */
   readonly #times: number[] = [];
   #stopped = false;
+  /** Of each publisher, how many messages it has published and the last one that was acknowledged, counted from 0. */
+  readonly #progress = new Map<string, { published: number; acked: number }>();
   /** Messages without an outcome so far. */
   readonly #outstanding = new Set<string>();
   readonly #workers: Promise<void>[] = [];
 
-  readonly #name: string;
   readonly #rate: number;
 
   /** `rate`: messages a second of the steady one. */
@@ -29,10 +30,9 @@ export class PublishingLoad {
     steady: StanClient,
     { name = "load", rate = STEADY_RATE }: { name?: string; rate?: number } = {},
   ) {
-    this.#name = name;
     this.#rate = rate;
     synchronous.forEach((client, i) => this.#workers.push(this.#oneByOne(client, `${name} s${i}`)));
-    this.#workers.push(this.#steadily(steady));
+    this.#workers.push(this.#steadily(steady, `${name} steady`));
   }
 
   /** The longest time without any acknowledgement since `from`, milliseconds. */
@@ -41,10 +41,12 @@ export class PublishingLoad {
     return times.slice(1).reduce((longest, time, i) => Math.max(longest, time - times[i]!), 0);
   }
 
-  /** Resolves when one more message is acknowledged that was published by now at the earliest. */
+  /** Resolves when each publisher has got a message acknowledged that it publishes from now on. */
   async goesOn(): Promise<void> {
-    const before = this.acked.size + this.#outstanding.size;
-    await eventually(() => this.acked.size > before || undefined, "acknowledgements after the fault");
+    await Promise.all([...this.#progress].map(([name, progress]) => {
+      const { published } = progress;
+      return eventually(() => progress.acked >= published || undefined, `an acknowledgement for the publisher ${name}`);
+    }));
   }
 
   /** Resolves when every message that was published by now is acknowledged or given up. */
@@ -61,22 +63,27 @@ export class PublishingLoad {
   }
 
   async #oneByOne(client: StanClient, name: string): Promise<void> {
-    for (let i = 0; !this.#stopped; i++) await this.#publish(client, `${name} ${i}`);
+    while (!this.#stopped) await this.#publish(client, name);
   }
 
-  async #steadily(client: StanClient): Promise<void> {
+  async #steadily(client: StanClient, name: string): Promise<void> {
     const start = performance.now();
     for (let i = 0; !this.#stopped; i++) {
-      void this.#publish(client, `${this.#name} steady ${i}`);
+      void this.#publish(client, name);
       const due = start + i * 1_000 / this.#rate;
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
     }
   }
 
-  async #publish(client: StanClient, text: string): Promise<void> {
+  async #publish(client: StanClient, name: string): Promise<void> {
+    const progress = this.#progress.get(name) ?? { published: 0, acked: -1 };
+    this.#progress.set(name, progress);
+    const number = progress.published++;
+    const text = `${name} ${number}`;
     this.#outstanding.add(text);
     try {
       await client.publish(CHANNEL, text);
+      progress.acked = Math.max(progress.acked, number);
       this.acked.add(text);
       this.#times.push(performance.now());
     } catch (error) {
