@@ -6,6 +6,9 @@ import * as previous from "nats";
 import { createUser } from "@nats-io/nkeys";
 import type { EmbeddedNatsOptions, NatsServer } from "../../src/nats/embedded/mod.ts";
 import { hash } from "bcryptjs";
+import { Buffer } from "node:buffer";
+import { eventually } from "../support/deadline.ts";
+import { meshed, routePort, startMember } from "../support/mesh.ts";
 import { startEmbedded, withEmbedded } from "../support/embedded_nats.ts";
 
 const text = (data: Uint8Array) => new TextDecoder().decode(data);
@@ -214,6 +217,75 @@ for (const [name, client] of Object.entries(clients)) {
   });
 }
 
+for (const [name, client] of Object.entries(clients)) {
+  Deno.test({
+    name: `${name}: moves to another server of the cluster, which it was told of`,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async () => {
+      const first = await startMember("first", []);
+      const connection = await client.connect({ servers: first.url, reconnectTimeWait: 50, maxReconnectAttempts: -1 });
+      const got: string[] = [];
+      connection.subscribe("a", { callback: (_error, message) => got.push(text(message.data)) });
+      await connection.flush();
+      const second = await startMember("second", [routePort(first)]);
+      await meshed(first, second);
+      await connection.flush();
+      await first.close();
+      await eventually(() => second.globalAccount.tree.localCount === 1 || undefined, "its subscription");
+      second.openBus("test").publish(new TextEncoder().encode("a"), new TextEncoder().encode("here"));
+      await connection.flush();
+      assert.deepEqual(got, ["here"]);
+      await connection.close();
+      await second.close();
+    },
+  });
+
+  Deno.test({
+    name: `${name}: hears that its server is a lame duck, and leaves it`,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async () => {
+      const first = await startMember("first", [], {}, { lameDuckGrace: 50, lameDuckDuration: 100 });
+      const second = await startMember("second", [routePort(first)]);
+      await meshed(first, second);
+      const connection = await client.connect({ servers: first.url, reconnectTimeWait: 50, maxReconnectAttempts: -1 });
+      const heard: string[] = [];
+      void (async () => {
+        for await (const status of connection.status()) heard.push(status.type);
+      })();
+      connection.subscribe("a", { callback() {} });
+      await connection.flush();
+      await first.lameDuck();
+      await eventually(() => second.globalAccount.tree.localCount === 1 || undefined, "its subscription");
+      assert.ok(heard.includes("ldm"), heard.join());
+      await connection.close();
+      await first.close();
+      await second.close();
+    },
+  });
+
+  Deno.test({
+    name: `${name}: noEcho, and an own message in a queue of others`,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: () =>
+      withEmbedded({}, async (server) => {
+        const quiet = await client.connect({ servers: server.url, noEcho: true });
+        const other = await client.connect({ servers: server.url });
+        const counts = { quiet: 0, other: 0 };
+        quiet.subscribe("work", { queue: "q", callback: () => counts.quiet++ });
+        other.subscribe("work", { queue: "q", callback: () => counts.other++ });
+        await Promise.all([quiet.flush(), other.flush()]);
+        for (let i = 0; i < 100; i++) quiet.publish("work");
+        await quiet.flush();
+        await other.flush();
+        assert.deepEqual(counts, { quiet: 0, other: 100 });
+        await Promise.all([quiet.close(), other.close()]);
+      }),
+  });
+}
+
 Deno.test({
   name: "nats 1.4, which STAN clients use: publish, subscribe, request in both styles, queue, reconnect",
   sanitizeOps: false,
@@ -291,4 +363,82 @@ Deno.test({
       connection.close();
     });
   },
+});
+
+/** Connects the old client, and rejects with its first error. */
+async function connectOld(options: object): Promise<import("nats-1").Client> {
+  const { default: old } = await import("nats-1");
+  const connection = old.connect(options);
+  await new Promise((resolve, reject) => {
+    connection.once("connect", resolve);
+    connection.once("error", reject);
+  });
+  return connection;
+}
+
+const oldTest = (title: string, fn: () => Promise<void>) =>
+  Deno.test({ name: `nats 1.4: ${title}`, sanitizeOps: false, sanitizeResources: false, fn });
+
+oldTest("a token; a wrong one", () =>
+  withEmbedded({ authorization: { token: "t" } }, async (server) => {
+    const connection = await connectOld({ url: server.url, token: "t" });
+    await new Promise((resolve) => connection.flush(resolve));
+    connection.close();
+    await assert.rejects(connectOld({ url: server.url, token: "u", reconnect: false }), /authorization/i);
+  }));
+
+oldTest("a bcrypt password", async () => {
+  const users = [{ user: "u", password: await hash("secret", 5) }];
+  await withEmbedded({ authorization: { users } }, async (server) => {
+    const connection = await connectOld({ url: server.url, user: "u", pass: "secret" });
+    connection.close();
+  });
+});
+
+oldTest("an nkey", async () => {
+  const key = createUser();
+  const nkey = key.getPublicKey();
+  await withEmbedded({ authorization: { nkeys: [{ nkey }] } }, async (server) => {
+    const nonceSigner = (nonce: Uint8Array) => Buffer.from(key.sign(nonce));
+    const connection = await connectOld({ url: server.url, nkey, nonceSigner });
+    await new Promise((resolve) => connection.flush(resolve));
+    connection.close();
+    const wrong = { url: server.url, nkey, nonceSigner: () => Buffer.alloc(64), reconnect: false };
+    await assert.rejects(connectOld(wrong), /authorization/i);
+  });
+});
+
+oldTest("unsubscribing after so many, no echo, large payloads, drain", () =>
+  withEmbedded({}, async (server) => {
+    const connection = await connectOld({ url: server.url, preserveBuffers: true });
+    const quiet = await connectOld({ url: server.url, noEcho: true });
+    const got: number[] = [];
+    const few: number[] = [];
+    let own = 0;
+    connection.subscribe("size.>", (message: Uint8Array) => got.push(message.length));
+    connection.subscribe("size.*", { max: 2 }, (message: Uint8Array) => few.push(message.length));
+    quiet.subscribe("size.*", () => own++);
+    await new Promise((resolve) => connection.flush(resolve));
+    for (const size of [0, 1, 70_000, 1_048_576]) quiet.publish("size.a", Buffer.alloc(size));
+    await new Promise((resolve) => quiet.flush(resolve));
+    await new Promise((resolve) => connection.flush(resolve));
+    assert.deepEqual([got, few, own], [[0, 1, 70_000, 1_048_576], [0, 1], 0]);
+    for (let i = 0; i < 1_000; i++) quiet.publish("size.b", Buffer.alloc(3));
+    await new Promise((resolve) => quiet.flush(resolve));
+    await new Promise((resolve) => connection.drain(resolve));
+    assert.equal(got.length, 1_004);
+    connection.close();
+    quiet.close();
+  }));
+
+oldTest("a refused subscription is told, and the connection stays", async () => {
+  const users = [{ user: "u", password: "p", permissions: { subscribe: { deny: ["secret"] } } }];
+  await withEmbedded({ authorization: { users } }, async (server) => {
+    const connection = await connectOld({ url: server.url, user: "u", pass: "p" });
+    const refused = new Promise<Error>((resolve) => connection.once("permission_error", resolve));
+    connection.subscribe("secret", () => {});
+    assert.match((await refused).message, /permissions violation/i);
+    await new Promise((resolve) => connection.flush(resolve));
+    connection.close();
+  });
 });

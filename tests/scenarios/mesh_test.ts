@@ -15,7 +15,7 @@ import {
   startMember,
 } from "../support/mesh.ts";
 import { quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
-import { joinMesh } from "../support/raw_route_peer.ts";
+import { joinMesh, peerInfo } from "../support/raw_route_peer.ts";
 import { TurnWatch } from "../support/turn_watch.ts";
 
 Deno.test("55. two servers with routes to each other, started at once: one route, and it stays", async () => {
@@ -149,6 +149,26 @@ Deno.test("64. a request across servers is answered; when the service has gone, 
     return (await asking.request("service", bytes("?"), 1_000)).kind === "no responders" || undefined;
   }, "the service's end");
   await closeAll(a, b);
+});
+
+Deno.test("66. a malformed line ends the route, which is dialed again; clients notice nothing", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const ours = await startMember("ours", [(listener.addr as Deno.NetAddr).port]);
+  const client = await RawNatsClient.connect(ours.address.port);
+  await client.ask(quietConnect() + "SUB calm 1\r\n");
+  for (const line of ["RS+ $G foo q\r\n", "RMSG $G 2\r\nhi\r\n", "RMSG $G calm * q 2\r\nhi\r\n"]) {
+    const peer = new RawNatsClient(await listener.accept());
+    await peer.send(peerInfo({ server_id: "NBAD", server_name: "bad" }));
+    await peer.until((text) => text.includes("RS+ $G calm\r\n"));
+    await peer.send("RS+ $G there\r\n" + line);
+    assert.doesNotMatch(await peer.untilClosed(), /-ERR/);
+    assert.equal(await client.ask("PUB calm 1\r\nx\r\n"), "MSG calm 1 1\r\nx\r\n");
+    assert.deepEqual([ours.routes.list().length, ours.globalAccount.tree.remoteCount], [0, 0]);
+    await peer.close();
+  }
+  listener.close();
+  await client.close();
+  await ours.close();
 });
 
 Deno.test("69. cluster names: others are refused again and again, generated ones give way", async (t) => {
