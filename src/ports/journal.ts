@@ -53,6 +53,8 @@ export interface Replica {
    * absent where it is not counted (spec clustering, section 4.5, D8).
    */
   readonly digest?: number;
+  /** How the digest is counted: those of different releases may not be comparable. */
+  readonly digestScheme?: number;
 
   /** Forgets everything stored: the state went its own way, and comes anew from the others. Before anything is applied. */
   empty?(): Awaitable<void>;

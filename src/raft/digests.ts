@@ -11,6 +11,8 @@ export interface DigestMarks {
   readonly roundDigest: number;
   readonly index: number;
   readonly digest: number;
+  /** How they are counted; only digests of one scheme are compared. */
+  readonly scheme: number;
 }
 
 export class Digests {
@@ -19,6 +21,11 @@ export class Digests {
   #index = 0;
   #digest = 0;
   #round = 0;
+  readonly #scheme: number;
+
+  constructor(scheme: number) {
+    this.#scheme = scheme;
+  }
 
   /** Everything up to `index` is applied, and the state hashes to `digest`; 0: not known. */
   note(index: number, digest: number): void {
@@ -37,8 +44,13 @@ export class Digests {
   }
 
   get marks(): DigestMarks {
-    const { index, digest } = { index: this.#index, digest: this.#digest };
-    return { roundIndex: this.#round, roundDigest: this.#rounds.get(this.#round) ?? 0, index, digest };
+    return {
+      roundIndex: this.#round,
+      roundDigest: this.#rounds.get(this.#round) ?? 0,
+      index: this.#index,
+      digest: this.#digest,
+      scheme: this.#scheme,
+    };
   }
 
   /** Whether another node's state is this one's: `unknown` where both have no digest in common. */
@@ -47,7 +59,7 @@ export class Digests {
       { index: theirs.index, ours: this.#at(theirs.index), digest: theirs.digest },
       { index: theirs.roundIndex, ours: this.#at(theirs.roundIndex), digest: theirs.roundDigest },
     ];
-    for (const { index, ours, digest } of pairs) {
+    for (const { index, ours, digest } of theirs.scheme === this.#scheme ? pairs : []) {
       if (ours !== 0 && digest !== 0) return { result: ours === digest ? "equal" : "different", index };
     }
     return { result: "unknown", index: 0 };

@@ -84,7 +84,7 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
   const { clusterId } = options;
   const identity = () => directory.member.identity;
   const node = makeNode(context, summary, (from, mark) => snapshotting.install(from, mark));
-  const digests = new Digests();
+  const digests = new Digests(replica.digestScheme ?? 0);
   const applying = new Applying(replica, context.proposals, clock, firstMembership(summary, member.founders), {
     applied(entry, count, bytes) {
       digests.note(entry.index, replica.digest ?? 0);

@@ -16,7 +16,7 @@ export interface ProcessState {
 }
 
 /** Of a node that has no state. */
-export const NO_MARKS = { roundIndex: 0, roundDigest: 0, index: 0, digest: 0 };
+export const NO_MARKS = { roundIndex: 0, roundDigest: 0, index: 0, digest: 0, scheme: 0 };
 
 /** `running`: absent while the node looks around before it begins. */
 export function presenceOf(

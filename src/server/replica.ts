@@ -8,7 +8,13 @@ import { type MessageVisitor, StoreFailed } from "../ports/store.ts";
 import type { CreateChannel, DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { type Awaitable, isLater, type Millis, type Sequence } from "../protocol/units.ts";
-import { type ChannelSnapshot, decodeSnapshot, type Machine, type SnapshotWriting } from "../streaming/mod.ts";
+import {
+  type ChannelSnapshot,
+  decodeSnapshot,
+  DIGEST_SCHEME,
+  type Machine,
+  type SnapshotWriting,
+} from "../streaming/mod.ts";
 import type { Outbound, RefusedRecord } from "./outbound.ts";
 import type { Recorder } from "./recorder.ts";
 import { restoreMessages } from "./restoring.ts";
@@ -82,6 +88,8 @@ export class Replica implements ReplicaPort {
     this.#unfinished = { index, outcomes: undone };
     throw new PartlyStored(outcomes, this.#failure);
   }
+
+  readonly digestScheme = DIGEST_SCHEME;
 
   get digest(): number {
     return this.#machine.state.digest;

@@ -6,6 +6,7 @@
 export * from "./admission.ts";
 export { publishTime } from "./channel.ts";
 export { connIdKey } from "./clients.ts";
+export { DIGEST_SCHEME } from "./digest.ts";
 export * from "./effects.ts";
 export * from "../protocol/limits.ts";
 export * from "./machine.ts";

@@ -17,6 +17,7 @@ import {
 } from "../protocol/schema.ts";
 import { addChannel, newChannel } from "./channel.ts";
 import { addClient, newClient } from "./clients.ts";
+import { DIGEST_SCHEME, UNKNOWN_DIGEST } from "./digest.ts";
 import { newGroup } from "./queue_group.ts";
 import { type Channel, type Client, emptyState, type QueueGroup, type State, type Subscription } from "./state.ts";
 import { bringOnline, durableKey, pendingInOrder, subscriptionOf } from "./subscription.ts";
@@ -72,6 +73,7 @@ const StateSnapshot = message({
   channels: repeated(5, ChannelSnapshot),
   /** See `digest.ts`; 0 in snapshots of releases that did not count it. */
   digest: uint64(6),
+  digestScheme: uint64(7),
   padding: bytes(15),
 });
 /** A decoded snapshot. */
@@ -123,7 +125,7 @@ export class SnapshotWriting {
 
   /** The snapshot. All is written. */
   finish(): Uint8Array {
-    this.#pieces.push(StateSnapshot.encode({ digest: this.#digest }));
+    this.#pieces.push(StateSnapshot.encode({ digest: this.#digest, digestScheme: DIGEST_SCHEME }));
     let size = 0;
     for (const piece of this.#pieces) size += piece.length;
     const bytes = new Uint8Array(size);
@@ -193,7 +195,7 @@ export function restoreSnapshot(state: State, snapshot: Uint8Array): void {
   for (const client of decoded.clients) addClient(fresh, newClient(client));
   for (const channel of decoded.channels) restoreChannel(fresh, channel);
   state.limits = fresh.limits;
-  state.digest = decoded.digest;
+  state.digest = decoded.digestScheme === DIGEST_SCHEME ? decoded.digest : UNKNOWN_DIGEST;
   replace(state.clients, fresh.clients);
   replace(state.clientsByConnId, fresh.clientsByConnId);
   replace(state.channels, fresh.channels);

@@ -39,6 +39,8 @@ export const Presence = message({
   digest: uint64(18),
   /** Of a leader: the member, `id=incarnation`, whose state went its own way and that has to stop. */
   toStop: string(19),
+  /** How its digests are counted. */
+  scheme: uint64(21),
   /** Its wall clock, Unix milliseconds. */
   wall: uint64(20),
 });
