@@ -114,7 +114,7 @@ export class RaftNode {
       },
       slow: (took) => this.#slowSync(took),
       failed: (error) => parts.events.failed(error),
-    });
+    }, directory.reserve);
     this.raft = new Raft({
       id: directory.member.nodeId,
       incarnation: directory.member.incarnation,
@@ -173,6 +173,11 @@ export class RaftNode {
       this.#reads.set(this.raft.read(), resolve);
       this.schedule();
     });
+  }
+
+  /** Whether there is no room on the disk of the log or the store. */
+  get isDiskFull(): boolean {
+    return this.#disks.log === "full" || this.#disks.store === "full";
   }
 
   /** How the disk below the log or the store does. */

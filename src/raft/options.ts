@@ -4,6 +4,7 @@
  */
 import type { Seal } from "../ports/seal.ts";
 import { StartFailed } from "../protocol/errors.ts";
+import { RESERVE_BYTES } from "./log/mod.ts";
 import type { Millis } from "../protocol/units.ts";
 
 export interface RaftOptions {
@@ -38,6 +39,8 @@ export interface RaftOptions {
   readonly seal?: Seal | undefined;
   /** What changes when the machine restarts; absent: Linux' boot id, where there is one. Matters with `sync` off only. */
   readonly machineBoot?: string;
+  /** Bytes of disk that are kept for votes when it is full; 16 MiB by default, 0: none (P6). */
+  readonly reserveBytes?: number;
 }
 
 /** All of {@link RaftOptions}, checked and filled in. Empty `nodeId` and `logPath` still mean "to be found out". */
@@ -65,6 +68,7 @@ export interface CheckedOptions {
   readonly secret: string;
   readonly seal: Seal | undefined;
   readonly machineBoot: string;
+  readonly reserveBytes: number;
   /** Lines for the log that are no reason to stop. */
   readonly warnings: readonly string[];
 }
@@ -114,6 +118,7 @@ export function checkOptions(options: RaftOptions): CheckedOptions {
     secret,
     seal: options.seal,
     machineBoot: options.machineBoot ?? "",
+    reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     warnings,
   };
 }

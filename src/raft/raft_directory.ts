@@ -10,7 +10,7 @@ import type { Random } from "../ports/random.ts";
 import { assert } from "../protocol/assert.ts";
 import type { LogSummary } from "./core/mod.ts";
 import { makeDurableDirectory } from "./durable_directory.ts";
-import type { HardStateFile, Wal } from "./log/mod.ts";
+import { type HardStateFile, Reserve, type Wal } from "./log/mod.ts";
 import { summarize } from "./log_summary.ts";
 import { type MemberRecord, readMember, writeMember } from "./members/mod.ts";
 import { Ailing, holdsLog, type NodeFiles, openNodeFiles } from "./node_files.ts";
@@ -35,6 +35,8 @@ export class RaftDirectory {
   readonly report = new StartReport();
   /** With `sync` off, the machine was restarted after a stop that was not orderly (P12). */
   distrusted: boolean;
+  /** Given up when the disk is full. */
+  readonly reserve: Reserve;
   readonly #files: Files;
   readonly #options: CheckedOptions;
   readonly #lock: FileLock;
@@ -59,6 +61,7 @@ export class RaftDirectory {
     if (known !== undefined) checkKnown(known, options, this.path);
     makeDurableDirectory(files, this.path);
     this.#lock = takeLock(files, this.path);
+    this.reserve = new Reserve(files, `${this.path}/reserve`, options.reserveBytes);
     this.distrusted = known !== undefined && (known.distrusted || lostPower(known, options));
     this.#member = known ?? firstRecord(drawn === "" ? fresh.next() : drawn, fresh.next(), options);
     try {
@@ -102,7 +105,7 @@ export class RaftDirectory {
     const next = { ...this.#member, ...changes };
     const path = `${this.path}/member`;
     if (JSON.stringify(next) === JSON.stringify(this.#member) && this.#files.exists(path)) return;
-    writeMember(this.#files, path, next);
+    this.reserve.essential(() => writeMember(this.#files, path, next));
     this.#member = next;
     if (changes.identity !== undefined) this.#opened?.wal.setIdentity(identityBytes(changes.identity));
   }

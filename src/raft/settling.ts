@@ -67,6 +67,7 @@ export class Settling {
     if (stopped()) return;
     if (directory.member.doubtful && this.#hasCaughtUp()) await this.#parts.endDoubt();
     if (stopped()) return;
+    if (!node.isDiskFull) directory.reserve.grow();
     this.#complain();
     this.#restoreElectable();
     this.#cancel = clock.wakeAt(clock.now() + ROUND, () => void this.#round(false));

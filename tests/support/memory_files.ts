@@ -45,6 +45,11 @@ export class MemoryFiles implements Files {
     this.#used = bytesIn(root);
   }
 
+  /** Bytes that all files together have. */
+  get used(): number {
+    return this.#used;
+  }
+
   /** What a power loss at this moment leaves; this one goes on undisturbed. */
   afterCrash(survives: Survival): MemoryFiles {
     const decided = new Map<unknown, number>();

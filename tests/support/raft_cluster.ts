@@ -118,7 +118,14 @@ export class TestNode {
       tracing: false,
     };
     this.journal = openRaftJournal(
-      { clusterId: "test", store: { recovered: false, nodeId: "" }, logPath: "/raft", nodeId: name, ...options },
+      {
+        clusterId: "test",
+        store: { recovered: false, nodeId: "" },
+        logPath: "/raft",
+        nodeId: name,
+        reserveBytes: 0,
+        ...options,
+      },
       {
         openBus: (role) => {
           const bus = cluster.net.connect(`${name}-${role}`, this.clock);

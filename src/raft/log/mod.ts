@@ -4,5 +4,6 @@
  * Must not know: who leads, other nodes, or what entries mean.
  */
 export { HardStateFile } from "./hard_state.ts";
+export { Reserve, RESERVE_BYTES } from "./reserve.ts";
 export { Storing } from "./storing.ts";
 export { Wal, type WalEntry } from "./wal.ts";

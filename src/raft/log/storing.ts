@@ -8,6 +8,7 @@ import { FileFailed } from "../../ports/files.ts";
 import type { Millis } from "../../protocol/units.ts";
 import type { DiskState, Ready, Ticket } from "../core/mod.ts";
 import type { HardStateFile } from "./hard_state.ts";
+import type { Reserve } from "./reserve.ts";
 import type { Wal } from "./wal.ts";
 import { entryKind, entryPayload } from "../wire/mod.ts";
 
@@ -35,6 +36,8 @@ export class Storing {
   readonly #clock: Clock;
   readonly #events: StoringEvents;
   readonly #sync: boolean;
+  /** Room for votes on a full disk. */
+  readonly #reserve: Reserve | undefined;
   #queue: Write[] = [];
   /** The last ticket that was written, and the last that was told as durable. */
   #written = 0;
@@ -45,7 +48,8 @@ export class Storing {
   #retry: Cancel | undefined;
   #stopped = false;
 
-  constructor(wal: Wal, vote: HardStateFile, clock: Clock, sync: boolean, events: StoringEvents) {
+  constructor(wal: Wal, vote: HardStateFile, clock: Clock, sync: boolean, events: StoringEvents, reserve?: Reserve) {
+    this.#reserve = reserve;
     this.#wal = wal;
     this.#vote = vote;
     this.#clock = clock;
@@ -62,7 +66,8 @@ export class Storing {
   write(write: Write): void {
     if (write.ticket === 0 || this.#stopped) return;
     this.#queue.push(write);
-    if (this.#retry === undefined) this.#drain();
+    // While the disk is full entries wait, but a vote takes what is before it along, into the reserve.
+    if (this.#retry === undefined || write.hardState !== undefined) this.#drain();
   }
 
   /** Makes what was written durable: at once when `blocking` and the disk is fast, else beside. */
@@ -101,17 +106,19 @@ export class Storing {
         this.#perform(write);
       } catch (error) {
         if (!(error instanceof FileFailed) || error.code !== "full") return this.#fail(error);
+        if (this.#reserve?.spend() === true && this.#queue.some(({ hardState }) => hardState !== undefined)) continue;
         return this.#waitForSpace();
       }
       this.#queue.shift();
       this.#written = write.ticket;
     }
-    if (this.#disk === "full") this.#become("ok");
+    if (this.#disk === "full" && this.#reserve?.isWhole !== false) this.#become("ok");
   }
 
   #perform({ hardState, restartLogAt, entries, cutThrough }: Write): void {
-    if (hardState !== undefined) this.#vote.save(hardState);
-    if (restartLogAt !== undefined) this.#wal.restart(restartLogAt.index, restartLogAt.term);
+    const essential = (run: () => void) => this.#reserve === undefined ? run() : this.#reserve.essential(run);
+    if (hardState !== undefined) essential(() => this.#vote.save(hardState));
+    if (restartLogAt !== undefined) essential(() => this.#wal.restart(restartLogAt.index, restartLogAt.term));
     if (entries.length > 0) {
       this.#wal.append(entries.map((entry) => ({
         index: entry.index,
@@ -120,13 +127,16 @@ export class Storing {
         payload: entryPayload(entry),
       })));
     }
-    if (cutThrough > 0) this.#wal.cut(cutThrough);
+    if (cutThrough > 0) essential(() => this.#wal.cut(cutThrough));
   }
 
+  /** There is room again when the reserve fits in once more. */
   #waitForSpace(): void {
     this.#become("full");
+    this.#retry?.();
     this.#retry = this.#clock.wakeAt(this.#clock.now() + RETRY, () => {
       this.#retry = undefined;
+      if (this.#reserve !== undefined && !this.#reserve.grow()) return this.#waitForSpace();
       this.#drain();
       this.sync(false);
     });

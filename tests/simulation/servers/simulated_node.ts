@@ -109,6 +109,7 @@ export class SimulatedNode {
             },
             snapshotEntries: 40,
             trailingLogs: 20,
+            reserveBytes: 0,
           }, { openBus: (role) => this.#connect(role), ...ports, onFatal: (reason) => this.#fail(reason) }),
         onFatal: (reason) => this.#fail(reason),
       },
