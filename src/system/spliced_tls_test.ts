@@ -73,18 +73,6 @@ Deno.test("spliced TLS: a client that takes nothing cannot hold a closed connect
     while (await client.read(rest).catch(() => 0) > 0);
   }));
 
-Deno.test("spliced TLS: a client is held back when nobody reads", () =>
-  secured(async ({ client }) => {
-    const chunk = new Uint8Array(1_000_000);
-    let written = 0;
-    for (;;) {
-      const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(true), 200));
-      if (await Promise.race([client.write(chunk).then(() => false), late])) break;
-      written += chunk.length;
-      assert.ok(written < 64_000_000, "everything is taken in");
-    }
-  }));
-
 Deno.test("spliced TLS: version and suite are those that the client sees", { ignore: !isCurrentRuntime }, async () => {
   for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
     const listener = await network.listen({ host: "127.0.0.1", port: 0 });

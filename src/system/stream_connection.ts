@@ -7,11 +7,18 @@ import { networkFailure } from "./network_failures.ts";
 const PAUSE = 256 * 1024;
 const RESUME = 64 * 1024;
 
+/** What the stream gets its bytes from, where pausing the stream does not reach that far. */
+export interface Source {
+  hold(): void;
+  release(): void;
+}
+
 /** Base of what reads from a stream; begins to listen to it with {@link attach}. */
 export abstract class StreamConnection implements Connection {
   abstract readonly local: Address;
   abstract readonly remote: Address;
   readonly #stream: Duplex;
+  readonly #source: Source | undefined;
   /** What has come and was not read yet, from {@link #first} on. */
   readonly #chunks: Uint8Array[] = [];
   #first = 0;
@@ -22,8 +29,9 @@ export abstract class StreamConnection implements Connection {
   #failure: NetworkFailed | undefined;
   #wakeReader: (() => void) | undefined;
 
-  constructor(stream: Duplex) {
+  constructor(stream: Duplex, source?: Source) {
     this.#stream = stream;
+    this.#source = source;
     stream.on("close", () => this.#end());
     stream.on("error", (cause) => {
       this.#failure ??= networkFailure("the stream broke", cause);
@@ -53,6 +61,7 @@ export abstract class StreamConnection implements Connection {
     if (this.#paused && this.#waiting < RESUME) {
       this.#paused = false;
       this.#stream.resume();
+      this.#source?.release();
     }
     return count;
   }
@@ -93,6 +102,7 @@ export abstract class StreamConnection implements Connection {
     if (this.#waiting > PAUSE && !this.#paused) {
       this.#paused = true;
       this.#stream.pause();
+      this.#source?.hold();
     }
     this.#wake();
   }

@@ -4,7 +4,7 @@
  * either reads only when TLS asks, no byte is lost between. Needs Deno 2.9.
  */
 import { createHash, X509Certificate } from "node:crypto";
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import tls from "node:tls";
 import {
   type Address,
@@ -15,15 +15,12 @@ import {
   type TlsOptions,
 } from "../ports/network.ts";
 import { networkFailure, withTimeLimit } from "./network_failures.ts";
-import { SocketConnection } from "./upgradable_listener.ts";
+import { type EncryptedStream, encryptedStream } from "./encrypted_stream.ts";
 import { StreamConnection } from "./stream_connection.ts";
 import { distinguishedName, subjectNames } from "./certificate_names.ts";
 
 /** How long a handshake may take when the options do not say, in milliseconds. */
 export const usualTimeout = 2_000;
-
-/** One read of encrypted bytes; a TLS record has at most 16 KiB. */
-const readSize = 32 * 1024;
 
 /** Starts TLS as the server. Rejects with NetworkFailed when the handshake fails; the connection is closed then. */
 export function secureAsServer(connection: Connection, options: TlsOptions): Promise<Connection> {
@@ -61,17 +58,21 @@ type Start = (stream: Duplex, ready: (socket: tls.TLSSocket) => void, failed: (c
 
 async function secure(connection: Connection, options: TlsOptions, start: Start): Promise<Connection> {
   const action = "TLS handshake failed";
-  let stream: Duplex | undefined;
+  let encrypted: EncryptedStream | undefined;
   try {
     const socket = new Promise<tls.TLSSocket>((resolve, reject) => {
       const gone = () => reject(new NetworkFailed("ECONNRESET", `${action}: the peer went away`));
-      stream = streamOf(connection, gone);
-      stream.on("error", reject);
-      start(stream, resolve, reject);
+      encrypted = encryptedStream(connection, gone);
+      encrypted.stream.on("error", reject);
+      start(encrypted.stream, resolve, reject);
     });
-    return new TlsConnection(connection, await withTimeLimit(socket, options.timeout ?? usualTimeout, action));
+    return new TlsConnection(
+      connection,
+      encrypted!,
+      await withTimeLimit(socket, options.timeout ?? usualTimeout, action),
+    );
   } catch (cause) {
-    stream?.destroy();
+    encrypted?.stream.destroy();
     connection.close();
     throw networkFailure(action, cause);
   }
@@ -113,43 +114,13 @@ function digestOfKey(certificate: Uint8Array): string {
   return createHash("sha256").update(key).digest("hex");
 }
 
-/** A connection as a stream that TLS can stand on. `onEnd` hears when the peer sends no more. */
-function streamOf(connection: Connection, onEnd: () => void): Duplex {
-  if (connection instanceof SocketConnection && connection.untouched) {
-    connection.socket.once("close", onEnd);
-    return connection.socket;
-  }
-  return new Duplex({
-    readableHighWaterMark: 4 * readSize,
-    writableHighWaterMark: 4 * readSize,
-    read() {
-      // The stream keeps what it is given, so each read needs bytes of its own.
-      const bytes = new Uint8Array(readSize);
-      connection.read(bytes).then(
-        (count) => {
-          this.push(count === 0 ? null : bytes.subarray(0, count));
-          if (count === 0) onEnd();
-        },
-        (error) => this.destroy(error),
-      );
-    },
-    write(chunk: Uint8Array, _encoding, done) {
-      connection.write(chunk).then(() => done(), done);
-    },
-    destroy(error, done) {
-      connection.close();
-      done(error);
-    },
-  });
-}
-
 /** The decrypted side. */
 class TlsConnection extends StreamConnection {
   readonly tls: TlsInfo;
   readonly #plain: Connection;
 
-  constructor(plain: Connection, socket: tls.TLSSocket) {
-    super(socket);
+  constructor(plain: Connection, encrypted: EncryptedStream, socket: tls.TLSSocket) {
+    super(socket, encrypted);
     this.#plain = plain;
     this.tls = infoOf(socket);
     this.attach();

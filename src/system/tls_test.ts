@@ -167,6 +167,24 @@ for (const kind of kinds) {
     },
   });
 
+  for (const verify of [false, true]) {
+    Deno.test({
+      name: `${way}, ${
+        verify ? "with" : "without"
+      } verify: a client is held back while nobody reads, and nothing is lost`,
+      ignore,
+      fn: () =>
+        handshake(
+          {
+            server: { ...serverIdentity, authorities: authority, verify },
+            client: { ...trusting, ...clientIdentity },
+            ...kind,
+          },
+          (sides) => heldBack(connected(sides.client), connected(sides.server)),
+        ),
+    });
+  }
+
   const accepted = async () => {
     const listener = await network.listen({ host: "127.0.0.1", port: 0, ...kind });
     const [server, client] = await Promise.all([
@@ -229,4 +247,27 @@ async function transfer(from: Connection, to: Connection, size: number): Promise
   }
   await writing;
   assert.deepEqual(received, sent);
+}
+
+async function heldBack(from: Connection, to: Connection): Promise<void> {
+  const chunk = new Uint8Array(500_000).fill(7);
+  let writing = Promise.resolve();
+  let written = 0;
+  for (let held = false; !held;) {
+    writing = from.write(chunk);
+    written += chunk.length;
+    assert.ok(written < 64_000_000, "everything is taken in");
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(true), 200));
+    held = await Promise.race([writing.then(() => false), late]);
+    clearTimeout(timer);
+  }
+  const buffer = new Uint8Array(65_536);
+  for (let received = 0; received < written;) {
+    const count = await to.read(buffer);
+    assert.ok(count > 0, `ended after ${received} of ${written} bytes`);
+    assert.ok(buffer.subarray(0, count).every((byte) => byte === 7));
+    received += count;
+  }
+  await writing;
 }
