@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { authority, serverIdentity } from "../support/certificates.ts";
 import { eventually } from "../support/deadline.ts";
+import type { NatsServer } from "../../src/nats/embedded/mod.ts";
 import {
   bytes,
   closeAll,
@@ -313,18 +314,22 @@ Deno.test("78. TLS on routes: first of all, with certificates on both sides", as
   await closeAll(a, b, c, stranger);
 });
 
-Deno.test("79. a lame duck's clients are sent to the others", async () => {
+Deno.test("79. a lame duck of three: its peers' clients are sent to the others", async () => {
   const a = await startMember("a", [], {}, { lameDuckGrace: 10, lameDuckDuration: 50 });
   const b = await startMember("b", [routePort(a)]);
-  await meshed(a, b);
-  const client = await RawNatsClient.connect(b.address.port);
-  await client.ask(quietConnect({ protocol: 1 }));
-  assert.deepEqual(client.info["connect_urls"], [`127.0.0.1:${b.address.port}`, `127.0.0.1:${a.address.port}`]);
+  const c = await startMember("c", [routePort(a)]);
+  await meshed(a, b, c);
+  const url = (server: NatsServer) => `127.0.0.1:${server.address.port}`;
+  const clients = [await RawNatsClient.connect(b.address.port), await RawNatsClient.connect(c.address.port)];
+  for (const client of clients) await client.ask(quietConnect({ protocol: 1 }));
+  assert.deepEqual((clients[0]!.info["connect_urls"] as string[]).sort(), [a, b, c].map(url).sort());
   const leaving = a.lameDuck();
-  const told = await client.until((text) => text.includes("INFO"));
-  const { connect_urls: urls } = JSON.parse(told.slice(5)) as { connect_urls: string[] };
-  assert.deepEqual(urls, [`127.0.0.1:${b.address.port}`]);
+  for (const client of clients) {
+    const told = await client.until((text) => text.includes("INFO") && text.endsWith("\r\n"));
+    const { connect_urls: urls, ldm } = JSON.parse(told.slice(5)) as { connect_urls: string[]; ldm?: boolean };
+    assert.deepEqual([urls.sort(), ldm], [[b, c].map(url).sort(), undefined]);
+  }
   await leaving;
-  await client.close();
-  await closeAll(a, b);
+  for (const client of clients) await client.close();
+  await closeAll(a, b, c);
 });
