@@ -96,6 +96,8 @@ export function embeddedOptions({ nats }: Options, system: System): EmbeddedNats
     pingInterval: nats.pingInterval,
     pingMax: nats.pingMax,
     writeDeadline: nats.writeDeadline,
+    maxTracedPayload: nats.maxTracedMsgLen,
+    serverTags: nats.serverTags,
     lameDuckDuration: nats.lameDuckDuration,
     lameDuckGrace: nats.lameDuckGracePeriod,
     ...(nats.systemAccount === "" ? {} : { systemAccount: nats.systemAccount }),

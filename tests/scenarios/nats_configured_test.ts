@@ -180,6 +180,15 @@ Deno.test("no_header_support: headers are neither offered nor taken", async () =
   });
 });
 
+Deno.test("server_tags: in lower case on /varz, and not there without any", async () => {
+  const tags = (server: NatsServer) => JSON.parse(server.monitoring("/varz", new URLSearchParams())!.body).tags;
+  await withConfigured(
+    'server_tags: ["Aa:b", c]',
+    (server) => Promise.resolve(assert.deepEqual(tags(server), ["aa:b", "c"])),
+  );
+  await withConfigured("port: 1", (server) => Promise.resolve(assert.equal(tags(server), undefined)));
+});
+
 /** Whether a second server of ours, configured so, comes to be a route of the first; it is `expected` to, or not to. */
 async function meets(accepting: string, dialing: string, expected: boolean): Promise<boolean> {
   const port = freePort();

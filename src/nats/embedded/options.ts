@@ -156,6 +156,8 @@ export interface EmbeddedNatsOptions {
   readonly lameDuckDuration?: Millis;
   /** How long a lame duck waits before it closes the first; 10 s by default. */
   readonly lameDuckGrace?: Millis;
+  /** Bytes of a payload that the log shows at trace level; 0 (the default): all. */
+  readonly maxTracedPayload?: number;
   /** Closed connections that are remembered for monitoring; 10,000 by default. */
   readonly maxClosedClients?: number;
   readonly authorization?: AuthorizationOptions;
@@ -167,6 +169,8 @@ export interface EmbeddedNatsOptions {
   readonly cluster?: ClusterOptions;
   /** What this process uses, for the pages that say so: resident bytes, processors, per cent of one processor. */
   readonly usage?: () => { readonly memory: number; readonly cores: number; readonly cpu: number };
+  /** What the operator calls this server, for the pages that say so. */
+  readonly serverTags?: readonly string[];
   /** The name of the account for the server's own matters, for the pages that say so. */
   readonly systemAccount?: string;
   /** Nobody connects to this server; only its pages are wanted. */
@@ -188,6 +192,7 @@ export interface Limits {
   writeDeadline: Millis;
   lameDuckDuration: Millis;
   lameDuckGrace: Millis;
+  maxTracedPayload: number;
   maxClosedClients: number;
   authTimeout: Millis;
   tlsTimeout: Millis;
@@ -208,6 +213,7 @@ export function limitsOf(options: EmbeddedNatsOptions): Limits {
     writeDeadline: options.writeDeadline ?? 10_000,
     lameDuckDuration: options.lameDuckDuration ?? 120_000,
     lameDuckGrace: options.lameDuckGrace ?? 10_000,
+    maxTracedPayload: options.maxTracedPayload ?? 0,
     maxClosedClients: options.maxClosedClients ?? 10_000,
     authTimeout: options.authorization?.timeout ?? (options.tls === undefined ? 2_000 : tlsTimeout + 1_000),
     tlsTimeout,

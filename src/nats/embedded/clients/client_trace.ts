@@ -21,7 +21,7 @@ const names = new Map(
   }).map(([verb, name]) => [Verb[verb as keyof typeof Verb], name]),
 );
 
-/** Payload bytes that are shown. */
+/** Bytes of an answer that are shown. */
 const SHOWN = 1_024;
 const secrets = /("(?:pass|auth_token|jwt|sig)"\s*:\s*")(?:[^"\\]|\\.)*"/gi;
 
@@ -33,14 +33,17 @@ export function traceCommand(session: ClientSession, parser: FrameParser): void 
   const text = bare ? "" : textOf(buffer, parser.argumentsStart, parser.argumentsEnd).replace(secrets, '$1[REDACTED]"');
   session.host.log.trace(`${session} - <<- [${text === "" ? name : `${name} ${text}`}]`);
   if (verb !== Verb.Publish && verb !== Verb.HeaderPublish) return;
-  const end = Math.min(parser.payloadEnd, parser.payloadStart + SHOWN);
-  session.host.log.trace(`${session} - <<- MSG_PAYLOAD: [${JSON.stringify(textOf(buffer, parser.payloadStart, end))}]`);
+  const end = Math.min(parser.payloadEnd, parser.payloadStart + (session.host.limits.maxTracedPayload || Infinity));
+  const shown = textOf(buffer, parser.payloadStart, end) + (end < parser.payloadEnd ? "..." : "");
+  session.host.log.trace(`${session} - <<- MSG_PAYLOAD: [${JSON.stringify(shown)}]`);
 }
 
 /** Notes a message to the client. */
 export function traceMessage(session: ClientSession, subscription: Subscription, message: Message): void {
   const reply = message.hasReply ? ` ${message.replyText}` : "";
-  const text = `MSG ${message.subjectText} ${subscription.sid}${reply} ${message.size}`;
+  const withHeader = message.headerSize > 0 && session.headers;
+  const size = withHeader ? `${message.headerSize} ${message.size}` : message.size - message.headerSize;
+  const text = `${withHeader ? "HMSG" : "MSG"} ${message.subjectText} ${subscription.sid}${reply} ${size}`;
   session.host.log.trace(`${session} - ->> [${text}]`);
 }
 

@@ -108,9 +108,10 @@ function counters(server: NatsServer) {
 }
 
 function tail(server: NatsServer) {
-  const { systemAccount } = server.options;
+  const { systemAccount, serverTags = [] } = server.options;
   return {
     config_load_time: timeText(server.configured),
+    ...(serverTags.length === 0 ? {} : { tags: serverTags }),
     ...(systemAccount === undefined ? {} : { system_account: systemAccount }),
     ocsp_peer_cache: {},
   };
