@@ -86,6 +86,9 @@ for (const [path, count] of [["the log", 3], ["a snapshot", 150]] as const) {
     `TS6, TS63: the channel was made anew meanwhile: what the store holds is dropped, by ${path}; nothing is mixed`,
     async (world) => {
       await publish(world, 5, "old");
+      assert.equal((await world.agreed(stored)).length, 5);
+      // Stores lag a little behind the log.
+      await world.pass(2_000);
       const away = world.followers[0]!;
       away.kill();
       await world.clock.until(
@@ -94,14 +97,40 @@ for (const [path, count] of [["the log", 3], ["a snapshot", 150]] as const) {
         "the deletion",
       );
       await publish(world, count, "new");
-      await begunAnew(world, restartWith(world, away, (files) => files.removeTree("/raft")));
+      const back = restartWith(world, away, (files) => files.removeTree("/raft"));
+      await begunAnew(world, back);
+      if (count > 100) await threeVoters(world);
       const texts = await world.agreed(stored);
       assert.equal(texts.length, count);
       assert.ok(texts.every((text) => text.includes("new")), texts.join());
+      if (count > 100) tells(back, /what the store holds, 1 to 5, is dropped: no other node holds the same/);
       await threeVoters(world);
     },
     { limits: IDLE },
   );
+}
+
+for (const [path, count] of [["the log", 5], ["a snapshot", 150]] as const) {
+  test(`TS6: somebody else's messages are in the store: they are gone when the node has come back by ${path}`, async (world) => {
+    const elsewhere = await Harness.start({}, 2);
+    await elsewhere.connect("me");
+    await publish(elsewhere, 9, "alien");
+    await elsewhere.pass(2_000);
+    const alien = elsewhere.followers[0]!.files.afterKill();
+    elsewhere.stop();
+    await publish(world, count);
+    const back = restartWith(world, world.followers[0]!, (files) => {
+      files.removeTree("/raft");
+      files.removeTree("/store/foo");
+      copyTree(alien, files, "/store/foo");
+    });
+    await begunAnew(world, back);
+    await threeVoters(world);
+    await publish(world, 2);
+    const texts = await world.agreed(stored);
+    assert.equal(texts.length, count + 2);
+    assert.ok(texts.every((text) => text.includes("message")), texts.join());
+  });
 }
 
 test("TS95: a flipped bit in the log of a whole server: the node comes back, the operator finds the log", async (world) => {
