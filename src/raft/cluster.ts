@@ -87,7 +87,7 @@ export class Cluster {
     try {
       await this.#begin(replica);
     } catch (error) {
-      this.#directory.report.tell(this.#ports.log);
+      this.#directory.report.tell(this.#ports.log, true);
       await this.#tearDown();
       throw error;
     }

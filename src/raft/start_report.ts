@@ -24,20 +24,21 @@ export class StartReport {
     this.#add("done", text);
   }
 
-  /** The lines as they are told. */
-  get lines(): readonly string[] {
+  #all(refused: boolean): readonly string[] {
     const lines = this.#lines.map(({ part, text }) => `${part}: ${text}`);
     if (!this.#lines.some(({ part }) => part === "disagreed")) lines.push("disagreed: nothing");
-    if (!this.#lines.some(({ part }) => part === "done")) lines.push("done: nothing, this node goes on where it was");
+    const isDone = this.#lines.some(({ part }) => part === "done");
+    if (refused) lines.push("done: nothing more, this node does not start");
+    else if (!isDone) lines.push("done: nothing, this node goes on where it was");
     return lines;
   }
 
   /** Tells everything, once; what comes later is told as it comes. */
-  tell(log: Log): void {
+  tell(log: Log, refused = false): void {
     if (this.#told) return;
     this.#told = true;
     log.notice("cluster start report:");
-    for (const line of this.lines) {
+    for (const line of this.#all(refused)) {
       if (line.startsWith("disagreed: ") && line !== "disagreed: nothing") log.warn(`  ${line}`);
       else log.notice(`  ${line}`);
     }
