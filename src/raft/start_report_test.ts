@@ -1,6 +1,6 @@
 /** Each start tells one report: what was read, what disagreed, what was done. */
 import assert from "node:assert/strict";
-import { MemoryFiles } from "../../tests/support/memory_files.ts";
+import type { MemoryFiles } from "../../tests/support/memory_files.ts";
 import { TestCluster, type TestNode } from "../../tests/support/raft_cluster.ts";
 
 const small = { snapshotEntries: 10, trailingLogs: 3 };
