@@ -17,10 +17,14 @@ export class Applying {
     this.#state = state;
   }
 
-  /** How far entries may be applied: what is committed, and on this node's own disk. */
+  /**
+   * How far entries may be applied: what is committed, and on this node's own disk. A leader does not wait for its own
+   * disk, which may be the slowest (P7): what a majority holds it cannot lose.
+   */
   get #limit(): number {
-    const { log, switching } = this.#state;
-    return switching ? log.handedOut : Math.min(log.commit, log.durable);
+    const { log, switching, role } = this.#state;
+    if (switching) return log.handedOut;
+    return role.name === "leader" ? log.commit : Math.min(log.commit, log.durable);
   }
 
   get canHandOut(): boolean {

@@ -1,7 +1,7 @@
 /**
  * The log as the core sees it: terms of all entries, the recent entries themselves, and how far things are.
  *
- *     base ≤ applied ≤ handedOut ≤ min(commit, durable) and commit ≤ last, durable ≤ written ≤ last
+ *     base ≤ applied ≤ handedOut ≤ commit ≤ last, base ≤ durable ≤ written ≤ last
  *
  * `base` is the last entry that was cut away. What is durable is told in tickets: a write that was overtaken by a
  * truncation counts only for the part that was left (C3).

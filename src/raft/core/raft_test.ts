@@ -23,6 +23,9 @@ class Node {
   sent: Message[] = [];
   fetches: Fetch[] = [];
   appliesAtOnce = true;
+  /** The disk takes its time: nothing is durable before {@link flush}. */
+  slowDisk = false;
+  #unsynced = 0;
   now = 0;
 
   constructor(options: Partial<RaftOptions> & { readonly id: string }) {
@@ -53,9 +56,15 @@ class Node {
       this.fetches.push(...ready.fetches);
       this.notices.push(...ready.notices);
       this.applied.push(...ready.committed);
-      if (ready.ticket > 0) this.raft.stored(ready.ticket);
+      if (ready.ticket > 0) this.#unsynced = ready.ticket;
+      if (!this.slowDisk) this.flush();
       if (ready.committed.length > 0 && this.appliesAtOnce) this.raft.applied(ready.committed.at(-1)!.index);
     }
+  }
+
+  flush(): void {
+    if (this.#unsynced > 0) this.raft.stored(this.#unsynced);
+    this.#unsynced = 0;
   }
 
   tick(count: number): void {
@@ -162,6 +171,35 @@ Deno.test("L7: proposals beyond the limit of uncommitted bytes are refused until
   assert.deepEqual(a.raft.propose("operations", [bytes(1)]), { kind: "refused", reason: "too much uncommitted" });
   settle(a, b);
   assert.equal(a.raft.propose("operations", [bytes(1)]).kind, "accepted");
+});
+
+Deno.test("P7: a leader with a slow disk applies what a majority holds; a follower waits for its own disk", () => {
+  const [a, b, c] = form(["a", "b", "c"]) as [Node, Node, Node];
+  a.slowDisk = c.slowDisk = true;
+  const before = a.applied.length;
+  a.raft.propose("operations", [bytes(1)]);
+  settle(a, b);
+  assert.equal(a.applied.length, before, "with its own disk behind, one of two others is no majority");
+  c.slowDisk = false;
+  for (let i = 0; i < 3; i++) {
+    a.tick(2);
+    settle(a, b, c);
+  }
+  assert.equal(a.applied.length, before + 1);
+  assert.equal(a.raft.status().durableIndex, a.raft.status().lastIndex - 1);
+  c.slowDisk = true;
+  a.raft.propose("operations", [bytes(1)]);
+  settle(a, b, c);
+  a.flush();
+  for (let i = 0; i < 3; i++) {
+    a.tick(2);
+    settle(a, b, c);
+  }
+  assert.equal(a.applied.length, before + 2);
+  assert.equal(c.applied.length, before + 1, "committed, and not on its disk");
+  c.flush();
+  c.perform();
+  assert.equal(c.applied.length, before + 2);
 });
 
 Deno.test("L10: a follower takes no proposals", () => {
