@@ -47,7 +47,9 @@ export const embeddedNats: BusPlugin = {
         const refusal = unsupportedNats(changed.nats);
         if (refusal !== undefined) log.error(refusal);
         for (const warning of ineffectiveNats(changed.nats)) log.warn(warning);
-        server.reload(embeddedOptions(changed, system));
+        for (const name of server.reload(embeddedOptions(changed, system))) {
+          log.warn(`Reload: the change of ${name} takes effect with the next start`);
+        }
       },
       close: () => server.close(),
     };

@@ -194,6 +194,7 @@ export class NatsServer implements SessionHost, RouteHost {
     Object.assign(this.limits, limitsOf(effective));
     this.#setAccounts(effective);
     this.#authorization = this.#authorizationOf(effective);
+    if (effective.cluster !== undefined) this.routes.reload(effective.cluster);
     reloadSessions([...this.sessions.values()], this, before, effective);
     if (maxPayload !== this.limits.maxPayload) this.#tellInfo();
     return refused;

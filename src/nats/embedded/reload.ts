@@ -3,6 +3,7 @@ import { type ClientSession, endSubscription, type SessionHost } from "./clients
 import type { ClientTlsOptions, EmbeddedNatsOptions } from "./options.ts";
 import { isLater } from "../../protocol/units.ts";
 import { quoted } from "../wire/frames.ts";
+import { effectiveCluster, fixedInCluster } from "./routes/mod.ts";
 import { tlsFault } from "./security/mod.ts";
 
 /** Options whose change needs a restart, by name; those of `next` that differ. */
@@ -13,8 +14,7 @@ export function notReloadable(current: EmbeddedNatsOptions, next: EmbeddedNatsOp
   if (current.port !== next.port && next.port !== 0) names.push("port");
   if (current.serverName !== next.serverName) names.push("server_name");
   if ((current.tls === undefined) !== (next.tls === undefined)) names.push("tls");
-  if (JSON.stringify(current.cluster) !== JSON.stringify(next.cluster)) names.push("cluster");
-  return names;
+  return [...names, ...fixedInCluster(current.cluster, next.cluster)];
 }
 
 /** The options that hold from now on: what cannot change stays. */
@@ -22,8 +22,11 @@ export function effectiveOptions(current: EmbeddedNatsOptions, next: EmbeddedNat
   const { host, port, serverName, tls, cluster } = current;
   const kept = { host, port, ...(serverName === undefined ? {} : { serverName }) };
   const newTls = tls === undefined || next.tls === undefined ? tls : next.tls;
+  const newCluster = cluster === undefined || next.cluster === undefined
+    ? cluster
+    : effectiveCluster(cluster, next.cluster);
   const { tls: _, cluster: __, ...rest } = next;
-  return { ...rest, ...kept, ...(newTls && { tls: newTls }), ...(cluster && { cluster }) };
+  return { ...rest, ...kept, ...(newTls && { tls: newTls }), ...(newCluster && { cluster: newCluster }) };
 }
 
 /** Puts connected clients, the oldest first, under the options that hold now. */

@@ -33,10 +33,10 @@ interface Plan {
 export class RouteDialer {
   readonly #host: RouteHost;
   readonly #upgradable: boolean;
-  readonly #connectRetries: number;
-  readonly #reports: { readonly first: number; readonly again: number };
+  #connectRetries = 0;
+  #reports: { readonly first: number; readonly again: number } = REPORTS;
   /** The configured routes. */
-  readonly urls: readonly RouteUrl[];
+  urls: readonly RouteUrl[] = [];
   readonly #connected: (connection: Connection, url: RouteUrl) => Promise<boolean>;
   readonly #isPresent: (serverId: string) => boolean;
   /** Timers of dials to come. */
@@ -57,13 +57,9 @@ export class RouteDialer {
   ) {
     this.#host = host;
     this.#upgradable = options.tls !== undefined;
-    this.#connectRetries = options.connectRetries ?? 0;
-    this.#reports = options.reportFailures ?? REPORTS;
     this.#connected = connected;
     this.#isPresent = isPresent;
-    const urls = new Map<string, RouteUrl>();
-    for (const url of (options.routes ?? []).map(parseRouteUrl)) urls.set(nameOf(url), url);
-    this.urls = [...urls.values()];
+    this.#configure(options);
   }
 
   /** Dials the configured routes now, and each until it is reached. */
@@ -71,12 +67,35 @@ export class RouteDialer {
     for (const url of this.urls) void this.#dial(url, this.#forEver(this.#reports.first));
   }
 
+  /** Takes over other routes: dials the new ones, and answers those that are configured no more. */
+  reload(options: ClusterOptions): readonly RouteUrl[] {
+    const before = this.urls;
+    this.#configure(options);
+    for (const url of this.urls) if (!before.includes(url)) void this.#dial(url, this.#forEver(this.#reports.first));
+    return before.filter((url) => !this.urls.includes(url));
+  }
+
+  /** A route that is configured as before stays the same object. */
+  #configure(options: ClusterOptions): void {
+    this.#connectRetries = options.connectRetries ?? 0;
+    this.#reports = options.reportFailures ?? REPORTS;
+    const urls = new Map<string, RouteUrl>();
+    for (const url of (options.routes ?? []).map(parseRouteUrl)) urls.set(nameOf(url), url);
+    const known = (url: RouteUrl) => this.urls.find((one) => JSON.stringify(one) === JSON.stringify(url));
+    this.urls = [...urls.values()].map((url) => known(url) ?? url);
+  }
+
   /** A configured route was lost. */
   again(url: RouteUrl): void {
+    if (this.#isRemoved(url)) return;
     this.#later(
       RETRY + this.#host.random.below(SPREAD),
       () => void this.#dial(url, this.#forEver(this.#reports.again)),
     );
+  }
+
+  #isRemoved(url: RouteUrl): boolean {
+    return url.configured && !this.urls.includes(url);
   }
 
   #forEver(reportEvery: number): Plan {
@@ -112,6 +131,7 @@ export class RouteDialer {
     let wait = RETRY;
     for (let attempt = 1; attempt <= attempts && !this.#closed; attempt++) {
       if (serverId !== undefined && this.#isPresent(serverId)) return;
+      if (this.#isRemoved(url)) return;
       if (await this.#try(url, attempt, reportEvery)) return;
       if (attempt === attempts) return;
       await new Promise<void>((resolve) => this.#later(wait, resolve));
@@ -126,8 +146,9 @@ export class RouteDialer {
         timeout: DIAL_TIMEOUT,
         ...(this.#upgradable ? { upgradable: true } : {}),
       });
-      if (this.#closed) connection.close();
-      return this.#closed || await this.#connected(connection, url);
+      const isUnwanted = this.#closed || this.#isRemoved(url);
+      if (isUnwanted) connection.close();
+      return isUnwanted || await this.#connected(connection, url);
     } catch (error) {
       if (attempt === 1 || attempt % reportEvery === 0) {
         log.error(`Error trying to connect to route (attempt ${attempt}): ${(error as Error).message}`);

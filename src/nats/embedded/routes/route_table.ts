@@ -1,4 +1,5 @@
 /** What the rest of the server knows of its routes to other servers: enough for delivery, totals and monitoring. */
+import type { ClusterOptions } from "../options.ts";
 import type { Interest } from "../subjects/mod.ts";
 import type { Millis, Nanos } from "../../../protocol/units.ts";
 
@@ -32,6 +33,8 @@ export interface RouteTable {
   readonly address: { readonly host: string; readonly port: number } | undefined;
   /** `host:port` of the configured routes. */
   readonly urls: readonly string[];
+  /** Takes over what of its options can change while it runs. */
+  reload(options: ClusterOptions): void;
   /** This server becomes a lame duck: the other servers are told. */
   lameDuck(): void;
   close(): Promise<void>;
@@ -43,6 +46,7 @@ export const noRoutes: RouteTable = {
   past: { inMessages: 0, outMessages: 0, inBytes: 0, outBytes: 0 },
   address: undefined,
   urls: [],
+  reload() {},
   lameDuck() {},
   close: () => Promise.resolve(),
 };

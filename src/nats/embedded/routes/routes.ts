@@ -14,15 +14,15 @@ import { nameOf, parseGossipAddress, parseRouteUrl, type RouteUrl } from "./rout
 import { quoted, utf8 } from "../../wire/frames.ts";
 import type { PasswordHasher } from "../../../ports/password_hasher.ts";
 import { certificateAdmits, certificatesDecide } from "./route_certificates.ts";
-import { isHash, samePassword, tlsFault } from "../security/mod.ts";
+import { isHash, samePassword } from "../security/mod.ts";
 import type { RouteTable } from "./route_table.ts";
 import { RouteDialer } from "./route_dialer.ts";
 import type { RouteHost } from "./route_host.ts";
 import { RoutePermissions } from "./route_permissions.ts";
+import { securedRoute } from "./route_tls.ts";
 import { type RouteMesh, RouteSession } from "./route_session.ts";
 
 const USUAL_AUTH_TIMEOUT: Millis = 2_000;
-const USUAL_TLS_TIMEOUT: Millis = 2_000;
 /** Two connections registered within this time may have crossed. Less than the wait before a lost route is dialed again. */
 const AT_THE_SAME_MOMENT: Millis = 500;
 /** Characters of another server's cluster name that may become this one's: clients are told it. */
@@ -63,9 +63,9 @@ export class RoutePortFailed extends NetworkFailed {}
 
 export class Routes implements RouteMesh, RouteTable {
   readonly permissions: RoutePermissions;
-  readonly authTimeout: Millis | undefined;
+  authTimeout: Millis | undefined;
   readonly past = { inMessages: 0, outMessages: 0, inBytes: 0, outBytes: 0 };
-  readonly #options: ClusterOptions;
+  #options: ClusterOptions;
   readonly #host: RouteHost;
   readonly #passwords: PasswordHasher | undefined;
   readonly #listener: Listener;
@@ -88,9 +88,7 @@ export class Routes implements RouteMesh, RouteTable {
     this.#passwords = passwords;
     this.#listener = listener;
     this.permissions = new RoutePermissions(options.permissions);
-    this.authTimeout = options.authorization === undefined && !certificatesDecide(options.tls)
-      ? undefined
-      : options.authorization?.timeout ?? USUAL_AUTH_TIMEOUT;
+    this.authTimeout = authTimeoutOf(options);
     this.#dynamic = options.name === undefined || options.name === "";
     this.#name = this.#dynamic ? host.uniqueId() : options.name!;
     host.log.notice(`Cluster name is ${this.#name}`);
@@ -136,6 +134,17 @@ export class Routes implements RouteMesh, RouteTable {
     this.#isLameDuck = true;
     this.#listener.close();
     for (const session of this.#byServer.values()) session.write(ownInfoLine(this.#ownInfo()));
+  }
+
+  /** Takes over other routes and credentials. Connections whose URL is gone are closed, others stay as they are. */
+  reload(options: ClusterOptions): void {
+    this.#options = options;
+    this.authTimeout = authTimeoutOf(options);
+    const removed = this.#dialer.reload(options);
+    for (const session of [...this.#sessions]) {
+      for (const url of removed) session.configured.delete(url);
+      if (session.dialed !== undefined && removed.includes(session.dialed)) session.close("Route Removed");
+    }
   }
 
   /** What routes were sent before still goes out, for a second at most. Idempotent. */
@@ -319,29 +328,9 @@ export class Routes implements RouteMesh, RouteTable {
     await session.run(url === undefined ? info : concatenated(connectLine(own, url.user, url.password), info));
   }
 
-  /** TLS comes first on routes, with certificates on both sides. `undefined` when the handshake failed. */
   async #secured(raw: Connection, url: RouteUrl | undefined): Promise<Connection | undefined> {
     const { tls } = this.#options;
-    if (tls === undefined) return raw;
-    const options = { timeout: USUAL_TLS_TIMEOUT, ...tls };
-    try {
-      const secured = url === undefined
-        ? await this.#host.network.secureServer(raw, { ...options, verify: true })
-        : await this.#host.network.secureClient(raw, {
-          serverName: url.host,
-          ...options,
-          verify: tls.insecure !== true,
-        });
-      const fault = tlsFault(secured.tls, tls);
-      if (fault === undefined) return secured;
-      secured.close();
-      throw new NetworkFailed("", fault);
-    } catch (error) {
-      if (!(error instanceof NetworkFailed)) throw error;
-      this.#host.log.error(`${nameOf(raw.remote)} - TLS route handshake error: ${error.message}`);
-      raw.close();
-      return undefined;
-    }
+    return tls === undefined ? raw : await securedRoute(raw, url, tls, this.#host);
   }
 
   #ownInfo(): OwnInfo {
@@ -376,6 +365,12 @@ export class Routes implements RouteMesh, RouteTable {
     }
     this.#sweepTimer = clock.wakeAt(now + Math.min(1_000, limits.writeDeadline / 4), () => this.#sweep());
   }
+}
+
+/** How long a dialing server may take to say who it is; `undefined`: nobody asks. */
+function authTimeoutOf({ authorization, tls }: ClusterOptions): Millis | undefined {
+  if (authorization === undefined && !certificatesDecide(tls)) return undefined;
+  return authorization?.timeout ?? USUAL_AUTH_TIMEOUT;
 }
 
 /** `advertise` with a port; `undefined` when nothing is to be advertised. */
