@@ -65,8 +65,7 @@ export class Settling {
     const leaderless = node.raft.leader === "";
     if (first || leaderless || node.raft.role === "leader" || !this.#settled()) await this.#askAround();
     if (stopped()) return;
-    if (directory.member.doubtful && this.#hasCaughtUp()) await this.#parts.endDoubt();
-    if (stopped()) return;
+    if (directory.member.doubtful && this.#hasCaughtUp()) void this.#parts.endDoubt();
     if (!node.isDiskFull) directory.reserve.grow();
     this.#complain();
     this.#restoreElectable();

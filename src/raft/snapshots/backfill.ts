@@ -38,7 +38,7 @@ const PIECE = 512 * 1024;
 /** Bytes of a snapshot that is being fetched at most: 1 GiB. */
 const MAX_SNAPSHOT = 1024 * 1024 * 1024;
 
-/** This server stops: what it was fetching is not needed any more. */
+/** This server stops, or gets a newer state: what it was fetching is not needed any more. */
 export class Abandoned extends Error {
   override readonly name = "Abandoned";
 }
@@ -53,6 +53,8 @@ export class Backfill implements MessageSource {
   readonly #parts: BackfillParts;
   /** The beginning of a snapshot whose transfer was interrupted. */
   #partial: PartialSnapshot | undefined;
+  /** Grows when what was asked for is not needed any more. */
+  #errand = 0;
   /** The cluster's identity and members as a snapshot told them, for a node that has not learned them otherwise. */
   #identity = "";
   #members: readonly string[] = [];
@@ -68,11 +70,12 @@ export class Backfill implements MessageSource {
     to: Sequence,
     take: MessageVisitor,
   ): Promise<Sequence> {
+    const errand = this.#errand;
     let next = from;
     let first: Sequence | undefined;
     let rounds = 0;
     while (next <= to) {
-      if (this.#parts.stopped()) throw new Abandoned("stopped while fetching messages");
+      if (this.#isOver(errand)) throw new Abandoned("stopped while fetching messages");
       const { holders, complete } = await this.#holders(channel, incarnation);
       const holder = choose(holders, next, to, complete || (this.#parts.proceedOnFailure && rounds > 10));
       if (holder === "wait") {
@@ -95,10 +98,20 @@ export class Backfill implements MessageSource {
     return first ?? to + 1;
   }
 
+  /** What is being fetched or compared for a state that is not needed any more ends with {@link Abandoned}. */
+  interrupt(): void {
+    this.#errand++;
+  }
+
+  #isOver(errand: number): boolean {
+    return this.#parts.stopped() || errand !== this.#errand;
+  }
+
   async agrees(channel: string, incarnation: number, first: Sequence, last: Sequence): Promise<boolean> {
-    const { log, clock, stopped } = this.#parts;
+    const { log, clock } = this.#parts;
     const what = `channel ${JSON.stringify(channel)}: what the store holds, ${first} to ${last},`;
-    for (let rounds = 0; !stopped(); rounds++) {
+    const errand = this.#errand;
+    for (let rounds = 0; !this.#isOver(errand); rounds++) {
       const { holders, complete } = await this.#holders(channel, incarnation);
       const holder = holders.find((one) => one.last >= last);
       const verdict = holder === undefined ? undefined : await this.#compare(holder, channel, incarnation, first, last);

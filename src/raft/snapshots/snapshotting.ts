@@ -15,6 +15,7 @@ import type { CheckedOptions } from "../options.ts";
 import type { Digests } from "../digests.ts";
 import type { RaftDirectory } from "../raft_directory.ts";
 import { waited } from "../members/mod.ts";
+import type { Snapshot } from "./snapshots.ts";
 
 export interface SnapshottingParts {
   readonly options: CheckedOptions;
@@ -42,6 +43,9 @@ export class Snapshotting {
   #bytesLimit = 0;
   #entriesLimit = 0;
   #busy = false;
+  #usable = false;
+  #replacing: Promise<void> = Promise.resolve();
+  #ending = false;
 
   constructor(parts: SnapshottingParts) {
     this.#parts = parts;
@@ -60,22 +64,44 @@ export class Snapshotting {
    * stands for no election and applies nothing (P8).
    */
   async recover(): Promise<void> {
-    const { directory, node, applying, replica, backfill, log } = this.#parts;
-    const { snapshot, report } = directory;
+    try {
+      if (await this.#alone(() => this.#restoreOwn())) this.#becomeUsable();
+    } catch (error) {
+      if (!this.#parts.stopped()) this.#parts.failed(error);
+    }
+  }
+
+  /** `false` when that was interrupted, or has been done before. */
+  async #restoreOwn(): Promise<boolean> {
+    if (this.#usable) return false;
+    const { directory, node, replica, backfill } = this.#parts;
+    const { snapshot } = directory;
     if (directory.member.renewal === "begun") {
-      if (!await this.#untilDone(() => replica.empty?.())) return;
+      if (!await this.#untilDone(() => replica.empty?.())) return false;
       directory.updateMember({ renewal: undefined });
     }
     if (directory.member.doubtful) replica.doubt?.();
-    if (snapshot !== undefined) {
-      node.poke((raft) => raft.setElectable(false));
-      if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return;
-      this.#noteDigest(snapshot.mark);
-      if (directory.member.doubtful && !await this.#untilDone(() => this.#noteCertain())) return;
-      node.poke((raft) => raft.setElectable(true));
-    }
-    report.tell(log);
+    if (snapshot === undefined) return true;
+    node.poke((raft) => raft.setElectable(false));
+    if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return false;
+    this.#noteDigest(snapshot.mark);
+    return !directory.member.doubtful || await this.#untilDone(() => this.#noteCertain());
+  }
+
+  /** The state is what some snapshot, or the beginning, says: entries may be applied to it. */
+  #becomeUsable(): void {
+    const { directory, node, applying, log } = this.#parts;
+    this.#usable = true;
+    node.poke((raft) => raft.setElectable(true));
+    directory.report.tell(log);
     applying.release();
+  }
+
+  /** One after the other: two states that replaced this one at once would be mixed. */
+  #alone<T>(run: () => Promise<T>): Promise<T> {
+    const mine = this.#replacing.then(run);
+    this.#replacing = mine.then(() => {}, () => {});
+    return mine;
   }
 
   /**
@@ -83,11 +109,17 @@ export class Snapshotting {
    * a start would look at everything again.
    */
   async endDoubt(): Promise<void> {
-    const { applying, replica } = this.#parts;
-    await applying.hold();
-    await this.#untilDone(() => replica.endDoubt?.());
-    await this.#untilDone(() => this.#noteCertain());
-    applying.release();
+    if (this.#ending) return;
+    this.#ending = true;
+    await this.#alone(async () => {
+      const { applying, replica, directory } = this.#parts;
+      if (!this.#usable || !directory.member.doubtful) return;
+      await applying.hold();
+      await this.#untilDone(() => replica.endDoubt?.());
+      await this.#untilDone(() => this.#noteCertain());
+      applying.release();
+    });
+    this.#ending = false;
   }
 
   /** The store holds what belongs to this node's state, and that for certain. */
@@ -131,31 +163,39 @@ export class Snapshotting {
 
   /** The leader says that this node needs a snapshot: fetches it and puts it in place of what is here (S3). */
   async install(from: NodeId, mark: SnapshotMark): Promise<void> {
-    const { node, applying, log, backfill, directory, replica } = this.#parts;
+    const { log, backfill } = this.#parts;
     try {
       log.notice(`fetching snapshot ${mark.index} from node ${JSON.stringify(from)}`);
       const snapshot = await backfill.snapshot(mark, from);
       if (snapshot === undefined || this.#parts.stopped()) return this.#giveUp();
-      await applying.hold();
-      if (!node.poke((raft) => raft.mayInstall(mark))) return applying.release();
-      // Cut short, this leaves a store that is partly one state's and partly the other's.
-      directory.updateMember({ doubtful: true });
-      replica.doubt?.();
-      if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return this.#giveUp();
-      await replica.settle?.();
-      backfill.snapshotKept();
-      await directory.snapshots.write(snapshot, this.#parts.pinned);
-      directory.updateMember({ doubtful: false });
-      this.#lastIndex = mark.index;
-      this.#noteDigest(mark);
-      this.#drawLimits();
-      applying.replaced(snapshot.mark);
-      node.poke((raft) => raft.snapshotInstalled(mark));
-      log.notice(`installed snapshot ${mark.index}`);
-      applying.release();
+      // What this node's own snapshot may still lack is not needed any more.
+      if (!this.#usable) backfill.interrupt();
+      await this.#alone(() => this.#replaceBy(snapshot));
     } catch (error) {
       if (!this.#parts.stopped()) this.#parts.failed(error);
     }
+  }
+
+  async #replaceBy(snapshot: Snapshot): Promise<void> {
+    const { node, applying, log, backfill, directory, replica } = this.#parts;
+    const { mark } = snapshot;
+    await applying.hold();
+    if (!node.poke((raft) => raft.mayInstall(mark))) return this.#goOn();
+    // Cut short, this leaves a store that is partly one state's and partly the other's.
+    directory.updateMember({ doubtful: true });
+    replica.doubt?.();
+    if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return this.#giveUp();
+    await replica.settle?.();
+    backfill.snapshotKept();
+    await directory.snapshots.write(snapshot, this.#parts.pinned);
+    directory.updateMember({ doubtful: false });
+    this.#lastIndex = mark.index;
+    this.#noteDigest(mark);
+    this.#drawLimits();
+    applying.replaced(mark);
+    node.poke((raft) => raft.snapshotInstalled(mark));
+    log.notice(`installed snapshot ${mark.index}`);
+    this.#becomeUsable();
   }
 
   #noteDigest({ index }: SnapshotMark): void {
@@ -167,10 +207,16 @@ export class Snapshotting {
   #giveUp(): void {
     if (this.#parts.stopped()) return;
     this.#parts.node.poke((raft) => raft.snapshotFailed());
-    this.#parts.applying.release();
+    this.#goOn();
   }
 
-  /** Tries until it succeeds; `false` when this server stops first. */
+  /** With the state that is here; where there is none yet, with getting it. */
+  #goOn(): void {
+    if (this.#usable) this.#parts.applying.release();
+    else void this.recover();
+  }
+
+  /** Tries until it succeeds; `false` when this server stops first, or something newer took its place. */
   async #untilDone(run: () => unknown): Promise<boolean> {
     for (;;) {
       try {
