@@ -36,20 +36,28 @@ async function listen(options: ListenOptions): Promise<Listener> {
 /** The runtime's native TLS where it can, which costs a third; client certificates need `node:tls`. */
 async function secureServer(connection: Connection, options: TlsOptions): Promise<Connection> {
   if (options.verify !== true && !(connection instanceof SocketConnection)) {
+    const timeout = options.timeout ?? usualTimeout;
+    const opening = openTlsPair(options.certificate ?? "", options.key ?? "");
     let pair: TlsPair | undefined;
     try {
-      pair = await openTlsPair(options.certificate ?? "", options.key ?? "");
+      pair = await withTimeLimit(opening, timeout, "cannot connect to this process");
     } catch (cause) {
-      // No file descriptors are left, or no loopback is there.
+      // No file descriptors are left, or the loopback is closed off. A pair that comes late is nobody's.
+      opening.then(closePair, () => {});
       if (isCurrentRuntime) return await secureAsServer(connection, options);
       void connection.close();
       throw networkFailure("TLS handshake failed", cause);
     }
-    return await secureBySplicing(connection, pair, options.timeout ?? usualTimeout);
+    return await secureBySplicing(connection, pair, timeout);
   }
   if (isCurrentRuntime) return await secureAsServer(connection, options);
   void connection.close();
   throw needsCurrentRuntime("TLS with client certificates");
+}
+
+function closePair({ plain, encrypted }: TlsPair): void {
+  plain.close();
+  encrypted.close();
 }
 
 async function dial(address: Address, options: { timeout: Millis }): Promise<Connection> {

@@ -129,3 +129,26 @@ Deno.test("a certificate that cannot be used fails the handshake", async () => {
   client.close();
   listener.close();
 });
+
+Deno.test("where the loopback is closed off, node:tls stands in", { ignore: !isCurrentRuntime }, async () => {
+  const listener = await network.listen({ host: "127.0.0.1", port: 0 });
+  const [accepted, plain] = await Promise.all([listener.accept(), network.dial(listener.address, { timeout: 2000 })]);
+  const { connect } = Deno;
+  let fail = () => {};
+  const late = new Promise<never>((_, reject) => fail = () => reject(new Error("late")));
+  Deno.connect = () => late;
+  try {
+    const [server, client] = await Promise.all([
+      network.secureServer(accepted!, { ...serverIdentity, timeout: 300 }),
+      secureNatively(plain, { authorities: authority, serverName: "localhost" }),
+    ]);
+    await client.write(new Uint8Array(3));
+    assert.equal(await server.read(new Uint8Array(10)), 3);
+    client.close();
+    await server.close();
+  } finally {
+    Deno.connect = connect;
+    fail();
+    listener.close();
+  }
+});
