@@ -4,6 +4,11 @@
  */
 import type { Offset } from "./units.ts";
 
+/** Numbers of the fields of a PubMsg, a bit each: 1 to 6, and the checksum that nobody looks at. */
+const PUB_MSG_FIELDS = 0b100_0111_1110;
+/** Numbers of the fields of an Ack, a bit each. */
+const ACK_FIELDS = 0b110;
+
 /**
  * Where the fields of a decoded PubMsg stand in its buffer. A field that is missing has equal start and end. When a field
  * occurs twice the last one counts.
@@ -42,7 +47,7 @@ export class PubMsgOffsets {
     while (at < end) {
       const tag = buffer[at++]!;
       if ((tag & 7) !== 2 || tag >= 0x80 || tag < 8) {
-        at = skipField(buffer, at - 1, end);
+        at = skipField(buffer, at - 1, end, PUB_MSG_FIELDS);
         if (at < 0) return false;
         continue;
       }
@@ -101,10 +106,14 @@ function readLength(buffer: Uint8Array, at: Offset, end: Offset): Offset {
   return -1;
 }
 
-/** Passes over the field whose tag begins at `at`; answers the offset behind it, or -1 when it is malformed. */
-function skipField(buffer: Uint8Array, at: Offset, end: Offset): Offset {
+/**
+ * Passes over the field whose tag begins at `at`; answers the offset behind it, or -1 when it is malformed. `known`: a bit
+ * for each number of a field that has another form.
+ */
+function skipField(buffer: Uint8Array, at: Offset, end: Offset, known: number): Offset {
   at = readLength(buffer, at, end);
-  if (at < 0 || lengthRead < 8) return -1;
+  const field = Math.floor(lengthRead / 8);
+  if (at < 0 || field === 0 || (field < 32 && (known >> field & 1) === 1)) return -1;
   const wireType = lengthRead & 7;
   if (wireType === 0) {
     for (let i = 0; i < 10 && at < end; i++) if (buffer[at++]! < 0x80) return at;
@@ -143,7 +152,7 @@ export class AckOffsets {
         at = this.#readSequence(buffer, at + 1, end);
         if (at < 0) return false;
       } else {
-        at = skipField(buffer, at, end);
+        at = skipField(buffer, at, end, ACK_FIELDS);
         if (at < 0) return false;
       }
     }

@@ -20,9 +20,12 @@ export class WallTime {
   now(): Millis {
     const coarse = this.#coarse();
     const fine = this.#fine();
-    const drift = coarse - (fine + this.#offset);
     // The coarse clock cuts digits off, so it is never ahead of the time: whoever is behind it is late. Each time that a
     // millisecond has just begun, this brings the two closer.
+    let drift = coarse - (fine + this.#offset);
+    // Far behind is the coarse clock when it was set back, or when the process slept between the two questions: asked
+    // once more it is behind only in the first case.
+    if (drift < -1 - tolerance) drift = this.#coarse() - (fine + this.#offset);
     if (drift > 0 || drift < -1 - tolerance) this.#offset += drift;
     return fine + this.#offset;
   }

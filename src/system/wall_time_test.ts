@@ -33,6 +33,24 @@ Deno.test("wall time never goes back while the wall clock goes on", () => {
   }
 });
 
+Deno.test("wall time does not go back when the process sleeps between looking at one clock and at the other", () => {
+  let [wall, steady, sleep] = [1_000_000, 0.25, 0];
+  const clock = new WallTime(() => Math.floor(wall), () => {
+    wall += sleep;
+    steady += sleep;
+    return steady;
+  });
+  let last = clock.now();
+  for (const each of [0, 0, 50, 0, 0, 4, 0, 0, 1_000, 0]) {
+    sleep = each;
+    const now = clock.now();
+    assert.ok(now >= last, `${now} after ${last}`);
+    last = now;
+    wall += 0.3;
+    steady += 0.3;
+  }
+});
+
 Deno.test("wall time follows a clock that is set", () => {
   const { truth, clock, pass } = clocks(1_000_000);
   pass(10);
