@@ -113,7 +113,8 @@ export class Snapshots {
 
   /**
    * Writes a snapshot durably, then removes all but the newest few and what `pinned` tells. Nothing waits for the disk
-   * meanwhile (S1). Rejects with FileFailed; nothing has changed then.
+   * meanwhile (S1). Rejects with FileFailed, or Malformed when what was written is not what comes back; nothing has
+   * changed then.
    */
   async write(snapshot: Snapshot, pinned: () => { index: number; term: number } | undefined): Promise<void> {
     const { mark } = snapshot;
@@ -123,6 +124,8 @@ export class Snapshots {
     const fresh = `${path}.new`;
     try {
       await this.#writeAll(fresh, encodeSnapshot(this.options.clusterId, stored, seal !== undefined));
+      // The log is cut on the strength of it (S5).
+      decodeSnapshot(this.#readAll(fresh), this.options.clusterId);
       this.files.rename(fresh, path);
       this.files.syncDirectory(this.directory);
     } catch (error) {

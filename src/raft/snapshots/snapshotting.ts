@@ -34,6 +34,8 @@ export interface SnapshottingParts {
 }
 
 const RETRY: Millis = 1000;
+/** A snapshot that fails is tried again after a second, then two, at most after this (S8). */
+const LATEST_RETRY: Millis = 60_000;
 
 export class Snapshotting {
   readonly #parts: SnapshottingParts;
@@ -46,6 +48,9 @@ export class Snapshotting {
   #usable = false;
   #replacing: Promise<void> = Promise.resolve();
   #ending = false;
+  /** When one that failed may be tried again, whatever has been applied since. */
+  #retryAt: Millis = Infinity;
+  #retryAfter: Millis = 0;
 
   constructor(parts: SnapshottingParts) {
     this.#parts = parts;
@@ -132,7 +137,9 @@ export class Snapshotting {
   applied(entry: Entry, count: number, bytes: number): void {
     this.#entries += count;
     this.#bytes += bytes;
-    if (this.#busy || (this.#entries < this.#entriesLimit && this.#bytes < this.#bytesLimit)) return;
+    const isDue = this.#entries >= this.#entriesLimit || this.#bytes >= this.#bytesLimit ||
+      this.#parts.clock.now() >= this.#retryAt;
+    if (this.#busy || !isDue) return;
     void this.take(entry.index);
   }
 
@@ -143,6 +150,7 @@ export class Snapshotting {
     if (term === undefined || this.#busy) return;
     this.#busy = true;
     this.#drawLimits();
+    this.#retryAt = Infinity;
     try {
       const { identity } = directory.member;
       const mark: SnapshotMark = { index, term, membership: applying.membership, identity };
@@ -152,10 +160,13 @@ export class Snapshotting {
       await directory.snapshots.write({ mark, state }, this.#parts.pinned);
       // Another node's may have been installed meanwhile.
       this.#lastIndex = Math.max(this.#lastIndex, index);
+      this.#retryAfter = 0;
       log.debug(`took snapshot ${index} of ${state.length} bytes`);
       if (!this.#parts.stopped()) node.poke((raft) => raft.snapshotTaken(mark));
     } catch (error) {
       log.error(`Unable to take a snapshot: ${(error as Error).message}`);
+      this.#retryAfter = Math.min(Math.max(RETRY, 2 * this.#retryAfter), LATEST_RETRY);
+      this.#retryAt = this.#parts.clock.now() + this.#retryAfter;
     } finally {
       this.#busy = false;
     }

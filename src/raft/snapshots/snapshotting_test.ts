@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { TestCluster, type TestNode } from "../../../tests/support/raft_cluster.ts";
+import { MemoryFiles } from "../../../tests/support/memory_files.ts";
+import { Snapshots } from "./snapshots.ts";
 
 const small = { snapshotEntries: 40, trailingLogs: 10 };
 
@@ -125,7 +127,7 @@ Deno.test("TS67: all nodes lost the same messages: they start from what exists a
   await cluster.done(again.propose("goes on"));
 });
 
-Deno.test("TS68: a snapshot that cannot be written changes nothing, and a later one can", async () => {
+Deno.test("TS68, S8: a snapshot that cannot be written changes nothing, and is tried again later and later", async () => {
   const cluster = new TestCluster(26);
   const nodes = cluster.trio(small);
   const leader = await cluster.untilLeader();
@@ -133,14 +135,43 @@ Deno.test("TS68: a snapshot that cannot be written changes nothing, and a later 
     node.files.onCall = (call) =>
       call.kind === "write" && call.path.includes("snapshots") ? { code: "full" } : undefined;
   }
-  await fill(cluster, leader, 150);
-  await cluster.clock.advance(500);
+  await fill(cluster, leader, 60);
+  await cluster.clock.advance(100);
+  const failures = () => leader.lines.filter((line) => line.startsWith("ERR Unable to take a snapshot")).length;
+  const once = failures();
+  assert.ok(once > 0);
+  // One entry a second: with nothing but the limits of entries and bytes no other would be tried.
+  for (let i = 0; i < 16; i++) {
+    await cluster.clock.advance(1_000);
+    await cluster.done(leader.propose(`later ${i}`));
+  }
+  assert.ok(failures() - once >= 2 && failures() - once <= 5, `${failures() - once} further attempts`);
   assert.equal(leader.journal.status().snapshotIndex, 0);
-  assert.ok(leader.lines.some((line) => line.startsWith("ERR Unable to take a snapshot")));
   for (const node of nodes) node.files.onCall = undefined;
-  await fill(cluster, leader, 150);
+  await cluster.clock.advance(61_000);
+  await cluster.done(leader.propose("last"));
   await cluster.clock.advance(500);
-  assert.ok(leader.journal.status().snapshotIndex > 100);
+  assert.ok(leader.journal.status().snapshotIndex > 60);
+});
+
+Deno.test("S5: a snapshot that does not come back from the disk as it was written is none, and the log stays", async () => {
+  const files = new MemoryFiles();
+  const snapshots = new Snapshots(files, "/snapshots", { clusterId: "test", keep: 2 });
+  const mark = { index: 5, term: 1, membership: { index: 0, membership: { members: [] } }, identity: "" };
+  const state = new Uint8Array(100).fill(7);
+  files.onSync = (done) => {
+    for (const { name } of files.list("/snapshots")) {
+      const file = files.open(`/snapshots/${name}`, { mode: "existing" });
+      file.writeAt(Uint8Array.of(0), file.size() - 10);
+      file.close();
+    }
+    done();
+  };
+  await assert.rejects(snapshots.write({ mark, state }, () => undefined), /checksum of a snapshot's state/);
+  assert.deepEqual(files.list("/snapshots"), []);
+  files.onSync = (done) => done();
+  await snapshots.write({ mark, state }, () => undefined);
+  assert.deepEqual(snapshots.read(5, 1).state, state);
 });
 
 Deno.test("TS58: nodes with different keys replicate, and no disk holds plaintext", async () => {
