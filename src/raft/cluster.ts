@@ -77,6 +77,7 @@ export class Cluster {
       clusterId: options.clusterId,
       directory,
       self: () => this.#presence(),
+      ask: (boot) => this.#who!.answers(boot),
       isMember: (id, incarnation) => this.#isMember(id, incarnation),
       checkLeader: () => this.#running?.watch.check(),
       die: (reason, code) => this.die(reason, code),
@@ -156,16 +157,18 @@ export class Cluster {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     const running = this.#running;
-    if (running !== undefined) {
-      running.node.poke((raft) => raft.leave());
-      running.node.turn();
-    }
+    running?.node.poke((raft) => raft.leave());
+    running?.node.turn();
     this.#stopped = true;
     this.#stepDown(new NotAgreed("stopped", LOST));
     await Promise.race([this.#flushed(), waited(this.#ports.clock, 200)]);
     await Promise.race([running?.applying.hold(), waited(this.#ports.clock, 1000)]);
-    running?.node.stop();
-    this.#directory.noteStopped();
+    try {
+      running?.node.stop();
+      this.#directory.noteStopped();
+    } catch (error) {
+      this.#ports.log.error(`cluster log: this stop is not an orderly one: ${(error as Error).message}`);
+    }
     await this.#tearDown();
   }
 
@@ -202,7 +205,7 @@ export class Cluster {
       },
     });
     this.#transport = transport;
-    const who = new Who(control, clock, clusterId, () => this.#presence(), (other) => this.#heard(other));
+    const who = new Who(control, clock, clusterId, () => this.#presence(), (...what) => this.#heard(...what));
     this.#who = who;
     await transport.ready();
     if (this.#directory.ailment !== undefined) {
@@ -341,9 +344,9 @@ export class Cluster {
   }
 
   /** While this node looks for its way back it is nobody: of others it only has to know whether one is itself. */
-  #heard(other: Presence): void {
+  #heard(other: Presence, isAnswer: boolean): void {
     if (this.#directory.ailment !== undefined && other.nodeId !== this.#directory.member.nodeId) return;
-    this.#notices.heard(other);
+    this.#notices.heard(other, isAnswer);
     if (!this.#stopped) this.#running?.heard(other);
   }
 

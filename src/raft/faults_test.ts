@@ -227,3 +227,37 @@ Deno.test("11.9: where NATS takes no messages of 8 KiB a node does not start", a
   cluster.trio();
   await cluster.untilLeader();
 });
+
+Deno.test("what a node's earlier process said and comes late does not end the present one", async () => {
+  const cluster = new TestCluster(51);
+  cluster.trio();
+  const leader = await cluster.untilLeader();
+  const said: { subject: string; payload: Uint8Array }[] = [];
+  cluster.net.onSend = (from, subject, payload) => {
+    if (from.startsWith(leader.name) && subject.endsWith(".who")) said.push({ subject, payload: payload.slice() });
+  };
+  await cluster.clock.advance(3_000);
+  leader.kill();
+  const present = cluster.restart(leader);
+  await cluster.clock.advance(500);
+  const late = cluster.net.connect("late");
+  cluster.net.onSend = undefined;
+  assert.ok(said.length > 0);
+  for (const { subject, payload } of said) late.publish(new TextEncoder().encode(subject), payload);
+  await cluster.clock.advance(1_000);
+  assert.equal(present.fatal, undefined);
+  assert.ok(present.alive);
+});
+
+Deno.test("a stop while the disk is full frees everything all the same", async () => {
+  const cluster = new TestCluster(52);
+  cluster.trio();
+  const leader = await cluster.untilLeader();
+  const victim = follower(cluster, leader);
+  victim.files.capacity = 0;
+  await cluster.done(victim.journal.stop());
+  victim.files.capacity = Infinity;
+  assert.ok(victim.lines.some((line) => line.includes("this stop is not an orderly one")), victim.lines.join("\n"));
+  const lock = victim.files.lock("/raft/test/lock");
+  assert.notEqual(lock, undefined);
+});

@@ -221,6 +221,21 @@ Deno.test("TS26: a second process with a node's name exits, the first one is not
   assert.ok(leader.replica.leading, "the leader still leads");
 });
 
+Deno.test("TS26: the second process gives way also where the first one is the last to answer", async () => {
+  const cluster = new TestCluster(12);
+  cluster.trio();
+  const leader = await cluster.untilLeader();
+  const follower = cluster.alive.find((node) => node !== leader)!;
+  await cluster.clock.advance(1000);
+  cluster.net.delay = (from) => from.startsWith(follower.name) ? 20 : 0.2;
+  const twin = cluster.add(follower.name, { peers: ["a", "b", "c"], logPath: "/elsewhere" });
+  cluster.nodes.set("twin", twin);
+  cluster.nodes.set(follower.name, follower);
+  await cluster.clock.advance(3000);
+  assert.match(twin.fatal ?? cluster.failed.get(follower.name)?.message ?? "", /in use by another process/);
+  assert.equal(follower.fatal, undefined);
+});
+
 Deno.test("TS27: a follower that lost its disk joins anew and gets everything", async () => {
   const cluster = new TestCluster(13);
   cluster.trio();

@@ -17,6 +17,8 @@ export interface NoticesParts {
   readonly clusterId: string;
   readonly directory: RaftDirectory;
   self(): Presence;
+  /** Asks until the process with this boot id has answered, or it is not there. */
+  ask(boot: string): Promise<unknown>;
   isMember(id: string, incarnation: string): boolean;
   checkLeader(): void;
   die(reason: string, exitCode?: number): void;
@@ -35,6 +37,7 @@ export class Notices {
   readonly #said = new Set<string>();
   readonly #contacts = new Map<string, { readonly incarnation: string; readonly at: Millis }>();
   #members = "";
+  #makingSure = false;
 
   constructor(parts: NoticesParts) {
     this.#parts = parts;
@@ -45,10 +48,10 @@ export class Notices {
     this.#once(`dropped a message: ${reason}`, (text) => this.#parts.log.warn(text));
   }
 
-  /** Another process says who it is. */
-  heard(other: Presence): void {
+  /** Another process says who it is; `isAnswer`: as an answer to what was just asked, so that it lives. */
+  heard(other: Presence, isAnswer: boolean): void {
     const self = this.#parts.self();
-    if (other.nodeId === self.nodeId) return this.#sameName(other, self);
+    if (other.nodeId === self.nodeId) return this.#sameName(other, self, isAnswer);
     if (other.identity !== "" && self.identity !== "" && other.identity !== self.identity) {
       return this.#otherCluster(other.nodeId, other.identity, self.identity);
     }
@@ -112,12 +115,20 @@ export class Notices {
     else log.error(`node ${JSON.stringify(peer)}: ${what}`);
   }
 
-  #sameName(other: Presence, self: Presence): void {
+  #sameName(other: Presence, self: Presence, isAnswer: boolean): void {
     const difference = self.age - other.age;
     const weAreYounger = Math.abs(difference) > SAME_AGE ? difference < 0 : self.boot > other.boot;
     const text = `node ID ${JSON.stringify(self.nodeId)} is in use by another process of this cluster`;
-    if (weAreYounger) return this.#parts.die(text);
+    if (weAreYounger) return isAnswer ? this.#parts.die(text) : void this.#makeSure(other.boot);
     this.#once(text, (line) => this.#parts.log.error(`${line}; it has to stop`));
+  }
+
+  /** What an earlier process of this very node said may come late: only one that answers is another. */
+  async #makeSure(boot: string): Promise<void> {
+    if (this.#makingSure) return;
+    this.#makingSure = true;
+    await this.#parts.ask(boot);
+    this.#makingSure = false;
   }
 
   #otherCluster(peer: string, theirs: string, ours: string): void {

@@ -8,6 +8,9 @@ import type { Millis } from "../../src/protocol/units.ts";
 
 interface Interest {
   readonly bus: MemoryBus;
+  readonly order: number;
+  readonly subject: string;
+  /** Of a subject with wildcards; else empty. */
   readonly tokens: readonly string[];
   readonly handler: Handler;
   active: boolean;
@@ -18,10 +21,26 @@ interface Parcel {
   readonly reply: string;
   readonly payload: Uint8Array;
   readonly noResponders: boolean;
+  /** Subject and reply in bytes, once somebody is to get them. */
+  head: Uint8Array | undefined;
+}
+
+/** One copy of a message on its way. */
+export interface Arrival {
+  readonly payload: Uint8Array;
+  readonly delay: Millis;
+  /** Whether it keeps behind what was sent before it on the same way. */
+  readonly inOrder: boolean;
+}
+
+/** Processes that can be stopped run what arrives themselves. */
+interface Entered {
+  enter(run: () => void): void;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const EMPTY = new Uint8Array(0);
 
 /** What connects the buses. Change its faults at any time. */
 export class MemoryNet {
@@ -31,10 +50,23 @@ export class MemoryNet {
   loses: (from: string, to: string) => boolean = () => false;
   /** Whether one bus reaches the other at all; where not, its interest is not known there either. */
   reaches: (from: string, to: string) => boolean = () => true;
+  /** What becomes of a message between two buses, where it is anything out of the ordinary: any number of copies, none included. */
+  fate:
+    | ((from: string, to: string, subject: string, payload: Uint8Array) => readonly Arrival[] | undefined)
+    | undefined;
+  /** Whether the answer that nobody listens is given; `true`, as it should be, by default. */
+  tellsNoResponders: (from: string, subject: string) => boolean = () => true;
+  /** Whether that answer is given although somebody listens, who gets the message all the same. */
+  liesNoResponders: (from: string, subject: string) => boolean = () => false;
+  /** Told of everything that a bus sends, and of everything that arrives at one. */
+  onSend: ((from: string, subject: string, payload: Uint8Array) => void) | undefined;
+  onArrival: ((to: string, subject: string, payload: Uint8Array) => void) | undefined;
   maxPayload = 1_048_576;
   readonly clock: Clock;
-  readonly #interests = new Set<Interest>();
-  readonly #lastArrivals = new Map<string, Millis>();
+  readonly #exact = new Map<string, Set<Interest>>();
+  readonly #wild = new Set<Interest>();
+  readonly #lastArrivals = new Map<string, Map<string, Millis>>();
+  #order = 0;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -55,40 +87,76 @@ export class MemoryNet {
   }
 
   /** For {@link MemoryBus}. */
+  interest(bus: MemoryBus, subject: string, handler: Handler): Interest {
+    const tokens = subject.includes("*") || subject.includes(">") ? subject.split(".") : [];
+    return { bus, order: this.#order++, subject, tokens, handler, active: true };
+  }
+
+  /** For {@link MemoryBus}. */
   add(interest: Interest): void {
-    this.#interests.add(interest);
+    if (interest.tokens.length > 0) return void this.#wild.add(interest);
+    const same = this.#exact.get(interest.subject);
+    if (same === undefined) this.#exact.set(interest.subject, new Set([interest]));
+    else same.add(interest);
   }
 
   /** For {@link MemoryBus}. */
   remove(interest: Interest): void {
-    this.#interests.delete(interest);
+    if (interest.tokens.length > 0) return void this.#wild.delete(interest);
+    const same = this.#exact.get(interest.subject);
+    if (same?.delete(interest) && same.size === 0) this.#exact.delete(interest.subject);
   }
 
   /** For {@link MemoryBus}: sends to everybody interested and answers whether there was anybody. */
   route(from: MemoryBus, parcel: Parcel): boolean {
-    const tokens = parcel.subject.split(".");
     let anybody = false;
-    for (const interest of this.#interests) {
-      if (!interest.bus.connected || !matches(interest.tokens, tokens)) continue;
-      if (!this.reaches(from.name, interest.bus.name)) continue;
+    for (const interest of this.#interested(parcel.subject)) {
+      if (!interest.bus.connected || !this.reaches(from.name, interest.bus.name)) continue;
       anybody = true;
       if (!this.loses(from.name, interest.bus.name)) this.#send(from.name, interest, parcel);
     }
     return anybody;
   }
 
+  /** In the order in which they came to be. */
+  #interested(subject: string): Iterable<Interest> {
+    const exact = this.#exact.get(subject) ?? NOBODY;
+    let all: Interest[] | undefined;
+    const tokens = this.#wild.size > 0 ? subject.split(".") : [];
+    for (const interest of this.#wild) {
+      if (matches(interest.tokens, tokens)) (all ??= [...exact]).push(interest);
+    }
+    return all?.sort((a, b) => a.order - b.order) ?? (exact.size > 1 ? [...exact] : exact);
+  }
+
   #send(from: string, interest: Interest, parcel: Parcel): void {
-    const key = `${from} ${interest.bus.name}`;
-    const arrival = Math.max(this.clock.now() + this.delay(from, interest.bus.name), this.#lastArrivals.get(key) ?? 0);
-    this.#lastArrivals.set(key, arrival);
-    interest.bus.arriveAt(arrival, interest, parcel);
+    const { bus } = interest;
+    const fate = this.fate?.(from, bus.name, parcel.subject, parcel.payload);
+    if (fate === undefined) {
+      return bus.arriveAt(this.#inOrder(from, bus.name, this.delay(from, bus.name)), interest, parcel);
+    }
+    for (const { payload, delay, inOrder } of fate) {
+      const time = inOrder ? this.#inOrder(from, bus.name, delay) : this.clock.now() + delay;
+      bus.arriveAt(time, interest, payload === parcel.payload ? parcel : { ...parcel, payload });
+    }
+  }
+
+  #inOrder(from: string, to: string, delay: Millis): Millis {
+    let last = this.#lastArrivals.get(from);
+    if (last === undefined) this.#lastArrivals.set(from, last = new Map());
+    const arrival = Math.max(this.clock.now() + delay, last.get(to) ?? 0);
+    last.set(to, arrival);
+    return arrival;
   }
 }
+
+const NOBODY: ReadonlySet<Interest> = new Set();
 
 export class MemoryBus implements MessageBus {
   readonly name: string;
   readonly #net: MemoryNet;
   readonly #clock: Clock;
+  readonly #entered: Entered | undefined;
   readonly #own = new Set<Interest>();
   /** Requests under way, by their reply subject. */
   readonly #requests = new Map<string, (answer: Answer) => void>();
@@ -105,6 +173,7 @@ export class MemoryBus implements MessageBus {
     this.#net = net;
     this.name = name;
     this.#clock = clock;
+    this.#entered = "enter" in clock ? clock as Clock & Entered : undefined;
   }
 
   get connected(): boolean {
@@ -120,7 +189,8 @@ export class MemoryBus implements MessageBus {
   }
 
   subscribe(subject: string, handler: Handler): Subscription {
-    const interest: Interest = { bus: this, tokens: subject.split("."), handler, active: !this.#closed };
+    const interest = this.#net.interest(this, subject, handler);
+    interest.active = !this.#closed;
     if (!this.#closed) {
       this.#own.add(interest);
       this.#net.add(interest);
@@ -135,12 +205,12 @@ export class MemoryBus implements MessageBus {
   }
 
   publish(subject: SubjectBytes, payload: Uint8Array, start = 0, end = payload.length): boolean {
-    return this.#send(decoder.decode(subject), "", payload.slice(start, end));
+    return this.#send(textOf(subject), "", payload.slice(start, end));
   }
 
   publishRequest(subject: SubjectBytes, reply: SubjectBytes, payload: Uint8Array): boolean {
-    const to = decoder.decode(reply);
-    return publishable(to) && this.#send(decoder.decode(subject), to, payload.slice());
+    const to = textOf(reply);
+    return publishable(to) && this.#send(textOf(subject), to, payload.slice());
   }
 
   request(subject: string, payload: Uint8Array, timeout: Millis): Promise<Answer> {
@@ -204,21 +274,27 @@ export class MemoryBus implements MessageBus {
     const arrive = () => {
       if (this.#life !== life || !interest.active) return;
       const message = inbound(parcel);
+      this.#net.onArrival?.(this.name, parcel.subject, parcel.payload);
       interest.handler(message);
       // Real buses reuse their buffers: whoever kept a view instead of a copy must notice.
       message.buffer.fill(0xaa);
       this.#endBatch();
     };
-    if (time <= this.#clock.now()) this.#clock.soon(arrive);
-    else this.#clock.wakeAt(time, arrive);
+    // The process's clock may run at another speed than that of the net.
+    const { clock } = this.#net;
+    const enter = this.#entered === undefined ? arrive : () => this.#entered!.enter(arrive);
+    if (time <= clock.now()) clock.soon(enter);
+    else clock.wakeAt(time, enter);
   }
 
   #send(subject: string, reply: string, payload: Uint8Array): boolean {
     if (!this.#connected || payload.length > this.maxPayload || !publishable(subject)) return false;
-    const anybody = this.#net.route(this, { subject, reply, payload, noResponders: false });
-    if (!anybody && reply !== "") {
-      this.#net.route(this, { subject: reply, reply: "", payload: new Uint8Array(0), noResponders: true });
-    }
+    const net = this.#net;
+    net.onSend?.(this.name, subject, payload);
+    const anybody = net.route(this, { subject, reply, payload, noResponders: false, head: undefined });
+    if (reply === "") return true;
+    const tells = anybody ? net.liesNoResponders(this.name, subject) : net.tellsNoResponders(this.name, subject);
+    if (tells) net.route(this, { subject: reply, reply: "", payload: EMPTY, noResponders: true, head: undefined });
     return true;
   }
 
@@ -239,8 +315,11 @@ export class MemoryBus implements MessageBus {
 }
 
 function inbound(parcel: Parcel): Inbound {
-  const head = encoder.encode(parcel.subject + parcel.reply);
-  const replyStart = head.length - encoder.encode(parcel.reply).length;
+  const head = parcel.head ??= encoder.encode(parcel.subject + parcel.reply);
+  // Subjects are ASCII nearly always: then a letter is a byte.
+  const replyStart = head.length === parcel.subject.length + parcel.reply.length
+    ? parcel.subject.length
+    : encoder.encode(parcel.subject).length;
   const buffer = new Uint8Array(head.length + parcel.payload.length);
   buffer.set(head);
   buffer.set(parcel.payload, head.length);
@@ -256,9 +335,27 @@ function inbound(parcel: Parcel): Inbound {
   };
 }
 
+function textOf(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte >= 0x80) return decoder.decode(bytes);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/** What {@link publishable} said before: the same subjects come again and again. */
+const known = new Map<string, boolean>();
+
 function publishable(subject: string): boolean {
-  return subject !== "" && !/\s/.test(subject) &&
+  const before = known.get(subject);
+  if (before !== undefined) return before;
+  if (known.size > 10_000) known.clear();
+  const answer = subject !== "" && !/\s/.test(subject) &&
     subject.split(".").every((token) => token !== "" && token !== "*" && token !== ">");
+  known.set(subject, answer);
+  return answer;
 }
 
 function matches(pattern: readonly string[], tokens: readonly string[]): boolean {

@@ -106,6 +106,19 @@ export class DiskFile {
     };
   }
 
+  /** What is safe from a power loss. */
+  durableBytes(): Uint8Array {
+    return this.#durable.view();
+  }
+
+  /** Turns the lowest bit of one byte, on the disk and in what programs see. */
+  rot(at: number): void {
+    for (const contents of [this.#seen, this.#durable]) {
+      const view = contents.view();
+      if (at < view.length) view[at]! ^= 1;
+    }
+  }
+
   /** The file after a power loss. */
   afterCrash(survives: Survival): DiskFile {
     const left = new Contents(this.#durable.view().slice());

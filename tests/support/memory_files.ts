@@ -28,7 +28,17 @@ export interface InjectedFailure {
   readonly written?: number;
 }
 
+/** Who is told what a program does to its files, as it happens. */
+export interface FileWatcher {
+  wrote(path: string, bytes: Uint8Array, at: number): void;
+  /** A sync begins; what it answers is called when the sync has succeeded. */
+  syncing(path: string): () => void;
+}
+
 export class MemoryFiles implements Files {
+  watcher: FileWatcher | undefined;
+  /** Whether reading `path` fails. */
+  failsRead: ((path: string) => boolean) | undefined;
   /** Called before each call that changes or syncs something, reads excepted; what it answers makes the call fail. */
   onCall: ((call: FileCall) => InjectedFailure | undefined) | undefined;
   /** Bytes that all files together may have; a write beyond fails with `full` after filling what there is. */
@@ -71,6 +81,27 @@ export class MemoryFiles implements Files {
   /** Every call fails from now on: what belongs to a process that is gone must not do anything any more. */
   switchOff(): void {
     this.#off = true;
+  }
+
+  /** What a power loss at this moment would leave of a file without any of its unsynced changes; empty when there is none. */
+  durableBytes(path: string): Uint8Array {
+    const node = this.#find(path);
+    return node instanceof DiskFile ? node.durableBytes() : new Uint8Array(0);
+  }
+
+  /** Turns one bit of a file, unseen. */
+  rot(path: string, at: number): void {
+    const node = this.#find(path);
+    if (!(node instanceof DiskFile) || at >= node.size) throw missing("rot", path);
+    node.rot(at);
+  }
+
+  /** All files below `directory`, with their sizes. */
+  tree(directory: string): { readonly path: string; readonly size: number }[] {
+    const node = this.#find(directory);
+    if (node instanceof DiskFile) return [{ path: directory, size: node.size }];
+    const names = node === undefined ? [] : [...node.entries.keys()].sort(byBytes);
+    return names.flatMap((name) => this.tree(`${directory}/${name}`));
   }
 
   open(path: string, options: OpenOptions): OpenFile {
@@ -175,11 +206,16 @@ export class MemoryFiles implements Files {
 
   /** For {@link MemoryFile}: throws when the call is to fail. Answers how much of a write goes through before it fails. */
   check(call: FileCall): { readonly failure: InjectedFailure; readonly written: number } | undefined {
-    if (this.#off) throw new FileFailed("other", call.path, `cannot ${call.kind} ${call.path}: its process is gone`);
+    this.#mustBeThere(call);
     const failure = this.onCall?.(call);
+    this.#mustBeThere(call);
     if (failure === undefined) return undefined;
     if (failure.written === undefined || failure.written === 0) throw injected(call, failure.code);
     return { failure, written: Math.min(failure.written, call.length) };
+  }
+
+  #mustBeThere({ kind, path }: FileCall): void {
+    if (this.#off) throw new FileFailed("other", path, `cannot ${kind} ${path}: its process is gone`);
   }
 
   /** For {@link MemoryFile}: takes room, and answers how much of it there was. */
@@ -233,6 +269,9 @@ class MemoryFile implements OpenFile {
 
   readAt(into: Uint8Array, at: number): number {
     this.#mustBeOpen();
+    if (this.#files.failsRead?.(this.path)) {
+      throw new FileFailed("other", this.path, `cannot read ${this.path}: injected failure`);
+    }
     return this.#file.read(into, at);
   }
 
@@ -245,6 +284,7 @@ class MemoryFile implements OpenFile {
     const granted = this.#files.grow(growth);
     const written = wanted - (growth - granted);
     if (written > 0) this.#file.write(bytes.subarray(0, written), at);
+    if (written === bytes.length && partial === undefined) this.#files.watcher?.wrote(this.path, bytes, at);
     if (partial !== undefined) throw injected(call, partial.failure.code);
     if (written < bytes.length) throw new FileFailed("full", this.path, `cannot write ${this.path}: no space left`);
   }
@@ -284,7 +324,11 @@ class MemoryFile implements OpenFile {
         throw failure;
       };
     }
-    return () => end(true);
+    const synced = this.#files.watcher?.syncing(this.path);
+    return () => {
+      end(true);
+      synced?.();
+    };
   }
 
   #mustBeOpen(): void {

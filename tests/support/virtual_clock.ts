@@ -1,6 +1,7 @@
 /** Time that a test owns: nothing happens until it says so, and hours pass in milliseconds. */
 import type { Cancel, Clock } from "../../src/ports/clock.ts";
 import { type Millis, type Nanos, nanosFromMillis } from "../../src/protocol/units.ts";
+import { runMicrotasks } from "./microtasks.ts";
 
 interface Timer {
   readonly at: Millis;
@@ -76,6 +77,17 @@ export class VirtualClock implements Clock {
     } while (this.runDue());
   }
 
+  /** As {@link settle}, at once; only inside `inMacrotask`. */
+  settleNow(): void {
+    do runMicrotasks(); while (this.runDue());
+  }
+
+  /** Goes on to the next instant at which something is due, but not beyond `limit`, and settles there. Only inside `inMacrotask`. */
+  step(limit: Millis): void {
+    this.#now = Math.max(this.#now, Math.min(this.nextAt ?? limit, limit));
+    this.settleNow();
+  }
+
   /** Lets time pass, instant by instant, settling at each. */
   async advance(by: Millis): Promise<void> {
     const end = this.#now + by;
@@ -136,33 +148,59 @@ function earlier(a: Timer, b: Timer): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** One process's view of a shared clock: it can be stopped for good, frozen and thawed, and has wall time of its own. */
+/**
+ * One process's view of a shared clock: it can be stopped for good, frozen and thawed, runs at a speed of its own, and
+ * has wall time of its own.
+ */
 export class ProcessClock implements Clock {
   readonly #world: Clock;
+  /** What the world's clock and this one showed when the speed was set. */
+  #since: Millis = 0;
+  #origin: Millis = 0;
+  #speed = 1;
   #wallOffset: Nanos = 0n;
+  #wallStopped: Nanos | undefined;
   #dead = false;
   /** What would have run while frozen. */
   #frozen: (() => void)[] | undefined;
+  /** Called before anything of this process runs. */
+  onRun: () => void = () => {};
 
   constructor(world: Clock) {
     this.#world = world;
   }
 
   now(): Millis {
-    return this.#world.now();
+    return this.#origin + (this.#world.now() - this.#since) * this.#speed;
   }
 
   wall(): Nanos {
-    return this.#world.wall() + this.#wallOffset;
+    return this.#wallStopped ?? this.#world.wall() + this.#wallOffset;
   }
 
   shiftWall(by: Nanos): void {
     this.#wallOffset += by;
   }
 
+  /** Wall time stands still, or goes on. */
+  stopWall(stopped: boolean): void {
+    this.#wallStopped = stopped ? this.wall() : undefined;
+  }
+
+  /** From now on time passes here at `speed` times that of the world; before anything was timed, this clock may `show` something else. */
+  pace(speed: number, show: Millis = this.now()): void {
+    this.#origin = show;
+    this.#since = this.#world.now();
+    this.#speed = speed;
+  }
+
   wakeAt(at: Millis, wake: () => void): Cancel {
     let cancelled = false;
-    const cancel = this.#world.wakeAt(at, () => this.#run(() => cancelled || wake()));
+    // A little later, so that what was rounded does not wake before its time.
+    const time = this.#speed === 1 && this.#since === 0 && this.#origin === 0
+      ? at
+      : this.#since + (at - this.#origin) / this.#speed + 1e-6;
+    const cancel = this.#world.wakeAt(time, () => this.enter(() => cancelled || wake()));
     return () => {
       cancelled = true;
       cancel();
@@ -170,7 +208,15 @@ export class ProcessClock implements Clock {
   }
 
   soon(run: () => void): void {
-    this.#world.soon(() => this.#run(run));
+    this.#world.soon(() => this.enter(run));
+  }
+
+  /** Runs something of this process: at once, when it is thawed, or never. */
+  enter(run: () => void): void {
+    if (this.#dead) return;
+    if (this.#frozen !== undefined) return void this.#frozen.push(run);
+    this.onRun();
+    run();
   }
 
   /** Nothing of this process runs any more, as after SIGKILL. */
@@ -189,11 +235,5 @@ export class ProcessClock implements Clock {
     const missed = this.#frozen ?? [];
     this.#frozen = undefined;
     for (const run of missed) this.soon(run);
-  }
-
-  #run(run: () => void): void {
-    if (this.#dead) return;
-    if (this.#frozen !== undefined) this.#frozen.push(run);
-    else run();
   }
 }

@@ -8,7 +8,7 @@ import type { Inbound, MessageBus, Subscription } from "../../ports/message_bus.
 import type { Millis } from "../../protocol/units.ts";
 import { type ChangeResult, isNodeId, type MembershipChange, type Raft } from "../core/mod.ts";
 import { addSubject, joinSubject, removeSubject } from "../wire/mod.ts";
-import { askToJoin, JOIN_VERSION, JoinReply, JoinRequest } from "./join_request.ts";
+import { askToJoin, JOIN_VERSION, JoinReply, JoinRequest, sumOf } from "./join_request.ts";
 
 export interface JoiningParts {
   readonly bus: MessageBus;
@@ -91,6 +91,8 @@ export class Joining {
     } catch {
       return;
     }
+    // Damaged on the way: it asks again.
+    if ((request.version !== 0 || request.sum !== 0) && request.sum !== sumOf(request)) return;
     void this.#takeIn(request, reply);
   }
 

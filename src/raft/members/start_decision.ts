@@ -27,7 +27,8 @@ export interface StartParts {
 export async function decideStart(parts: StartParts): Promise<readonly string[]> {
   const { options, who, nodeId } = parts;
   if (options.peers.length > 0) {
-    const found = await who.survey(LOOK_AROUND, (so) => isWanted(so, nodeId) || allAreNew(so, options.peers));
+    // Where others know this node's name they are not answer enough: whoever lives under it has to be heard, too.
+    const found = await who.survey(LOOK_AROUND, (so) => allAreNew(so, options.peers));
     return isWanted(found, nodeId) ? [] : [nodeId, ...options.peers].sort();
   }
   return options.bootstrap ? await bootstrap(parts) : [];

@@ -7,7 +7,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Inbound, MessageBus, Subscription } from "../../ports/message_bus.ts";
 import type { Millis } from "../../protocol/units.ts";
 import { bool, type Message, message, string, uint64 } from "../../protocol/schema.ts";
-import { whoSubject } from "../wire/mod.ts";
+import { crc32c, whoSubject } from "../wire/mod.ts";
 
 /** What a node says of itself, in questions and answers alike. */
 export const Presence = message({
@@ -51,17 +51,17 @@ export class Who {
   readonly #clock: Clock;
   readonly #subject: string;
   readonly #self: () => Presence;
-  readonly #heard: (other: Presence) => void;
+  readonly #heard: (other: Presence, isAnswer: boolean) => void;
   readonly #subscription: Subscription;
   #asked = 0;
 
-  /** Answers questions from now on; `heard` is told of everybody who asks or answers. */
+  /** Answers questions from now on; `heard` is told of everybody who asks, or answers a question just asked. */
   constructor(
     bus: MessageBus,
     clock: Clock,
     clusterId: string,
     self: () => Presence,
-    heard: (other: Presence) => void,
+    heard: (other: Presence, isAnswer: boolean) => void,
   ) {
     this.#bus = bus;
     this.#clock = clock;
@@ -84,7 +84,7 @@ export class Who {
       const other = this.#decode(inbound);
       if (other === undefined) return;
       found.set(other.boot, other);
-      this.#heard(other);
+      this.#heard(other, true);
       if (enough(found)) wake();
     });
     try {
@@ -105,9 +105,14 @@ export class Who {
     return found;
   }
 
+  /** Whether the process with this boot id answers when it is asked now. */
+  async answers(boot: string): Promise<boolean> {
+    return (await this.survey(ANSWER, (so) => so.has(boot))).has(boot);
+  }
+
   /** Asks everybody once; answers go to `inbox`. */
   ask(inbox: string): void {
-    this.#bus.publishRequest(bytesOf(this.#subject), bytesOf(inbox), Presence.encode(this.#self()));
+    this.#bus.publishRequest(bytesOf(this.#subject), bytesOf(inbox), sealed(this.#self()));
   }
 
   close(): void {
@@ -123,15 +128,17 @@ export class Who {
     const reply = inbound.buffer.slice(inbound.replyStart, inbound.replyEnd);
     const other = this.#decode(inbound);
     if (other === undefined) return;
-    if (reply.length > 0) this.#bus.publish(reply, Presence.encode(this.#self()));
-    this.#heard(other);
+    if (reply.length > 0) this.#bus.publish(reply, sealed(this.#self()));
+    this.#heard(other, false);
   }
 
   /** `undefined` for what is no presence, and for this process's own. */
   #decode(inbound: Inbound): Presence | undefined {
-    if (inbound.payloadStart === inbound.payloadEnd) return undefined;
+    const { buffer, payloadStart, payloadEnd } = inbound;
+    const start = payloadStart + SUM;
+    if (start >= payloadEnd || sumAt(buffer, payloadStart) !== crc32c(buffer, start, payloadEnd)) return undefined;
     try {
-      const other = Presence.decode(inbound.buffer, inbound.payloadStart, inbound.payloadEnd);
+      const other = Presence.decode(buffer, start, payloadEnd);
       return other.nodeId === "" || other.boot === this.#self().boot ? undefined : other;
     } catch {
       return undefined;
@@ -140,6 +147,22 @@ export class Who {
 }
 
 const encoder = new TextEncoder();
+/** Somebody who is there answers within this time. */
+const ANSWER: Millis = 200;
+/** Bytes of the CRC-32C that goes before a presence: a damaged one must not be taken for another cluster's. */
+const SUM = 4;
+
+function sealed(presence: Presence): Uint8Array {
+  const bytes = Presence.encode(presence);
+  const whole = new Uint8Array(SUM + bytes.length);
+  new DataView(whole.buffer).setUint32(0, crc32c(bytes), true);
+  whole.set(bytes, SUM);
+  return whole;
+}
+
+function sumAt(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset + at, SUM).getUint32(0, true);
+}
 
 function bytesOf(subject: string): Uint8Array {
   return encoder.encode(subject);
