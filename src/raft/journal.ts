@@ -41,9 +41,6 @@ export function openRaftJournal(options: RaftOptions, ports: RaftPorts): RaftJou
   return new RaftJournal(checked, ports, new RaftDirectory(ports.files, ports.random, checked));
 }
 
-/** Statements in one entry: each may list as many sequences as a subscription has in flight. */
-const RESTATED = 16;
-
 /** What Linux draws anew with each boot of the machine; empty elsewhere. */
 function machineBoot(files: Files): string {
   try {
@@ -102,8 +99,7 @@ export class RaftJournal implements Journal {
   }
 
   restate(facts: readonly DeliveryFact[]): void {
-    this.#reports.drop();
-    for (let i = 0; i < facts.length; i += RESTATED) this.#propose(facts.slice(i, i + RESTATED));
+    this.#reports.state(facts);
   }
 
   flushReports(): void {
@@ -147,11 +143,12 @@ export class RaftJournal implements Journal {
     await this.#cluster.stop();
   }
 
-  /** Reports that cannot be sent now are lost, as they would be if this node died. */
-  #propose(facts: readonly DeliveryFact[]): void {
-    if (this.#stopped || !this.#cluster.leads) return;
+  /** Reports of a node that does not lead any more are lost, as they would be if it died; others go again later. */
+  #propose(facts: readonly DeliveryFact[]): boolean {
+    if (this.#stopped || !this.#cluster.leads) return true;
     const result = this.#cluster.propose("facts", [encodeFacts(facts)]);
     if (result.kind === "accepted") this.#proposals.addReport(result.first, result.term);
+    return result.kind === "accepted";
   }
 }
 

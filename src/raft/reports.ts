@@ -8,6 +8,8 @@ import type { Sequence } from "../protocol/units.ts";
 
 const ITEMS = 100;
 const WAIT = 1000;
+/** Statements sent at a time: each may list as many sequences as a subscription has in flight. */
+const STATED = 16;
 
 interface Gathered {
   readonly channel: string;
@@ -24,14 +26,16 @@ interface Gathered {
 
 export class Reports {
   readonly #clock: Clock;
-  readonly #send: (facts: readonly DeliveryFact[]) => void;
+  readonly #send: (facts: readonly DeliveryFact[]) => boolean;
+  /** What a new leader states, as far as it has not been sent. */
+  #statements: readonly DeliveryFact[] = [];
   /** By channel, then by subscription. */
   #channels = new Map<string, Map<number, Gathered>>();
   #cancel: Cancel | undefined;
   #full = false;
 
-  /** `send` gets what was gathered; it may be lost. */
-  constructor(clock: Clock, send: (facts: readonly DeliveryFact[]) => void) {
+  /** `send` gets what was gathered, which may be lost on the way; it answers `false` where it has to come again later. */
+  constructor(clock: Clock, send: (facts: readonly DeliveryFact[]) => boolean) {
     this.#clock = clock;
     this.#send = send;
   }
@@ -57,18 +61,34 @@ export class Reports {
     }
   }
 
-  /** Sends what was gathered, now. */
+  /** Sends statements in place of what was gathered so far, ahead of what will be. */
+  state(facts: readonly DeliveryFact[]): void {
+    this.drop();
+    this.#statements = facts;
+    this.flush();
+  }
+
+  /** Sends what was gathered, now; what cannot go now goes later. */
   flush(): void {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#full = false;
-    if (this.#channels.size === 0) return;
+    if (!this.#flushAll()) this.#cancel = this.#clock.wakeAt(this.#clock.now() + WAIT, () => this.flush());
+  }
+
+  #flushAll(): boolean {
+    while (this.#statements.length > 0) {
+      if (!this.#send(this.#statements.slice(0, STATED))) return false;
+      this.#statements = this.#statements.slice(STATED);
+    }
+    if (this.#channels.size === 0) return true;
     const facts: DeliveryFact[] = [];
     for (const subscriptions of this.#channels.values()) {
       for (const gathered of subscriptions.values()) facts.push(factOf(gathered));
     }
+    if (!this.#send(facts)) return false;
     this.#channels = new Map();
-    this.#send(facts);
+    return true;
   }
 
   /** Forgets what was gathered: this node does not lead any more. */
@@ -76,6 +96,7 @@ export class Reports {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#full = false;
+    this.#statements = [];
     this.#channels = new Map();
   }
 
@@ -102,7 +123,9 @@ export class Reports {
 }
 
 function factOf(gathered: Gathered): DeliveryFact {
-  const { channel, incarnation, subscriptionId, sent, acknowledged, newest, newestAcknowledged } = gathered;
+  const { channel, incarnation, subscriptionId, newest, newestAcknowledged } = gathered;
+  const sent = new Set(gathered.sent);
+  const acknowledged = new Set(gathered.acknowledged);
   if (newestAcknowledged) {
     sent.add(newest);
     acknowledged.add(newest);

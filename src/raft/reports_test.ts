@@ -6,7 +6,10 @@ import { Reports } from "./reports.ts";
 /** Gathers facts about subscriptions of one channel; `flush` answers `id sent|acknowledged` for each. */
 function gather() {
   const flushed: DeliveryFact[] = [];
-  const reports = new Reports(new VirtualClock(), (facts) => flushed.push(...facts));
+  const reports = new Reports(new VirtualClock(), (facts) => {
+    flushed.push(...facts);
+    return true;
+  });
   return {
     sent: (subscriptionId: number, ...sent: number[]) =>
       reports.add({ channel: "foo", incarnation: 1, subscriptionId, sent, acknowledged: [] }),
@@ -62,4 +65,27 @@ Deno.test("so it is when all of it happens between two reports", () => {
   sent(1, 7);
   acked(2, 7);
   assert.deepEqual(flush(), ["1 7|", "2 7|7"]);
+});
+
+Deno.test("what cannot be sent goes later, together with what came since, statements first", async () => {
+  const clock = new VirtualClock();
+  const sent: string[] = [];
+  let open = false;
+  const reports = new Reports(clock, (facts) => {
+    if (open) sent.push(...facts.map((each) => `${each.subscriptionId} ${each.sent}|${each.acknowledged}`));
+    return open;
+  });
+  const fact = (subscriptionId: number, sequences: number[], acknowledged: number[] = []) => {
+    return { channel: "foo", incarnation: 1, subscriptionId, sent: sequences, acknowledged };
+  };
+  reports.state([{ ...fact(7, [1]), complete: { lastSent: 1 } }]);
+  reports.add(fact(1, [1, 2]));
+  reports.add(fact(1, [], [2]));
+  reports.flush();
+  reports.add(fact(1, [3], [1]));
+  await clock.advance(1_500);
+  assert.deepEqual(sent, []);
+  open = true;
+  await clock.advance(1_000);
+  assert.deepEqual(sent, ["7 1|", "1 3|"]);
 });

@@ -31,7 +31,10 @@ class World {
   readonly log: Entry[] = [];
   /** Whether the next operation reaches followers before what was done before it. */
   overtakes = false;
-  readonly #reports = new Reports(new VirtualClock(), (facts) => this.log.push(...facts.map((fact) => ({ fact }))));
+  readonly #reports = new Reports(
+    new VirtualClock(),
+    (facts) => this.log.push(...facts.map((fact) => ({ fact }))) >= 0,
+  );
 
   constructor(clustered: boolean) {
     this.driver = new MachineDriver({ ...SETTINGS, flagUncertain: clustered });
