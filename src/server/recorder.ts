@@ -5,7 +5,7 @@
 import { type ChannelLimits, type ChannelStore, type Store, StoreFailed } from "../ports/store.ts";
 import { type CreateChannel, MARKS, type Publish } from "../protocol/operations.ts";
 import type { SubscriptionState } from "../protocol/stored_records.ts";
-import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
+import { type Awaitable, isLater, type Nanos, type Sequence } from "../protocol/units.ts";
 import type { Repair, Subscription } from "../streaming/mod.ts";
 
 export class Recorder {
@@ -64,20 +64,31 @@ export class Recorder {
     return this.#store.deleteChannel(channel);
   }
 
-  /** Appends a publish's messages under the sequences from `first` on, except those at the indexes in `skipped`. */
-  append(publish: Publish, first: Sequence, skipped: readonly number[]): void {
+  /**
+   * Appends a publish's messages under the sequences from `first` on, except those at the indexes in `skipped`. Their time
+   * is not before `notBefore`, the agreed time of the channel's last message: the store may hold none any more.
+   */
+  append(publish: Publish, first: Sequence, skipped: readonly number[], notBefore: Nanos): void {
     const store = this.#channels.get(publish.channel);
     if (store === undefined || this.#failures.has(publish.channel)) return;
     try {
-      this.#appendTo(store, publish, first, skipped);
+      this.#appendTo(store, publish, first, skipped, notBefore);
     } catch (error) {
       this.#noteFailure(publish.channel, error);
     }
   }
 
-  #appendTo(store: ChannelStore, publish: Publish, first: Sequence, skipped: readonly number[]): void {
+  #appendTo(
+    store: ChannelStore,
+    publish: Publish,
+    first: Sequence,
+    skipped: readonly number[],
+    notBefore: Nanos,
+  ): void {
     const { count, bytes, bounds } = publish.messages;
-    const time = publish.time > store.messages.lastTimestamp ? publish.time : store.messages.lastTimestamp;
+    const { lastTimestamp } = store.messages;
+    const earliest = lastTimestamp > notBefore ? lastTimestamp : notBefore;
+    const time = publish.time > earliest ? publish.time : earliest;
     this.#dirtyMessages.add(store);
     let sequence = first;
     let skip = 0;

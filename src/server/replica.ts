@@ -250,7 +250,7 @@ export class Replica implements ReplicaPort {
     const known = this.#machine.state.channels.get(publish.channel);
     const first = next.get(publish.channel) ?? (known?.last ?? 0) + 1;
     const skipped = this.#machine.repetitions(publish);
-    this.#recorder.append(publish, first, skipped);
+    this.#recorder.append(publish, first, skipped, known?.lastTimestamp ?? 0n);
     next.set(publish.channel, first + publish.messages.count - skipped.length);
   }
 

@@ -82,7 +82,8 @@ function rebuildDeadlines(
       context.acked(subscription, sequence);
       continue;
     }
-    const deadline = dealt.has(sequence) ? now : stored + ackWait(subscription);
+    // Never later than an ack wait from now: the clock that gave the message its time may have been ahead.
+    const deadline = dealt.has(sequence) ? now : Math.min(stored, now) + ackWait(subscription);
     pending.set(sequence, deadline);
     noteDeadline(subscription, deadline);
     if (deadline <= now) overdue.push(sequence);

@@ -18,7 +18,7 @@ import {
 import { addChannel, newChannel } from "./channel.ts";
 import { addClient, newClient } from "./clients.ts";
 import { DIGEST_SCHEME, UNKNOWN_DIGEST } from "./digest.ts";
-import { newGroup } from "./queue_group.ts";
+import { DEALT, newGroup } from "./queue_group.ts";
 import { type Channel, type Client, emptyState, type QueueGroup, type State, type Subscription } from "./state.ts";
 import { bringOnline, durableKey, pendingInOrder, subscriptionOf } from "./subscription.ts";
 
@@ -48,6 +48,8 @@ const SubscriptionSnapshot = message({
   isDurable: bool(10),
   offline: bool(11),
   pending: packed(12),
+  /** Of those pending, what a leaver left and the leader has not reported as sent: more may yet be heard of the leaver. */
+  dealt: packed(13),
 });
 
 const GroupSnapshot = message({ name: string(1), lastSent: uint64(2), formerIds: packed(3) });
@@ -176,6 +178,7 @@ function subscriptionSnapshot(subscription: Subscription, groups: readonly Queue
     isDurable,
     offline,
     pending: pendingInOrder(subscription),
+    dealt: pendingInOrder(subscription).filter((sequence) => subscription.pending.get(sequence) === DEALT),
   };
 }
 
@@ -227,6 +230,7 @@ function restoreChannel(state: State, from: ChannelSnapshot): void {
     const isClosed = record.offline;
     const subscription = subscriptionOf(channel, group, { ...record, queueGroup, lastSent, isClosed });
     for (const sequence of record.pending) subscription.pending.set(sequence, 0);
+    for (const sequence of record.dealt) subscription.pending.set(sequence, DEALT);
     attachRestored(state, channel, subscription);
   }
 }

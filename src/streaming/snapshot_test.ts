@@ -79,6 +79,21 @@ Deno.test("a restored leader goes on: pending comes again, new messages follow",
   assert.deepEqual(driver.received(), [3, 3]);
 });
 
+Deno.test("what an earlier leader stored with a clock that was hours ahead comes again within an ack wait", () => {
+  const driver = new MachineDriver();
+  driver.connect();
+  driver.sub({ inFlight: 2 });
+  driver.now += 7_200_000;
+  driver.publish(2);
+  driver.received();
+  const snapshot = driver.machine.snapshot();
+  driver.replaceMachine().restore(snapshot);
+  driver.now -= 7_200_000;
+  driver.lead();
+  driver.advance(31_000);
+  assert.deepEqual(driver.received(), ["1#1", "2#1"]);
+});
+
 /** A follower that applies what the leader committed, and hears of deliveries later. */
 function follow(fact: (learn: (some: readonly DeliveryFact[]) => void) => void): [MachineDriver, MachineDriver] {
   const leader = new MachineDriver();
@@ -140,7 +155,30 @@ Deno.test("leader and follower deal a leaver's messages alike, before anything i
   leader.publish(31);
   learn(leader.facts.splice(0));
   leader.close(members[1]!);
-  assert.deepEqual(follower.machine.snapshot(), leader.machine.snapshot());
+  assert.deepEqual(pendingOf(follower), pendingOf(leader));
+});
+
+/** What each subscription has pending. */
+function pendingOf({ machine }: MachineDriver): (readonly number[])[] {
+  return decodeSnapshot(machine.snapshot()).channels.flatMap((each) =>
+    each.subscriptions.map(({ pending }) => pending)
+  );
+}
+
+Deno.test("what a follower dealt by itself is known as such after a restart: the leaver's late ack ends it", () => {
+  let learn: (some: readonly DeliveryFact[]) => void = () => {};
+  const [leader, follower] = follow((each) => learn = each);
+  for (const client of ["a", "b"]) leader.connect(client);
+  const leaver = leader.sub({ client: "a", group: "g" });
+  leader.sub({ client: "b", group: "g" });
+  leader.publish(2);
+  learn(leader.facts.splice(0));
+  leader.close(leaver);
+  const snapshot = follower.machine.snapshot();
+  follower.replaceMachine().restore(snapshot);
+  const { name: channel, incarnation } = leader.channel();
+  learn([{ channel, incarnation, subscriptionId: leaver.id, sent: [], acknowledged: [1] }]);
+  assert.deepEqual(pendingOf(follower), [[2]]);
 });
 
 Deno.test("what a follower dealt by itself comes at once when it begins to lead", () => {
