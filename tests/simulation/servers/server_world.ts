@@ -1,352 +1,405 @@
 /**
  * Whole servers (Raft, file store, streaming) with clients in one world made from one seed: a time of faults, then one of
- * healing after which everything acknowledged has to be there, in order, once, on every node, and delivered.
+ * healing after which everything acknowledged has to be there, in order, once, on every node, and delivered. Invariants
+ * watch after everything that happens.
  */
-import type { Sequence } from "../../../src/protocol/units.ts";
-import { MsgProto } from "../../../src/protocol/client_messages.ts";
-import { MemoryNet } from "../../support/memory_bus.ts";
-import { MemoryFiles, randomSurvival } from "../../support/memory_files.ts";
+import { Malformed } from "../../../src/protocol/varint.ts";
+import { Ack } from "../../../src/protocol/client_messages.ts";
+import type { RaftOptions } from "../../../src/raft/options.ts";
+import { decodeMessage } from "../../../src/raft/wire/wire_format.ts";
+import type { ServerSettings } from "../../../src/server/mod.ts";
+import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
+import { type MemoryBus, MemoryNet } from "../../support/memory_bus.ts";
+import { randomSurvival } from "../../support/memory_files.ts";
+import type { Survival } from "../../support/memory_disk.ts";
+import { inMacrotask } from "../../support/microtasks.ts";
 import { SeededRandom } from "../../support/seeded_random.ts";
 import { VirtualClock } from "../../support/virtual_clock.ts";
 import { type Simulation, type SimulationResult, Violation } from "../simulation.ts";
-import { SimulatedClient } from "./simulated_client.ts";
-import { SimulatedNode } from "./simulated_node.ts";
+import { ClusterBook } from "./cluster_book.ts";
+import { type Cluster, type ClusterInvariant, clusterInvariants } from "./cluster_invariants.ts";
+import { Host } from "./host.ts";
+import type { WatchedEntry } from "./log_watch.ts";
+import { MessageHistory } from "./message_history.ts";
+import { NetworkTrouble } from "./network_trouble.ts";
+import { Operator } from "./operator.ts";
+import { CHANNELS, Population } from "./population.ts";
+import { type FaultName, ServerFaults } from "./server_faults.ts";
+import { ServiceInvariants } from "./service_invariants.ts";
+import type { HeldSubscription } from "./simulated_client.ts";
+import { CLUSTER, type ServerCode } from "./simulated_node.ts";
 
-const NODES = ["a", "b", "c"] as const;
-const CHANNELS = ["foo", "bar"] as const;
-const TROUBLE_MS = 6_000;
-const HEALING_MS = 30_000;
-const ACK_PATIENCE_MS = 2_500;
-const REPORTED_MS = 6_000;
+const TROUBLE_MS = [500, 800, 1_200, 1_800] as const;
+/** Everything has to be well again so long after the last fault: a hundred election timeouts, for what waits longest. */
+const HEALING_MS = 25_000;
+/** How often it is looked whether all is well. */
+const SETTLED_EVERY = 40;
+const ELECTION_MS = 250;
+/** Messages between nodes whose kind is looked at: votes, answers to votes and to appends. */
+const WATCHED_KINDS: ReadonlySet<number> = new Set([2, 3, 5]);
+const RAFT = `_STAN.raft.${CLUSTER}.n.`;
+const CLIENTS = "_INBOX.c.";
+const CONNECTS = `_STAN.discover.${CLUSTER}`;
 
-/** What a subscriber got, by sequence. */
-interface Reception {
-  readonly name: string;
-  readonly channel: string;
-  readonly payloads: Map<Sequence, string>;
+export interface ServerWorldOptions {
+  readonly seed: number;
+  readonly trace?: boolean;
+  readonly troubleMs?: number;
+  /** What the nodes run; a test of the simulator plants bugs here. */
+  readonly code?: ServerCode;
+  /** Faults that happen more often than others; drawn from the seed when absent. */
+  readonly favourites?: readonly FaultName[];
 }
 
-export class ServerWorld {
+export class ServerWorld implements Cluster {
   readonly clock = new VirtualClock();
   readonly net = new MemoryNet(this.clock);
   readonly random: SeededRandom;
-  readonly nodes = new Map<string, SimulatedNode>();
+  readonly hosts = new Map<string, Host>();
+  readonly book = new ClusterBook();
+  readonly history = new MessageHistory();
+  readonly trouble: NetworkTrouble;
+  readonly operator: Operator;
+  readonly service: ServiceInvariants;
   readonly trace: string[] = [];
-  readonly #acked = new Map<string, string>();
-  readonly #attempted = new Set<string>();
-  readonly #receptions: Reception[] = [];
-  readonly #traced: boolean;
+  readonly synced: boolean;
+  /** Faults happen. */
+  troubled = true;
+  /** Publishers that repeat themselves go on doing so. */
+  retrying = true;
+  population!: Population;
   events = 0;
   #digest = 0;
-  #troubled = true;
-  /** Which side of a cut a node or client is on. */
-  #sides = new Map<string, number>();
-  #publishing = 0;
+  #failure: unknown;
+  readonly #options: ServerWorldOptions;
+  readonly #faults: ServerFaults;
+  readonly #payloads = new Map<string, string>();
+  readonly #invariants: readonly ClusterInvariant[] = clusterInvariants();
+  readonly #raft: Partial<RaftOptions>;
+  readonly settings: Partial<ServerSettings>;
 
-  constructor(seed: number, traced: boolean) {
-    this.random = new SeededRandom(seed);
-    this.#traced = traced;
-    const chance = this.random.fork();
-    this.net.delay = () => 0.2 + chance.below(20) / 10;
-    this.net.reaches = (from, to) => this.#sideOf(from) === this.#sideOf(to);
+  constructor(options: ServerWorldOptions) {
+    this.#options = options;
+    this.random = new SeededRandom(options.seed);
+    const { random } = this;
+    this.trouble = new NetworkTrouble(this.clock, this.net, random.fork());
+    this.net.onSend = (from, subject, payload) => this.#guarded(() => this.#sent(from, subject, payload));
+    this.net.onArrival = (to, subject, payload) => this.#guarded(() => this.#arrived(to, subject, payload));
+    this.synced = random.chance(0.85);
+    this.operator = new Operator(this);
+    this.service = new ServiceInvariants(this, this.history, this.#payloads);
+    this.#raft = {
+      heartbeatTimeout: ELECTION_MS,
+      electionTimeout: ELECTION_MS,
+      leaseTimeout: 200,
+      commitTimeout: 50,
+      sync: this.synced,
+      allowAddRemoveNode: true,
+      logCacheSize: random.pick([0, 4, 512]),
+    };
+    const maxMessages = random.pick([0, 0, 0, 30]);
+    const limits = { maxChannels: 10, channels: [{ ...DEFAULT_LIMITS.channels[0]!, maxMessages }] };
+    this.settings = { limits, allowShortAckWait: true, heartbeatInterval: 60_000, batchMessages: random.pick([4, 64]) };
+    this.#faults = new ServerFaults(this, options.favourites);
+    const count = random.pick([3, 3, 3, 3, 4, 5]);
+    for (const name of ["a", "b", "c", "d", "e"].slice(0, count)) this.hosts.set(name, new Host(this, name));
+    this.book.founders = [...this.hosts.keys()];
   }
 
-  async run(): Promise<void> {
-    for (const name of NODES) this.#startNode(name, new MemoryFiles());
-    for (const [i, channel] of CHANNELS.entries()) {
-      this.#publisher(`pub${i}`, channel);
-      this.#subscriber(`dur${i}`, channel, "d", "");
-    }
-    this.#subscriber("q0", "bar", "", "g", this.#subscriber("q1", "bar", "", "g"));
-    await this.#trouble();
-    await this.#heal();
-    await this.#settleDown();
-    this.#checkStores();
-    this.#checkReceptions();
-    this.#checkStates();
+  run(): void {
+    for (const host of this.hosts.values()) host.start();
+    this.population = new Population(this);
+    this.#faults.plan();
+    this.operator.watch();
+    const end = this.#options.troubleMs ?? this.random.pick(TROUBLE_MS);
+    while (this.clock.now() < end) this.#step(end);
+    this.#heal();
+    this.#settleDown();
+    this.#compareStates();
+    this.note(`${this.service.acks} acks, ${CHANNELS.map((name) => this.history.last(name))} messages`);
+  }
+
+  /** Everything stops at once. */
+  end(): void {
+    for (const host of this.hosts.values()) if (host.up) host.node!.kill();
   }
 
   note(text: string): void {
     this.events++;
-    const line = `${this.clock.now().toFixed(1)} ${text}`;
+    const line = `${this.clock.now().toFixed(1).padStart(8)}  ${text}`;
     for (let i = 0; i < line.length; i++) this.#digest = Math.imul(this.#digest ^ line.charCodeAt(i), 0x01000193) >>> 0;
-    if (this.#traced) this.trace.push(line);
+    if (this.#options.trace) this.trace.push(line);
   }
 
   get digest(): number {
     return this.#digest;
   }
 
-  #startNode(name: string, files: MemoryFiles): void {
-    this.nodes.set(name, new SimulatedNode(this, name, files, NODES));
+  leader(): Host | undefined {
+    let leader: Host | undefined;
+    for (const host of this.hosts.values()) {
+      if (host.running && host.seen.role === "Leader" && host.seen.term > (leader?.seen.term ?? -1)) leader = host;
+    }
+    return leader;
   }
 
-  #publisher(id: string, channel: string): void {
-    const client = new SimulatedClient(id, this.net.connect(id), this.clock);
-    const chance = this.random.fork();
-    const work = async () => {
-      await client.connect();
-      this.note(`${id} connected`);
-      for (let n = 1; this.#troubled; n++) {
-        const payload = `${id} ${n}`;
-        this.#attempted.add(payload);
-        this.#publishing++;
-        client.publish(channel, payload, ACK_PATIENCE_MS).then((result) => {
-          this.#publishing--;
-          if (result === "acked") this.#acked.set(payload, channel);
-          else this.note(`${payload}: ${result}`);
-        });
-        await new Promise<void>((resolve) => void this.clock.wakeAt(this.clock.now() + chance.between(1, 40), resolve));
-      }
-    };
-    void work();
+  /** What a power loss leaves of unsynced changes, drawn anew. */
+  survival(): Survival {
+    return this.random.pick([randomSurvival(this.random), () => 0, () => Infinity]);
   }
 
-  #subscriber(id: string, channel: string, durable: string, queue: string, shared?: Reception): Reception {
-    const client = new SimulatedClient(id, this.net.connect(id), this.clock);
-    const chance = this.random.fork();
-    const reception = shared ?? { name: queue === "" ? id : `group ${queue}`, channel, payloads: new Map() };
-    if (shared === undefined) this.#receptions.push(reception);
-    const received = (sequence: Sequence, payload: string) => {
-      const before = reception.payloads.get(sequence);
-      if (before !== undefined && before !== payload) {
-        throw new Violation("I4", `${id} got "${before}" and "${payload}" as ${channel} ${sequence}`);
-      }
-      reception.payloads.set(sequence, payload);
-      if (chance.chance(0.01)) return undefined;
-      return chance.chance(0.5) ? 0 : chance.between(1, 30);
-    };
-    const work = async () => {
-      await client.connect();
-      await client.subscribe(
-        { channel, durable, queue, maxInFlight: chance.pick([1, 5, 100]), ackWaitInSecs: 1 },
-        received,
-      );
-      this.note(`${id} subscribed to ${channel}`);
-    };
-    void work();
-    return reception;
+  /** What `host` is started with; limits of log and snapshots differ from start to start. */
+  startOptions({ name }: Host): {
+    settings: Partial<ServerSettings>;
+    raft: Partial<RaftOptions>;
+    peers: readonly string[];
+    code: ServerCode | undefined;
+  } {
+    const { random } = this;
+    const logs = { snapshotEntries: random.pick([8, 20, 60]), trailingLogs: random.pick([0, 5, 20]) };
+    const raft = { ...this.#raft, ...logs, logSnapshots: random.pick([1, 2]) };
+    void name;
+    return { settings: this.settings, raft, peers: this.book.founders, code: this.#options.code };
   }
 
-  /** Time with faults. Watches after every instant. */
-  async #trouble(): Promise<void> {
-    let nextFault = this.random.between(300, 1_500);
-    while (this.clock.now() < TROUBLE_MS) {
-      if (this.clock.now() >= nextFault) {
-        this.#fault();
-        nextFault = this.clock.now() + this.random.between(200, 2_000);
-      }
-      await this.#step(Math.min(nextFault, TROUBLE_MS));
+  attempted(guid: string, channel: string, payload: string): void {
+    this.#payloads.set(guid, payload);
+    this.history.attempted.set(payload, channel);
+  }
+
+  subscribed(held: HeldSubscription): void {
+    this.note(`${held.inbox} subscribed to ${held.channel}`);
+    this.service.subscribed(held);
+  }
+
+  /** Every connection to NATS that there is, of servers and clients. */
+  buses(): MemoryBus[] {
+    const servers = [...this.hosts.values()].flatMap((host) => host.up ? host.node!.buses : []);
+    return [...servers, ...this.population.clients.map((client) => client.bus)];
+  }
+
+  later(after: number, run: () => void): void {
+    this.clock.wakeAt(this.clock.now() + after, run);
+  }
+
+  appended(host: Host, entry: WatchedEntry, previousTerm: number | undefined, payload: Uint8Array): void {
+    this.#guarded(() => {
+      const isNew = this.book.entry(entry.index, entry.term) === undefined;
+      if (isNew) this.book.note(entry, previousTerm, payload);
+      for (const each of this.#invariants) each.appended?.(this, host, entry, previousTerm, isNew);
+    });
+  }
+
+  cut(host: Host, index: number): void {
+    this.#guarded(() => {
+      for (const each of this.#invariants) each.cut?.(this, host, index);
+    });
+  }
+
+  dropped(host: Host, index: number): void {
+    this.#guarded(() => {
+      for (const each of this.#invariants) each.dropped?.(this, host, index);
+    });
+  }
+
+  /** Asks `host` for a consistent read. I14. */
+  read(host: Host): void {
+    const { acknowledged } = this.service;
+    const { node, boot } = host;
+    node?.journal?.confirm().then((confirmed) => {
+      if (!confirmed || host.boot !== boot || !host.up) return;
+      this.#guarded(() => this.service.read(host, node.journal!.status().applied, acknowledged));
+    });
+  }
+
+  /** What is found wrong must end the world, also where it is found inside a promise. */
+  #guarded(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
     }
   }
 
   /** To the next instant at which something happens, at most until `limit`. */
-  async #step(limit: number): Promise<void> {
-    const at = Math.min(this.clock.nextAt ?? limit, limit);
-    await this.clock.advance(Math.max(0, at - this.clock.now()));
+  #step(limit: number): void {
+    this.#live(limit);
     this.events++;
-    this.#watch();
-  }
-
-  /** I13: two nodes never serve at the same moment. */
-  #watch(): void {
-    const serving = [...this.nodes.values()].filter((node) => node.serving).map((node) => node.name);
-    if (serving.length > 1) throw new Violation("I13", `${serving.join(" and ")} serve at ${this.clock.now()}`);
-  }
-
-  #fault(): void {
-    const name = this.random.pick(NODES);
-    const node = this.nodes.get(name)!;
-    const kind = this.random.pick(
-      ["kill", "power loss", "freeze", "cut", "cut", "disconnect", "lossy", "heal"] as const,
-    );
-    this.note(`fault: ${kind} ${name}`);
-    if (kind === "kill") this.#restartLater(node, () => node.files.afterKill());
-    else if (kind === "power loss") {
-      this.#restartLater(node, () => node.files.afterCrash(randomSurvival(this.random)));
-    } else if (kind === "freeze" && node.alive && !node.frozen) {
-      node.freeze();
-      this.#later(this.random.between(50, 3_000), () => node.thaw());
-    } else if (kind === "cut") this.#cut(name);
-    else if (kind === "disconnect") this.#disconnect(node);
-    else if (kind === "lossy") {
-      const chance = this.random.fork();
-      const share = this.random.pick([0.01, 0.05, 0.2]);
-      this.net.loses = (from, to) => from.includes("-raft") && to.includes("-raft") && chance.chance(share);
-    } else if (kind === "heal") this.#healNet();
-  }
-
-  #restartLater(node: SimulatedNode, files: () => MemoryFiles): void {
-    if (!node.alive) return;
-    const left = files();
-    node.kill();
-    this.#later(this.random.between(10, 2_500), () => {
-      if (this.nodes.get(node.name) === node) this.#startNode(node.name, left);
-    });
-  }
-
-  /** One node, or two, on the other side, with some of the clients. */
-  #cut(name: string): void {
-    this.#sides = new Map([[name, 1]]);
-    for (const client of ["pub0", "dur0", "q0"]) if (this.random.chance(0.3)) this.#sides.set(client, 1);
-    this.#later(this.random.between(100, 3_000), () => this.#healNet());
-  }
-
-  #disconnect(node: SimulatedNode): void {
-    for (const bus of node.buses) bus.disconnect();
-    this.#later(this.random.between(10, 1_500), () => node.alive && node.buses.forEach((bus) => bus.reconnect()));
-  }
-
-  #healNet(): void {
-    this.#sides = new Map();
-    this.net.loses = () => false;
-  }
-
-  #later(after: number, run: () => void): void {
-    this.clock.wakeAt(this.clock.now() + after, run);
-  }
-
-  #sideOf(bus: string): number {
-    return this.#sides.get(bus.split("-")[0]!) ?? 0;
-  }
-
-  /** Everything works again from now on. */
-  async #heal(): Promise<void> {
-    this.#troubled = false;
-    this.note("healing");
-    // What was put off (restarts, thaws, reconnections) comes within this time.
-    const end = this.clock.now() + 3_100;
-    while (this.clock.now() < end) await this.#step(end);
-    this.#healNet();
-    for (const node of this.nodes.values()) {
-      if (node.fatal !== undefined) throw new Violation("I19", `${node.name} stopped: ${node.fatal}`);
-      if (!node.alive) throw new Violation("I19", `${node.name} was not started again`);
+    if (this.#failure !== undefined) throw this.#failure;
+    for (const host of this.hosts.values()) {
+      if (!host.touched) continue;
+      host.touched = false;
+      if (host.running) this.#look(host);
+      this.operator.supervise(host);
     }
+    this.service.happened();
+  }
+
+  /** What a process does that was killed in the middle of something fails, and concerns nobody. */
+  #live(limit: number): void {
+    try {
+      this.clock.step(limit);
+    } catch (error) {
+      if (!isGhostly(error)) throw error;
+    }
+  }
+
+  #look(host: Host): void {
+    const { node } = host;
+    if (node!.server === undefined) return;
+    const before = host.seen;
+    const status = node!.journal!.status();
+    // Before it has a core it has nothing to say.
+    if (status.term === 0) return;
+    if (before.term === 0) this.operator.begun(host);
+    if (before.role !== status.role || before.term !== status.term) {
+      this.note(`${host.name} ${status.role} in term ${status.term}`);
+    }
+    for (const each of this.#invariants) each.looked?.(this, host, status, before);
+    const { role, term, commit, applied, snapshotIndex } = status;
+    host.seen = { role, term, commit, applied, snapshotIndex };
+    this.history.compare(host);
+    this.service.looked(host);
+  }
+
+  #hostOf(bus: string): Host | undefined {
+    return this.hosts.get(bus.slice(0, bus.indexOf("-")));
+  }
+
+  #sent(from: string, subject: string, payload: Uint8Array): void {
+    if (subject.startsWith(RAFT)) {
+      const isMessage = payload.length > 10 && payload[7] !== 0xff && WATCHED_KINDS.has(payload[9]!) &&
+        !subject.endsWith(".s");
+      const host = isMessage ? this.#hostOf(from) : undefined;
+      if (host?.node?.journal === undefined) return;
+      const { message } = decodeMessage(payload.slice(), CLUSTER);
+      for (const each of this.#invariants) each.sent?.(this, host, message);
+    } else if (subject.startsWith(CLIENTS)) {
+      const host = this.#hostOf(from);
+      if (host !== undefined) this.service.sent(host, subject, payload, this.clock.now());
+    } else if (subject === CONNECTS) this.service.connecting(from, this.clock.now());
+  }
+
+  #arrived(to: string, subject: string, payload: Uint8Array): void {
+    if (!subject.startsWith("_INBOX.") || subject.startsWith(CLIENTS)) return;
+    const host = this.#hostOf(to);
+    if (host === undefined) return;
+    try {
+      this.service.arrived(host, subject, () => Ack.decode(payload).sequence);
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error;
+    }
+  }
+
+  #heal(): void {
+    this.note("everything heals");
+    this.troubled = false;
+    this.trouble.heal();
+    this.operator.heal();
   }
 
   /** Until every node holds the same and every subscriber has everything (I19). */
-  async #settleDown(): Promise<void> {
+  #settleDown(): void {
     const end = this.clock.now() + HEALING_MS;
-    while (!this.#isSettled()) {
-      if (this.clock.now() >= end) throw new Violation("I19", `not settled after ${HEALING_MS} ms: ${this.#lack()}`);
-      await this.#step(end);
+    const leaderBy = this.clock.now() + 10 * 2 * ELECTION_MS;
+    let hasLed = false;
+    let lookAgain = this.clock.now();
+    for (;;) {
+      hasLed ||= this.leader()?.serving === true;
+      if (this.clock.now() >= lookAgain) {
+        if (this.#isSettled()) return;
+        lookAgain = this.clock.now() + SETTLED_EVERY;
+      }
+      if (this.clock.now() >= (hasLed ? end : Math.max(leaderBy, this.operator.busyUntil + leaderBy))) {
+        throw new Violation("I19 recovery", `${hasLed ? "not settled" : "no leader"}: ${this.#lack()}`);
+      }
+      this.#step(lookAgain);
     }
-    // The last deliveries and acks are redelivered, acknowledged and reported within this time.
-    const reported = this.clock.now() + REPORTED_MS;
-    while (this.clock.now() < reported) await this.#step(reported);
   }
 
   #isSettled(): boolean {
-    if (this.#publishing > 0) return false;
-    const leader = [...this.nodes.values()].find((node) => node.serving);
-    if (leader === undefined) return false;
-    return CHANNELS.every((channel) => {
-      const last = lastOf(leader, channel);
-      return [...this.nodes.values()].every((node) => lastOf(node, channel) === last) &&
-        this.#receptions.every((each) => each.channel !== channel || each.payloads.size >= last);
-    });
-  }
-
-  #lack(): string {
-    const nodes = [...this.nodes.values()].map((node) =>
-      `${node.name} ${node.journal?.role} ${node.serving ? "serves" : ""} ${CHANNELS.map((each) => lastOf(node, each))}`
-    );
-    const receptions = this.#receptions.map((each) => `${each.name} on ${each.channel} got ${each.payloads.size}`);
-    return [...nodes, ...receptions, `${this.#publishing} publishes wait`].join("; ");
-  }
-
-  /** I9, I10: what was acked is there once; sequences have no gap; all nodes hold the same; nothing was invented. */
-  #checkStores(): void {
-    let reference: string | undefined;
-    for (const node of this.nodes.values()) {
-      const found = new Map<string, string>();
-      let contents = "";
-      for (const channel of CHANNELS) {
-        let previous = 0;
-        let time = 0n;
-        for (const { sequence, payload, timestamp } of messagesOf(node, channel)) {
-          if (sequence !== previous + 1) {
-            throw new Violation("I10", `${node.name} ${channel}: ${sequence} after ${previous}`);
-          }
-          if (timestamp < time) throw new Violation("I10", `${node.name} ${channel} ${sequence}: time goes back`);
-          if (!this.#attempted.has(payload)) throw new Violation("I9", `${node.name}: invented "${payload}"`);
-          if (found.has(payload)) throw new Violation("I9", `${node.name}: "${payload}" is stored twice`);
-          found.set(payload, channel);
-          contents += `${channel} ${sequence} ${payload} ${timestamp}\n`;
-          previous = sequence;
-          time = timestamp;
-        }
-      }
-      for (const [payload, channel] of this.#acked) {
-        if (found.get(payload) !== channel) {
-          throw new Violation("I9", `${node.name} lacks "${payload}", which was acked`);
-        }
-      }
-      if (reference !== undefined && reference !== contents) throw new Violation("I4", `${node.name} differs from a`);
-      reference = contents;
+    if (!this.population.isSettled || !this.operator.isSettled) return false;
+    const leader = this.leader();
+    if (leader?.serving !== true) return false;
+    for (const host of this.hosts.values()) {
+      if (!host.running || host.seen.applied !== leader.seen.applied || !this.#holdsAll(host)) return false;
     }
-    this.note(`${this.#acked.size} acked of ${this.#attempted.size}`);
+    if (!this.population.receptions.every((each) => this.#isComplete(leader, each))) return false;
+    // It would report within a second: not waited for.
+    leader.node!.journal!.flushReports();
+    return this.#statesAgree();
+  }
+
+  #holdsAll(host: Host): boolean {
+    return CHANNELS.every((channel) => lastOf(host, channel) === this.history.last(channel));
+  }
+
+  #isComplete(
+    leader: Host,
+    { channel, payloads }: { channel: string; payloads: ReadonlyMap<number, string> },
+  ): boolean {
+    const messages = leader.node!.server!.recorder.channels.get(channel)?.messages;
+    if (messages === undefined) return true;
+    const first = Math.max(1, messages.first, this.history.firsts.get(channel) ?? 0);
+    for (let i = messages.last; i >= first; i--) if (!payloads.has(i)) return false;
+    return true;
   }
 
   /** I4: once everything is reported, all nodes know the same of clients, subscriptions and what is pending. */
-  #checkStates(): void {
-    const [first, ...others] = [...this.nodes.values()];
-    const wanted = first!.server!.machine.snapshot();
-    for (const other of others) {
-      const state = other.server!.machine.snapshot();
-      if (state.length !== wanted.length || state.some((byte, i) => byte !== wanted[i])) {
-        throw new Violation("I4", `${other.name} knows other things of clients and subscriptions than ${first!.name}`);
-      }
+  #statesAgree(): boolean {
+    const states = [...this.hosts.values()].map((host) => host.node!.server!.machine.snapshot());
+    return states.every((state) =>
+      state.length === states[0]!.length && state.every((byte, i) => byte === states[0]![i])
+    );
+  }
+
+  #compareStates(): void {
+    for (const host of this.hosts.values()) {
+      if (!this.#holdsAll(host)) throw new Violation("I9 stored once", `${host.name} lacks messages`);
     }
   }
 
-  #checkReceptions(): void {
-    const node = this.nodes.get("a")!;
-    for (const { name, channel, payloads } of this.#receptions) {
-      for (const { sequence, payload } of messagesOf(node, channel)) {
-        const got = payloads.get(sequence);
-        if (got !== payload) {
-          throw new Violation("I17", `${name} got "${got}" as ${channel} ${sequence}, not "${payload}"`);
-        }
-      }
-    }
+  #lack(): string {
+    const hosts = [...this.hosts.values()].map((host) => {
+      const { role, term, commit, applied } = host.seen;
+      const what = host.up ? `${role} ${term} ${commit}/${applied} ${host.serving ? "serves" : ""}` : "down";
+      return `${host.name} ${what} ${CHANNELS.map((each) => lastOf(host, each))}`;
+    });
+    const states = this.operator.isSettled && [...this.hosts.values()].every((host) => host.running)
+      ? `states ${this.#statesAgree() ? "agree" : "differ"}`
+      : "";
+    return [...hosts, this.population.lack, this.operator.lack, states].join("; ");
   }
 }
 
-function lastOf(node: SimulatedNode, channel: string): Sequence {
-  return node.server?.recorder.channels.get(channel)?.messages.last ?? 0;
+function lastOf(host: Host, channel: string): number {
+  return host.node?.server?.recorder.channels.get(channel)?.messages.last ?? 0;
 }
 
-function messagesOf(
-  node: SimulatedNode,
-  channel: string,
-): { sequence: Sequence; payload: string; timestamp: bigint }[] {
-  const messages = node.server?.recorder.channels.get(channel)?.messages;
-  const all: { sequence: Sequence; payload: string; timestamp: bigint }[] = [];
-  messages?.read(1, messages.last, Infinity, (sequence, buffer, start, end) => {
-    const { data, timestamp } = MsgProto.decode(buffer, start, end);
-    all.push({ sequence, payload: new TextDecoder().decode(data), timestamp });
-    return true;
-  });
-  return all;
+/** The failure of a process that is gone. */
+function isGhostly(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("its process is gone");
+}
+
+/** Lives through the world that `options` make. */
+export async function liveServerWorld(options: ServerWorldOptions): Promise<SimulationResult> {
+  const world = new ServerWorld(options);
+  let failure: Error | undefined;
+  try {
+    await inMacrotask(() => world.run(), (error) => !isGhostly(error));
+  } catch (error) {
+    failure = error instanceof Error ? error : new Error(String(error));
+  }
+  world.end();
+  for (const host of options.trace ? world.hosts.values() : []) {
+    world.trace.push(...(host.node?.log.lines ?? []).map((line) => `${host.name}: ${line}`));
+  }
+  const { events, digest, trace } = world;
+  return { seed: options.seed, events, digest, failure, trace };
 }
 
 export const serverSimulation: Simulation = {
   name: "servers",
-  async run(seed, { trace }): Promise<SimulationResult> {
-    const world = new ServerWorld(seed, trace);
-    let failure: Error | undefined;
-    try {
-      await world.run();
-    } catch (error) {
-      failure = error instanceof Error ? error : new Error(String(error));
-    }
-    for (const node of world.nodes.values()) if (node.alive) node.kill();
-    if (trace) {
-      for (const node of world.nodes.values()) {
-        world.trace.push(...node.log.lines.map((line) => `${node.name}: ${line}`));
-      }
-    }
-    return { seed, events: world.events, digest: world.digest, failure, trace: world.trace };
-  },
+  run: (seed, { trace }) => liveServerWorld({ seed, trace }),
 };

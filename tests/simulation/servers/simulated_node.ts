@@ -12,6 +12,24 @@ import { ProcessClock, type VirtualClock } from "../../support/virtual_clock.ts"
 
 export const CLUSTER = "sim";
 
+/** The production code that a node runs; a test of the simulator puts a changed copy in its place. */
+export interface ServerCode {
+  readonly openRaftJournal: typeof openRaftJournal;
+  readonly StreamingServer: typeof StreamingServer;
+  readonly messagesOnly: typeof messagesOnly;
+  readonly openFileStore: typeof openFileStore;
+}
+
+const PRODUCTION: ServerCode = { openRaftJournal, StreamingServer, messagesOnly, openFileStore };
+
+/** What sets a node apart from its usual self. */
+export interface NodeOptions {
+  readonly code?: ServerCode;
+  /** In the names of its connections; its own name by default. */
+  readonly label?: string;
+  readonly raft?: Partial<Parameters<typeof openRaftJournal>[0]>;
+}
+
 /** What a node stands on. */
 export interface NodeWorld {
   readonly clock: VirtualClock;
@@ -39,8 +57,10 @@ export class SimulatedNode {
     readonly files: MemoryFiles,
     peers: readonly string[],
     settings: Partial<ServerSettings> = {},
+    clock: ProcessClock = new ProcessClock(world.clock),
+    readonly options: NodeOptions = {},
   ) {
-    this.clock = new ProcessClock(world.clock);
+    this.clock = clock;
     this.started = this.#start(peers, settings).catch((error: Error) => {
       if (this.alive) this.#fail(error.message);
     });
@@ -76,9 +96,10 @@ export class SimulatedNode {
     const { maxChannels, channels } = settings.limits ?? DEFAULT_LIMITS;
     const limits = { maxChannels, global: channels[0]! };
     const sizes = { bufferSize: 4096, readBufferSize: 4096, flushLag: 50 };
-    const store = messagesOnly(openFileStore({ directory: "/store", limits, ...sizes }, ports));
+    const code = this.options.code ?? PRODUCTION;
+    const store = code.messagesOnly(code.openFileStore({ directory: "/store", limits, ...sizes }, ports));
     if (!await store.tryLock()) throw new Error("the store is in use");
-    this.server = await StreamingServer.open(
+    this.server = await code.StreamingServer.open(
       {
         settings: {
           clusterId: CLUSTER,
@@ -97,7 +118,7 @@ export class SimulatedNode {
         bus: this.#connect("general"),
         ...ports,
         journal: (recovered) =>
-          this.journal = openRaftJournal({
+          this.journal = code.openRaftJournal({
             clusterId: CLUSTER,
             nodeId: this.name,
             peers,
@@ -110,6 +131,7 @@ export class SimulatedNode {
             snapshotEntries: 40,
             trailingLogs: 20,
             reserveBytes: 0,
+            ...this.options.raft,
           }, { openBus: (role) => this.#connect(role), ...ports, onFatal: (reason) => this.#fail(reason) }),
         onFatal: (reason) => this.#fail(reason),
       },
@@ -120,7 +142,7 @@ export class SimulatedNode {
   }
 
   #connect(role: string): MessageBus {
-    const bus = this.world.net.connect(`${this.name}-${role}`, this.clock);
+    const bus = this.world.net.connect(`${this.options.label ?? this.name}-${role}`, this.clock);
     this.buses.push(bus);
     return bus;
   }

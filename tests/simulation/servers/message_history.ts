@@ -1,0 +1,108 @@
+/** What all stores have to hold: every message that any of them held, by channel and sequence. */
+import { MsgProto } from "../../../src/protocol/client_messages.ts";
+import type { Sequence } from "../../../src/protocol/units.ts";
+import { Violation } from "../simulation.ts";
+import { CHANNELS } from "./population.ts";
+import type { Host } from "./host.ts";
+
+export interface StoredMessage {
+  readonly payload: string;
+  readonly timestamp: bigint;
+}
+
+const decoder = new TextDecoder();
+
+export class MessageHistory {
+  readonly #channels = new Map<string, (StoredMessage | undefined)[]>(CHANNELS.map((name) => [name, []]));
+  /** By payload: the place it is stored at. */
+  readonly #places = new Map<string, string>();
+  /** Messages that somebody published, by payload, and the channel. */
+  readonly attempted = new Map<string, string>();
+  /** Payloads of publishes that were sent more than once. */
+  readonly repeated = new Set<string>();
+
+  at(channel: string, sequence: Sequence): StoredMessage | undefined {
+    return this.#channels.get(channel)?.[sequence - 1];
+  }
+
+  last(channel: string): Sequence {
+    return this.#channels.get(channel)?.length ?? 0;
+  }
+
+  /** By channel: some node's store began here; what is older may have expired before anybody got it. */
+  readonly firsts = new Map<string, Sequence>();
+  /** Some messages expired unseen. */
+  hasGaps = false;
+
+  isStored(payload: string): boolean {
+    return this.#places.has(payload);
+  }
+
+  /** Compares what the store of `host` got since the last time. I4, I9, I10. */
+  compare(host: Host): void {
+    const { recorder } = host.node!.server!;
+    for (const channel of CHANNELS) {
+      const messages = recorder.channels.get(channel)?.messages;
+      const compared = host.compared.get(channel) ?? 0;
+      if (messages === undefined || messages.last <= compared) continue;
+      let expected = Math.max(compared + 1, messages.first);
+      this.#passOver(channel, messages.first - 1);
+      this.firsts.set(channel, Math.max(messages.first, this.firsts.get(channel) ?? 0));
+      messages.read(expected, messages.last, Infinity, (sequence, buffer, start, end) => {
+        if (sequence !== expected) {
+          throw new Violation("I10 no gaps", `${host.name}: ${channel} ${sequence} follows ${expected - 1}`);
+        }
+        const { data, timestamp } = MsgProto.decode(buffer, start, end);
+        this.#compare(host, channel, sequence, { payload: decoder.decode(data), timestamp });
+        expected++;
+        return true;
+      });
+      host.compared.set(channel, messages.last);
+    }
+  }
+
+  /** Messages that were stored and expired again before anybody looked. */
+  #passOver(channel: string, upTo: Sequence): void {
+    const all = this.#channels.get(channel)!;
+    if (upTo > all.length) this.hasGaps = true;
+    while (all.length < upTo) all.push(undefined);
+  }
+
+  #compare(host: Host, channel: string, sequence: Sequence, message: StoredMessage): void {
+    const all = this.#channels.get(channel)!;
+    const known = all[sequence - 1];
+    if (known !== undefined) {
+      if (known.payload === message.payload && known.timestamp === message.timestamp) return;
+      throw new Violation(
+        "I4 state machine safety",
+        `${host.name} stores ${described(message)} as ${channel} ${sequence}, others ${described(known)}`,
+      );
+    }
+    if (sequence !== all.length + 1) {
+      throw new Violation("I10 no gaps", `${host.name} stores ${channel} ${sequence}, nobody has ${all.length + 1}`);
+    }
+    const previous = all[all.length - 1];
+    if (previous !== undefined && message.timestamp < previous.timestamp) {
+      throw new Violation(
+        "I10 no gaps",
+        `${host.name}: the time of ${channel} ${sequence} is before its predecessor's`,
+      );
+    }
+    if (this.attempted.get(message.payload) !== channel) {
+      throw new Violation(
+        "I9 stored once",
+        `${host.name} stores ${described(message)}, which nobody sent to ${channel}`,
+      );
+    }
+    const place = this.#places.get(message.payload);
+    if (place !== undefined && !this.repeated.has(message.payload)) {
+      throw new Violation("I9 stored once", `${described(message)} is ${place} and ${channel} ${sequence}`);
+    }
+    this.#places.set(message.payload, `${channel} ${sequence}`);
+    all.push(message);
+  }
+}
+
+function described({ payload, timestamp }: StoredMessage): string {
+  return `"${payload.slice(0, 30)}" of ${timestamp}`;
+}

@@ -1,0 +1,214 @@
+/**
+ * Who looks after the servers of a world: starts again what stopped, does what an error text asks for, adds nodes that
+ * were removed; and keeps count of disks that lost something, for no cluster survives more than one of those at a time.
+ */
+import type { Millis } from "../../../src/protocol/units.ts";
+import { MemoryFiles } from "../../support/memory_files.ts";
+import { Violation } from "../simulation.ts";
+import type { Host } from "./host.ts";
+import type { ServerWorld } from "./server_world.ts";
+
+/** A start that says so cannot go on with what is on its disk; its text tells to take it away. */
+const BEYOND_REPAIR = /damaged|Move this directory|cannot be read|is empty|edited|checksum|corrupt/i;
+/** A server ends that finds no NATS when it starts, or is told to stop meanwhile. */
+const NO_START = /connection to NATS is down|stopped while starting/;
+/** The disk failed: there is no other reason for that here. */
+const INJECTED = /injected failure|no space left/;
+const REMOVED = /was removed from the cluster/;
+const ROUND: Millis = 60;
+
+export class Operator {
+  /** Its disk lost something, and it is not a full member again. */
+  weak: Host | undefined;
+  /** The weak host's disk went back in time: while nobody has noticed, nothing else may happen. */
+  fragile = false;
+  /** Until when starts are planned. */
+  busyUntil: Millis = 0;
+  readonly #world: ServerWorld;
+  readonly #planned = new Set<Host>();
+  readonly #removed = new Set<Host>();
+  readonly #wiped = new Set<Host>();
+  readonly #rotten = new Set<Host>();
+  /** A second process under the name of a host. */
+  #stopExtras: (() => void)[] = [];
+
+  constructor(world: ServerWorld) {
+    this.#world = world;
+  }
+
+  get isSettled(): boolean {
+    return this.#planned.size === 0 && this.weak === undefined && this.#everybodyVotes();
+  }
+
+  get lack(): string {
+    const planned = [...this.#planned].map((host) => host.name);
+    return `planned ${planned}, weak ${this.weak?.name}, removed ${[...this.#removed].map((host) => host.name)}`;
+  }
+
+  /** Starts `host` again later. */
+  startLater(host: Host, after: Millis): void {
+    if (this.#planned.has(host)) return;
+    this.#planned.add(host);
+    this.busyUntil = Math.max(this.busyUntil, this.#world.clock.now() + after);
+    this.#world.later(after, () => {
+      this.#planned.delete(host);
+      host.start();
+    });
+  }
+
+  /** Whether the disk of `host` may lose something now: no other did, and the rest of the cluster can bear it. */
+  mayLose(host: Host): boolean {
+    const leader = this.#world.leader();
+    if (leader?.serving !== true || this.weak !== undefined || this.#removed.size > 0 || !this.#world.troubled) {
+      return false;
+    }
+    if (!this.#everybodyVotes() || this.#world.hosts.size < 3) return false;
+    const { members } = leader.node!.journal!.status();
+    // A founder that was away since the cluster was formed knows no more of it than one that lost its disk.
+    const knows = ({ node }: Host) => (node?.journal?.status().identity ?? "") !== "";
+    const isBound = (member: { readonly id: string; readonly incarnation?: string }) =>
+      (member.incarnation ?? "") !== "";
+    if (![...this.#world.hosts.values()].every(knows)) return false;
+    return members.length >= 3 && members.every(isBound) && host.readIncarnation() !== "";
+  }
+
+  /** A node that comes back as another incarnation has set aside what was there: only what is rotten or lost may be. */
+  begun(host: Host): void {
+    const before = host.incarnation;
+    const now = host.readIncarnation();
+    if (before === "" || before === now || this.#wiped.delete(host)) return;
+    this.#world.note(`${host.name} comes back as another incarnation`);
+    if (!this.#rotten.delete(host)) {
+      throw new Violation("I15 committed entries stay", `${host.name} sets its log aside, which nothing happened to`);
+    }
+    this.#world.book.lost.add(`${host.name}/${before}`);
+  }
+
+  /** Takes the disk of `host` away. */
+  wipe(host: Host): void {
+    this.loseDisk(host, new MemoryFiles());
+  }
+
+  loseDisk(host: Host, left: MemoryFiles): void {
+    this.#world.book.lost.add(`${host.name}/${host.readIncarnation()}`);
+    this.#world.trouble.forgetOld();
+    this.weak = host;
+    this.#rotten.delete(host);
+    this.#wiped.add(host);
+    host.exchangeDisk(left);
+  }
+
+  /** Something on this disk is rotten: a start that finds it may refuse, and in the end the disk is exchanged. */
+  suspect(host: Host): void {
+    this.#world.book.lost.add(`${host.name}/${host.readIncarnation()}`);
+    this.weak = host;
+    host.excuse = BEYOND_REPAIR;
+    this.#rotten.add(host);
+  }
+
+  remove(host: Host, force: boolean): void {
+    this.#removed.add(host);
+    this.#ask("remove", `${host.name}${force ? " force" : ""}`);
+  }
+
+  /** A process that ends with the next fault. */
+  alsoStop(stop: () => void): void {
+    this.#stopExtras.push(stop);
+  }
+
+  stopExtras(): void {
+    for (const stop of this.#stopExtras.splice(0)) stop();
+  }
+
+  /** What ended by itself is started again, if it was right to end. */
+  supervise(host: Host): void {
+    const { node } = host;
+    if (node === undefined || node.alive || node.fatal === undefined || this.#planned.has(host)) return;
+    const reason = node.fatal;
+    node.fatal = undefined;
+    const excuses = [host.excuse, NO_START, INJECTED, this.#rotten.has(host) ? BEYOND_REPAIR : undefined];
+    host.excuse = undefined;
+    if (REMOVED.test(reason)) this.#removed.add(host);
+    else if (!excuses.some((excuse) => excuse?.test(reason))) {
+      throw new Violation("I19 recovery", `${host.name} stopped: ${reason}`);
+    }
+    host.files = host.files.afterKill();
+    if (!REMOVED.test(reason) && BEYOND_REPAIR.test(reason)) this.wipe(host);
+    this.startLater(host, this.#world.random.pick([10, 100, 600]));
+  }
+
+  /** Does its rounds from now on. */
+  watch(): void {
+    const world = this.#world;
+    const round = () => {
+      this.#strengthen();
+      if (!world.troubled || world.random.chance(0.2)) this.#addRemoved();
+      world.later(ROUND, round);
+    };
+    world.later(ROUND, round);
+  }
+
+  /** Ends every fault of every host. */
+  heal(): void {
+    this.stopExtras();
+    for (const host of this.#world.hosts.values()) {
+      if (host.node?.frozen) host.node.thaw();
+      this.healDisk(host);
+      host.node?.clock.stopWall(false);
+      if (this.#rotten.has(host)) this.wipe(host);
+      if (!host.up) this.startLater(host, 1);
+      else for (const bus of host.node!.buses) bus.reconnect();
+    }
+    for (const client of this.#world.population.clients) client.bus.reconnect();
+  }
+
+  healDisk({ files }: Host): void {
+    files.onCall = undefined;
+    files.failsRead = undefined;
+    files.capacity = Infinity;
+    files.onSync = (done) => done();
+  }
+
+  /** The weak host is one no longer when it is a voter that has everything. */
+  #strengthen(): void {
+    const { weak } = this;
+    const leader = this.#world.leader();
+    if (weak === undefined || this.#rotten.has(weak) || leader?.serving !== true || !weak.running) return;
+    const { members, peers, commit } = leader.node!.journal!.status();
+    const member = members.find(({ id }) => id === weak.name) as { voter: boolean; incarnation?: string } | undefined;
+    if (member?.voter !== true || member.incarnation !== weak.readIncarnation()) return;
+    const peer = peers.find(({ id }) => id === weak.name);
+    if (weak !== leader && (peer === undefined || peer.match < commit)) return;
+    this.weak = undefined;
+    this.fragile = false;
+    this.#world.note(`${weak.name} is whole again`);
+  }
+
+  #addRemoved(): void {
+    for (const host of this.#removed) {
+      if (!host.up) this.startLater(host, 20);
+      else if (this.#isVoter(host)) this.#removed.delete(host);
+      else this.#ask("add", host.name);
+    }
+  }
+
+  #isVoter(host: Host): boolean {
+    const leader = this.#world.leader();
+    const members = leader?.serving === true ? leader.node!.journal!.status().members : [];
+    return members.some(({ id, voter }) => id === host.name && voter);
+  }
+
+  #everybodyVotes(): boolean {
+    return [...this.#world.hosts.values()].every((host) => this.#isVoter(host));
+  }
+
+  #ask(what: "add" | "remove", payload: string): void {
+    const bus = this.#world.net.connect("operator");
+    const asked = bus.request(`_STAN.raft.sim.node.${what}`, new TextEncoder().encode(payload), 3_000);
+    void asked.then((answer) => {
+      const text = answer.kind === "reply" ? new TextDecoder().decode(answer.payload) : answer.kind;
+      this.#world.note(`${what} ${payload}: ${text}`);
+      void bus.close();
+    });
+  }
+}

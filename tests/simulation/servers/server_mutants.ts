@@ -1,0 +1,159 @@
+/**
+ * Servers with one rule broken each, to prove that the simulation sees it. A mutant is made of the production source with
+ * one place changed, so that no switch for tests has to stand in the product.
+ */
+import type { FaultName } from "./server_faults.ts";
+import type { ServerCode } from "./simulated_node.ts";
+
+export interface ServerMutant {
+  /** What the server does wrong. */
+  readonly bug: string;
+  readonly changes: readonly Change[];
+  /** The invariants that may notice. */
+  readonly caughtBy: RegExp;
+  /** Faults that bring the bug to light sooner. */
+  readonly favourites: readonly FaultName[];
+}
+
+interface Change {
+  /** Below `src/`. */
+  readonly file: string;
+  /** Occurs exactly once in the file. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export const SERVER_MUTANTS: readonly ServerMutant[] = [
+  {
+    bug: "skips the vote's fsync",
+    changes: [{
+      file: "raft/log/hard_state.ts",
+      find: "    this.#file.writeAt(bytes, 0);\n    this.#file.syncNow();\n    this.#file.writeAt(bytes, SECOND);\n" +
+        "    this.#file.syncNow();\n    this.#state = state;",
+      replace: "    this.#file.writeAt(bytes, 0);\n    this.#file.writeAt(bytes, SECOND);\n    this.#state = state;",
+    }],
+    caughtBy: /^I8 |^I7 |^I5 /,
+    favourites: ["losePower"],
+  },
+  {
+    bug: "commits an entry of an old term by counting",
+    changes: [{
+      file: "raft/core/leader.ts",
+      find: " || log.termAt(index) !== state.term) return;",
+      replace: ") return;",
+    }],
+    caughtBy: /^I12 |^I3 |^I4 |^I15 /,
+    favourites: ["isolateLeader", "healNetwork", "losePower", "slowDisk"],
+  },
+  {
+    bug: "counts a learner",
+    changes: [{ file: "raft/core/leader.ts", find: "if (member.voter) values.push(", replace: "values.push(" }],
+    caughtBy: /^I12 |^I8 |^I3 |^I4 /,
+    favourites: ["wipe", "removeNode", "slowDisk", "cutOneLink", "healNetwork"],
+  },
+  {
+    bug: "changes the membership before it has committed an entry of its own term",
+    changes: [{
+      file: "raft/core/membership_changes.ts",
+      find: 'if (!this.#leader.termCommitted) return "term not committed";',
+      replace: "",
+    }],
+    caughtBy: /^I11 /,
+    favourites: ["removeNode", "wipe", "kill", "isolateLeader", "healNetwork", "slowDisk"],
+  },
+  {
+    bug: "acknowledges entries before they are durable",
+    changes: [{
+      file: "raft/log/storing.ts",
+      find: "if (!this.#sync || !this.#wal.unsynced) return this.#tell(this.#written);",
+      replace: "this.#tell(this.#written);\n    if (!this.#sync || !this.#wal.unsynced) return;",
+    }],
+    caughtBy: /^I8 |^I12 /,
+    favourites: ["losePower"],
+  },
+  {
+    bug: "applies what it has stored a second time after a restart",
+    changes: [{
+      file: "server/replica.ts",
+      find: "const first = next.get(publish.channel) ?? (known?.last ?? 0) + 1;",
+      replace: "const first = next.get(publish.channel) ??\n" +
+        "      Math.max(known?.last ?? 0, this.#recorder.channels.get(publish.channel)?.messages.last ?? 0) + 1;",
+    }],
+    caughtBy: /^I4 |^I9 |^I10 /,
+    favourites: ["kill", "restartAll"],
+  },
+  {
+    bug: "delivers outside its lease",
+    changes: [{
+      file: "server/outbound.ts",
+      find: "return this.#speaking && this.#journal.mayServe;",
+      replace: "return this.#speaking;",
+    }],
+    caughtBy: /^I13 /,
+    favourites: ["isolateLeader", "healNetwork", "stall", "pause"],
+  },
+  {
+    bug: "forgets where a durable stands when it takes a snapshot",
+    changes: [{
+      file: "streaming/snapshot.ts",
+      find: "lastSent: subscription.group === undefined ? subscription.lastSent : 0,",
+      replace: "lastSent: 0,",
+    }],
+    caughtBy: /^I17 |^I4 /,
+    favourites: ["kill", "restartAll", "wipe"],
+  },
+];
+
+const SOURCES = new URL("../../../src/", import.meta.url);
+const COPIED = ["ports", "protocol", "raft", "server", "store", "streaming"];
+
+/** Servers with the bug; `remove` takes the mutated source away again. */
+export async function mutateServers(
+  { changes }: ServerMutant,
+): Promise<{ readonly code: ServerCode; remove(): Promise<void> }> {
+  const folder = await Deno.makeTempDir({ prefix: "server_mutant_" });
+  const open = new Set(changes);
+  for (const name of COPIED) await copy(name, folder, open);
+  if (open.size > 0) throw new Error(`no such file: ${[...open].map(({ file }) => file)}`);
+  // Disks of the simulation throw the production's error, and the copy must know it.
+  await Deno.writeTextFile(
+    `${folder}/ports/files.ts`,
+    `export * from ${JSON.stringify(`${SOURCES}ports/files.ts`)};\n`,
+  );
+  const [raft, server, store] = await Promise.all(
+    ["raft", "server", "store"].map((name) => import(`file://${folder}/${name}/mod.ts`)),
+  );
+  return {
+    code: {
+      openRaftJournal: raft.openRaftJournal,
+      StreamingServer: server.StreamingServer,
+      messagesOnly: store.messagesOnly,
+      openFileStore: store.openFileStore,
+    },
+    remove: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+async function copy(path: string, folder: string, open: Set<Change>): Promise<void> {
+  await Deno.mkdir(`${folder}/${path}`);
+  for await (const { name, isDirectory } of Deno.readDir(new URL(path, SOURCES))) {
+    const file = `${path}/${name}`;
+    if (isDirectory) await copy(file, folder, open);
+    else if (name.endsWith(".ts") && !name.endsWith("_test.ts")) {
+      await Deno.writeTextFile(
+        `${folder}/${file}`,
+        changed(file, await Deno.readTextFile(new URL(file, SOURCES)), open),
+      );
+    }
+  }
+}
+
+function changed(file: string, text: string, open: Set<Change>): string {
+  for (const change of open) {
+    if (change.file !== file) continue;
+    if (text.split(change.find).length !== 2) throw new Error(`${file} does not have this once: ${change.find}`);
+    text = text.replace(change.find, change.replace);
+    open.delete(change);
+  }
+  return text;
+}
