@@ -41,6 +41,8 @@ export class Delivering {
   #acked = false;
   #isLater = false;
   #isPostponed = false;
+  /** Effects that wait for the lease. */
+  #held: Deliver[] = [];
 
   constructor(
     parts: { machine: Machine; recorder: Recorder; outbound: Outbound; bus: MessageBus; clock: Clock; log: Log },
@@ -94,10 +96,20 @@ export class Delivering {
       this.#acked = false;
       this.#outbound.perform(this.#machine.takeEffects());
     }
+    this.#releaseHeld();
     if (this.#woken.size === 0) return;
     const woken = [...this.#woken];
     this.#woken.clear();
     this.channels(woken);
+  }
+
+  #releaseHeld(): void {
+    if (this.#held.length === 0) return;
+    if (this.#outbound.leading && !this.#outbound.speaking) return this.#postpone([], this.#clock.now());
+    const held = this.#held;
+    this.#held = [];
+    // A server that does not lead any more says nothing; the next leader knows what is pending.
+    if (this.#outbound.leading) { for (const effect of held) this.deliver(effect); }
   }
 
   /** While the lease is being renewed nothing may go out; afterwards everything must. */
@@ -121,8 +133,12 @@ export class Delivering {
     });
   }
 
-  /** Performs a deliver effect. */
+  /** Performs a deliver effect: now, or as soon as the lease is there; otherwise redeliveries would wait for their next time. */
   deliver(effect: Deliver): void {
+    if (!this.#outbound.speaking && this.#outbound.leading) {
+      this.#held.push(effect);
+      return this.#postpone([], this.#clock.now());
+    }
     const done = this.#deliverFrom(effect, 0);
     if (isLater(done)) done.catch((error: unknown) => this.#broken(effect, 0, error));
   }

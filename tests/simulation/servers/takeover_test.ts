@@ -201,6 +201,30 @@ for (const reported of [false, true]) {
   });
 }
 
+test("5.4: what a durable left pending comes at once after a restart of all nodes, though the lease comes later", async (world) => {
+  const held = await world.subscribe("me", "foo", { durableName: "d", ackWaitInSecs: 60 });
+  held.auto = false;
+  for (let i = 1; i <= 3; i++) assert.equal(await world.publish("me", "foo", `message ${i}`), "");
+  await world.received(held, 3);
+  await world.pass(1_500);
+  await world.restartAll();
+  const leader = await world.leader();
+  // Resumed by the client's next connection while the new leader has no lease.
+  const mayServe = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(leader.journal!), "mayServe")!;
+  Object.defineProperty(leader.journal!, "mayServe", { get: () => false, configurable: true });
+  world.silence("me");
+  assert.equal(await world.connect("me", "again"), "");
+  const again = await world.subscribe("me", "foo", { durableName: "d", ackWaitInSecs: 60 });
+  await world.pass(500);
+  assert.deepEqual(again.received, []);
+  Object.defineProperty(leader.journal!, "mayServe", mayServe);
+  await world.pass(1_000);
+  assert.deepEqual(again.received.map(({ sequence, redelivered }) => [sequence, redelivered]), [[1, true], [2, true], [
+    3,
+    true,
+  ]]);
+});
+
 /** Publishes as a client that asks again under the same guid. */
 function publishAgain(world: Harness, guid: string): Promise<Uint8Array | undefined> {
   const message = PubMsg.encode({ clientId: "me", guid, subject: "foo", data: text.encode("message") });
