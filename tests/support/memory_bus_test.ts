@@ -116,3 +116,32 @@ Deno.test("the batch ends once after a run of messages", async () => {
   await clock.settle();
   assert.deepEqual(order, ["1", "2", "3", "end"]);
 });
+
+Deno.test("messages can be lost, doubled, damaged and overtaken on their way", async () => {
+  const { clock, net, a, b } = world();
+  const got: string[] = [];
+  b.subscribe("x", (message) => got.push(text(message)));
+  const fates = [[], [{ payload: bytes("?"), delay: 5, inOrder: true }], [
+    { payload: bytes("3"), delay: 1, inOrder: false },
+    { payload: bytes("3"), delay: 2, inOrder: false },
+  ]];
+  net.fate = () => fates.shift();
+  for (const name of ["1", "2", "3", "4"]) a.publish(bytes("x"), bytes(name));
+  await clock.advance(10);
+  assert.deepEqual(got, ["3", "3", "?", "4"]);
+});
+
+Deno.test("that nobody listens can be kept secret, and said where somebody does", async () => {
+  const { clock, net, a, b } = world();
+  net.tellsNoResponders = () => false;
+  const kept = a.request("nobody", bytes(""), 100);
+  await clock.advance(100);
+  assert.deepEqual(await kept, { kind: "timeout" });
+  let heard = 0;
+  b.subscribe("somebody", () => heard++);
+  net.liesNoResponders = () => true;
+  const lied = a.request("somebody", bytes(""), 100);
+  await clock.advance(100);
+  assert.deepEqual(await lied, { kind: "no responders" });
+  assert.equal(heard, 1);
+});

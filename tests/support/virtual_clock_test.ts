@@ -92,3 +92,27 @@ Deno.test("a killed process never wakes; a frozen one wakes when thawed", async 
   await world.settle();
   assert.deepEqual(woken, ["first", "second"]);
 });
+
+Deno.test("a process's clock goes at a speed of its own, and nothing wakes before its time", async () => {
+  const world = new VirtualClock();
+  const clock = new ProcessClock(world);
+  clock.pace(1.1, 500);
+  const woken: number[] = [];
+  for (const at of [511, 555, 560.5]) clock.wakeAt(at, () => woken.push(clock.now() - at));
+  await world.advance(50.1);
+  assert.equal(woken.length, 2);
+  await world.advance(10);
+  assert.equal(woken.length, 3);
+  assert.ok(woken.every((late) => late >= 0 && late < 0.001), woken.join());
+});
+
+Deno.test("wall time of a process can stand still", async () => {
+  const world = new VirtualClock();
+  const clock = new ProcessClock(world);
+  clock.stopWall(true);
+  const stopped = clock.wall();
+  await world.advance(1_000);
+  assert.equal(clock.wall(), stopped);
+  clock.stopWall(false);
+  assert.equal(clock.wall(), world.wall());
+});

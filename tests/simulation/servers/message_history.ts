@@ -78,6 +78,11 @@ export class MessageHistory {
         `${host.name} stores ${described(message)} as ${channel} ${sequence}, others ${described(known)}`,
       );
     }
+    // Passed over before, as one that had expired everywhere where somebody looked.
+    if (sequence <= all.length) {
+      all[sequence - 1] = message;
+      return;
+    }
     if (sequence !== all.length + 1) {
       throw new Violation("I10 no gaps", `${host.name} stores ${channel} ${sequence}, nobody has ${all.length + 1}`);
     }
