@@ -10,8 +10,8 @@ import { isChannelName } from "../protocol/subjects.ts";
 import type { Nuid } from "../protocol/nuid.ts";
 import type { Operation } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
-import type { Sequence } from "../protocol/units.ts";
-import { admitSubscribe, admitUnsubscribe, type Machine, startTime } from "../streaming/mod.ts";
+import type { Millis, Sequence } from "../protocol/units.ts";
+import { admitSubscribe, admitUnsubscribe, type Machine, startTime, type Subscription } from "../streaming/mod.ts";
 import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Partitions } from "./partitions.ts";
@@ -20,6 +20,8 @@ import type { Recorder } from "./recorder.ts";
 import { decoded, replyTo } from "./requests.ts";
 
 const EMPTY = new Uint8Array(0);
+/** How soon to look again whether the lease is back. */
+const LEASE_RETRY: Millis = 10;
 
 export interface SubscribingParts {
   readonly machine: Machine;
@@ -101,11 +103,24 @@ export class Subscribing {
 
   /** The client hears of its subscription first, and only then gets messages. */
   #begin(channel: string, outcome: Extract<Outcome, { kind: "subscribed" }>, reply: Uint8Array | undefined): void {
-    const { machine, outbound, clock } = this.#parts;
+    const { machine, outbound } = this.#parts;
     if (!outbound.leading) return;
     this.#answer(reply, SubscriptionResponse.encode({ ackInbox: outcome.ackInbox }));
     const subscription = machine.state.channels.get(channel)?.subscriptions.get(outcome.subscriptionId);
-    if (subscription === undefined || subscription.ackInbox !== outcome.ackInbox) return;
+    if (subscription !== undefined) this.#start(subscription, outcome.ackInbox);
+  }
+
+  /**
+   * Gives out what a durable left pending, then what is new. A leader that may not speak yet, as after a fail-over, waits
+   * with all of it: redeliveries that are refused would come an ack wait later, behind newer messages.
+   */
+  #start(subscription: Subscription, ackInbox: string): void {
+    const { machine, outbound, clock } = this.#parts;
+    if (!outbound.leading || subscription.ackInbox !== ackInbox || subscription.initialised) return;
+    if (!outbound.speaking) {
+      clock.wakeAt(clock.now() + LEASE_RETRY, () => this.#start(subscription, ackInbox));
+      return;
+    }
     machine.started(subscription, clock.now());
     outbound.perform(machine.takeEffects());
   }

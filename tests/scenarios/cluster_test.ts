@@ -105,6 +105,34 @@ scenario("all nodes killed at once come back with everything", async (world) => 
   for (const pending of [1, 3, 4]) assert.ok(seen.has(pending), `${pending} was not delivered again`);
 });
 
+scenario("a durable that is resumed right after a fail-over gets what is pending first, at once", async (world) => {
+  const cluster = await Cluster.ofThree(world, "embedded");
+  const client = await world.client(cluster.url, "me");
+  const durable = await client.subscribe("foo", { durable: "d", start: "first", manualAcks: true });
+  await client.publishMany("foo", 20);
+  for (const message of (await durable.takeDistinct(20)).slice(0, 15)) message.ack();
+  for (const node of cluster.nodes.values()) {
+    await eventually(async () => {
+      const page = await node.fetch<ChannelPage>("/streaming/channelsz?channel=foo&subs=1");
+      const [known] = page?.subscriptions ?? [];
+      return (known?.last_sent === 20 && known.pending_count === 5) || undefined;
+    }, `${node.id} to know what is pending`);
+  }
+  client.abandon();
+  await (await cluster.leader()).process.kill();
+  await cluster.leader();
+  const again = await world.client(cluster.url, "me");
+  const resumed = await again.subscribe("foo", { durable: "d", start: "first", manualAcks: true });
+  await again.publish("foo", "21");
+  const messages = await resumed.takeDistinct(6);
+  assert.deepEqual(messages.map(({ sequence }) => sequence), [16, 17, 18, 19, 20, 21]);
+  assert.ok(messages.slice(0, 5).every(({ redelivered }) => redelivered));
+});
+
+interface ChannelPage {
+  readonly subscriptions: readonly { readonly last_sent: number; readonly pending_count: number }[];
+}
+
 /** Publishes one message after the other, again when the outcome is unknown, until told to stop. */
 function publish(client: StanClient, acked: Set<string>): () => Promise<void> {
   let stopped = false;
