@@ -31,7 +31,14 @@ import { decoded, replyTo } from "./requests.ts";
 const LEASE_RETRY: Millis = 50;
 /** How long the old client of a contested id may take to answer. */
 const DUPLICATE_CHECK: Millis = 500;
+/** So many pings wait until this server may speak; more are dropped, as they would be without a leader. */
+const EARLY_PINGS_MAX = 10_000;
 const EMPTY = new Uint8Array(0);
+
+interface PingRequest {
+  readonly request: Ping;
+  readonly reply: Uint8Array;
+}
 
 export interface SessionParts {
   readonly machine: Machine;
@@ -52,6 +59,8 @@ export class Sessions {
   /** Ids that are being connected: further connects for them are refused at once. */
   readonly #connecting = new Set<string>();
   readonly #evicting = new Set<string>();
+  /** Pings that came before this leader may speak. */
+  readonly #earlyPings: PingRequest[] = [];
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -73,17 +82,36 @@ export class Sessions {
 
   ping(message: Inbound): void {
     if (message.payloadEnd === message.payloadStart || message.replyEnd === message.replyStart) return;
-    const { machine, outbound, clock } = this.#parts;
-    if (!outbound.speaking) return;
+    const { outbound } = this.#parts;
+    if (!outbound.leading || this.#earlyPings.length >= EARLY_PINGS_MAX) return;
     const request = decoded(Ping, message);
     if (request === undefined) return;
+    const ping = { request, reply: replyTo(message)! };
+    if (outbound.speaking) return this.#answerPing(ping);
+    this.#earlyPings.push(ping);
+    if (this.#earlyPings.length === 1) void this.#answerEarlyPings();
+  }
+
+  #answerPing({ request, reply }: PingRequest): void {
+    const { machine, outbound, clock } = this.#parts;
     const pinging = admitPing(machine.state, request);
-    if (pinging.kind === "refused") {
-      return this.#answer(replyTo(message), PingResponse.encode({ error: pinging.text }));
-    }
+    if (pinging.kind === "refused") return this.#answer(reply, PingResponse.encode({ error: pinging.text }));
     machine.pinged(pinging.client, clock.now());
     outbound.perform(machine.takeEffects());
-    this.#answer(replyTo(message), EMPTY);
+    this.#answer(reply, EMPTY);
+  }
+
+  /** A new leader that may not speak yet: clients whose pings were lost with the old one should not lose another. */
+  async #answerEarlyPings(): Promise<void> {
+    const { outbound } = this.#parts;
+    while (outbound.leading && !outbound.speaking) await this.#pause();
+    const pings = this.#earlyPings.splice(0);
+    if (outbound.speaking) { for (const ping of pings) this.#answerPing(ping); }
+  }
+
+  #pause(): Promise<void> {
+    const { clock } = this.#parts;
+    return new Promise((resolve) => void clock.wakeAt(clock.now() + LEASE_RETRY, resolve));
   }
 
   close(message: Inbound): void {
@@ -113,7 +141,7 @@ export class Sessions {
           return outbound.perform(machine.takeEffects());
         }
       }
-      await new Promise<void>((resolve) => clock.wakeAt(clock.now() + LEASE_RETRY, resolve));
+      await this.#pause();
     }
   }
 

@@ -13,6 +13,8 @@ export const CHANNEL = "foo";
 export class PublishingLoad {
   readonly acked = new Set<string>();
   readonly failed: string[] = [];
+  /** Publishers whose connection was given up, and why. */
+  readonly lost: string[] = [];
   /** When each acknowledgement came, milliseconds. */
   readonly #times: number[] = [];
   #stopped = false;
@@ -45,7 +47,10 @@ export class PublishingLoad {
   async goesOn(): Promise<void> {
     await Promise.all([...this.#progress].map(([name, progress]) => {
       const { published } = progress;
-      return eventually(() => progress.acked >= published || undefined, `an acknowledgement for the publisher ${name}`);
+      return eventually(() => {
+        assert.deepEqual(this.lost, [], "publishers were given up");
+        return progress.acked >= published || undefined;
+      }, `an acknowledgement for the publisher ${name}`);
     }));
   }
 
@@ -62,13 +67,25 @@ export class PublishingLoad {
     await this.settled();
   }
 
+  /** A client that the server has given up publishes nothing any more, and fails at once: that is told, and ends it. */
+  #watch(client: StanClient, name: string): () => boolean {
+    let isLost = false;
+    void client.lost.then((reason) => {
+      isLost = !this.#stopped;
+      if (isLost) this.lost.push(`${name}: ${reason instanceof Error ? reason.message : reason}`);
+    });
+    return () => isLost;
+  }
+
   async #oneByOne(client: StanClient, name: string): Promise<void> {
-    while (!this.#stopped) await this.#publish(client, name);
+    const isLost = this.#watch(client, name);
+    while (!this.#stopped && !isLost()) await this.#publish(client, name);
   }
 
   async #steadily(client: StanClient, name: string): Promise<void> {
+    const isLost = this.#watch(client, name);
     const start = performance.now();
-    for (let i = 0; !this.#stopped; i++) {
+    for (let i = 0; !this.#stopped && !isLost(); i++) {
       void this.#publish(client, name);
       const due = start + i * 1_000 / this.#rate;
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));

@@ -105,6 +105,24 @@ test("TS35: a paused leader answers nothing of what came meanwhile", async (worl
   assert.ok(!old.server!.machine.leading);
 });
 
+test("a ping to a leader that may not speak yet is answered as soon as it may", async (world) => {
+  const old = await world.leader();
+  old.kill();
+  const serves = (node: SimulatedNode) =>
+    node.alive && node.log.lines.some((line) => /finished leader prom/.test(line));
+  await world.clock.until(() => world.followers.some(serves), 20_000, "a promotion");
+  const next = world.followers.find(serves)!;
+  assert.ok(!next.journal!.mayServe, "the old leader's lease may not be over");
+  const pongs = countAt(world, "pongs");
+  const ping = Ping.encode({ connId: text.encode("me") });
+  world.client.publishRequest(text.encode("_STAN.discover.sim.pings"), text.encode("pongs"), ping);
+  await world.pass(20);
+  assert.equal(pongs.count, 0);
+  await world.clock.until(() => next.journal!.mayServe, 2_000, "the lease");
+  await world.pass(100);
+  assert.equal(pongs.count, 1);
+});
+
 test("TS39: after two quick changes of leader one leader alone redelivers, once an ack wait", async (world) => {
   const held = await world.subscribe("me", "foo", { ackWaitInSecs: 2 });
   held.auto = false;
