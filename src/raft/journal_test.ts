@@ -311,3 +311,26 @@ Deno.test("a commit in a calm moment is on its way to the others before the call
   await cluster.clock.advance(100);
   await Promise.all([first, ...others]);
 });
+
+Deno.test("a leader that stops hands over to the follower that has been there for longest", async () => {
+  for (const seed of [1, 2, 3, 4]) {
+    const cluster = new TestCluster(seed);
+    cluster.trio();
+    const leader = await cluster.untilLeader(1000);
+    await cluster.clock.advance(500);
+    const [first, second] = cluster.alive.filter((node) => node !== leader);
+    const young = seed % 2 === 0 ? first! : second!;
+    const old = young === first ? second! : first!;
+    young.kill();
+    const meanwhile = leader.propose("meanwhile");
+    await cluster.clock.advance(500);
+    await meanwhile;
+    cluster.restart(young);
+    await cluster.untilEqual();
+    await cluster.clock.advance(500);
+    void leader.journal.stop();
+    await cluster.clock.advance(20);
+    const next = await cluster.untilLeader(1000);
+    assert.equal(next.name, old.name, `seed ${seed}`);
+  }
+});

@@ -48,6 +48,8 @@ export class Progress {
   round = 0;
   answeredSentAt = -Infinity;
   disk: DiskState = "ok";
+  /** The append with which it last began to follow without interruption: the lower, the longer it has been there. */
+  steadySince = 0;
   /** Whoever last spoke under its name while it was unbound. */
   heardIncarnation = "";
   /** The commit index that was last sent to it. */
@@ -169,6 +171,7 @@ export class Progress {
 
   #replicate(): void {
     this.state = "replicate";
+    this.steadySince = this.sequence;
     this.probing = false;
     this.announced = undefined;
     this.next = this.match + 1;

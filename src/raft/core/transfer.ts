@@ -61,17 +61,26 @@ export class Transfer {
     return true;
   }
 
-  /** The live voter with the most entries; healthy disks first. */
+  /** The best live voter. */
   #best(): NodeId | undefined {
     const { now, timeouts } = this.#state;
     let best: Progress | undefined;
     for (const peer of this.#peers.values()) {
       const alive = peer.heard && peer.contact + timeouts.leaseTimeout > now;
       if (!peer.voter || peer.disk === "full" || !alive) continue;
-      const better = best === undefined || (best.disk !== "ok" && peer.disk === "ok") ||
-        (best.disk === peer.disk && peer.match > best.match);
-      if (better) best = peer;
+      if (best === undefined || isBetter(peer, best)) best = peer;
     }
     return best?.id;
   }
+}
+
+/**
+ * Healthy disks first, then whoever keeps up, then whoever has done so for longest: it has heard all publish requests of
+ * the last moments. Among those that do not keep up, the one with the most entries.
+ */
+function isBetter(one: Progress, other: Progress): boolean {
+  if ((one.disk === "ok") !== (other.disk === "ok")) return one.disk === "ok";
+  const keepsUp = one.state === "replicate";
+  if (keepsUp !== (other.state === "replicate")) return keepsUp;
+  return keepsUp ? one.steadySince < other.steadySince : one.match > other.match;
 }
