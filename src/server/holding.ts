@@ -86,10 +86,12 @@ export class Holding {
     this.#forget();
   }
 
-  /** What was applied no longer says which requests were stored: nothing held back so far may be taken in. */
-  forget(): void {
-    this.#forget();
-    this.#since = this.#clock.now() + ARRIVAL_SPREAD;
+  /**
+   * The state is now another node's, or that of an earlier time: which requests it holds is not known for those up to its
+   * newest message, which was published `age` ago. They may not be taken in.
+   */
+  replaced(age: Millis): void {
+    this.#since = Math.max(this.#since, this.#clock.now() - Math.max(0, age) + ARRIVAL_SPREAD);
   }
 
   #takeIn({ bytes, marks }: Slab, known: KnownPublishes): void {

@@ -96,12 +96,32 @@ Deno.test("what may have been applied before anything is known of it is not take
   assert.deepEqual(world.lead(), ["late certain r", "flush"]);
 });
 
-Deno.test("after the state was replaced, what arrived before and just after is forgotten", async () => {
+Deno.test("after the state was replaced by a recent one, what arrived before and just after is forgotten", async () => {
   const world = new World();
   await world.publish("before");
-  world.holding.forget();
+  world.holding.replaced(0);
   await world.publish("just after");
   await world.clock.advance(1_001);
+  await world.publish("later");
+  assert.deepEqual(world.lead(), ["late later r", "flush"]);
+});
+
+Deno.test("after the state was replaced by an older one, only what that may hold is forgotten", async () => {
+  const world = new World();
+  await world.publish("may be in it");
+  await world.clock.advance(500);
+  world.holding.replaced(2_000);
+  await world.publish("after it");
+  assert.deepEqual(world.lead(), ["late may be in it r", "late after it r", "flush"]);
+});
+
+Deno.test("after the state was replaced by one with a message of the future, a second is forgotten as if it were of now", async () => {
+  const world = new World();
+  await world.publish("in it");
+  world.holding.replaced(-50);
+  await world.clock.advance(900);
+  await world.publish("perhaps");
+  await world.clock.advance(101);
   await world.publish("later");
   assert.deepEqual(world.lead(), ["late later r", "flush"]);
 });

@@ -63,8 +63,13 @@ export class Leading implements ReplicaListener, Performers {
   }
 
   restored(): void {
-    this.#parts.publishing.clientsChanged();
-    this.#parts.holding?.forget();
+    const { publishing, holding, machine, clock } = this.#parts;
+    publishing.clientsChanged();
+    let newest = 0n;
+    for (const { lastTimestamp } of machine.state.channels.values()) {
+      if (lastTimestamp > newest) newest = lastTimestamp;
+    }
+    holding?.replaced(Number((clock.wall() - newest) / 1_000_000n));
   }
 
   /** Now and then: a node whose own limits are not those that have been in force for a while says so (D2). */
