@@ -16,7 +16,7 @@ class World {
   /** What publishing was told, as `late payload reply`. */
   readonly told: string[] = [];
   /** What the machine remembers of publishes that were applied. */
-  known: KnownPublishes = { keys: new Set(), since: -Infinity, until: Infinity };
+  known: KnownPublishes = { keys: { has: () => false }, since: -Infinity, until: Infinity };
   readonly holding: Holding;
 
   constructor() {

@@ -14,7 +14,7 @@ import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { FIELD_OVERHEAD, PubMsgOffsets, sameBytes, writeField } from "../protocol/publish_request.ts";
 import { isChannelName } from "../protocol/subjects.ts";
 import { isLater } from "../protocol/units.ts";
-import { type KnownPublishes, type Machine, publishKey } from "../streaming/mod.ts";
+import type { KnownPublishes, Machine } from "../streaming/mod.ts";
 import { ByteTable } from "./byte_table.ts";
 import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import { PublishBatch } from "./publish_batch.ts";
@@ -98,7 +98,7 @@ export class Publishing {
     if (channel === undefined) return this.#refuse(message, Text.invalidPublishRequest);
     const client = this.#clientOf(buffer);
     if (client === undefined) return this.#unknown(message);
-    if (this.#known !== undefined && this.#isAgain(buffer, client, this.#known)) return this.#refuse(message, "");
+    if (this.#known !== undefined && this.#isStored(buffer, client, this.#known)) return this.#refuse(message, "");
     const size = offsets.dataEnd - offsets.dataStart + offsets.subjectEnd - offsets.subjectStart +
       offsets.replyEnd - offsets.replyStart + DELIVERY_OVERHEAD;
     if (size > this.#bus.maxPayload) return this.#refuse(message, tooLargeToDeliver(size, this.#bus.maxPayload));
@@ -124,13 +124,7 @@ export class Publishing {
 
   #isStored(buffer: Uint8Array, { id }: KnownClient, { keys }: KnownPublishes): boolean {
     const { guidStart, guidEnd } = this.#offsets;
-    return keys.has(publishKey(id, 0, id.length, buffer, guidStart, guidEnd));
-  }
-
-  #isAgain(buffer: Uint8Array, client: KnownClient, known: KnownPublishes): boolean {
-    if (this.#clock.now() <= known.until) return this.#isStored(buffer, client, known);
-    this.#known = undefined;
-    return false;
+    return keys.has(id, 0, id.length, buffer, guidStart, guidEnd);
   }
 
   /** Commits what was gathered, unless enough is under way already: then it goes on gathering. */
@@ -154,6 +148,7 @@ export class Publishing {
   #send(batch: PublishBatch): void {
     this.#inFlight++;
     this.#waitingBytes += batch.size;
+    if (this.#known !== undefined && this.#clock.now() > this.#known.until) this.#known = undefined;
     try {
       const operations = batch.operations(this.#clock.wall(), (name) => !this.#machine.state.channels.has(name));
       const outcomes = this.#journal.commit(operations);

@@ -10,7 +10,7 @@ export { DIGEST_SCHEME } from "./digest.ts";
 export * from "./effects.ts";
 export * from "../protocol/limits.ts";
 export * from "./machine.ts";
-export { type KnownPublishes, publishKey } from "./recent_publishes.ts";
+export { type KnownPublishes } from "./recent_publishes.ts";
 export * from "./recovery.ts";
 export { type ChannelSnapshot, decodeSnapshot, SnapshotWriting, type StateSnapshot } from "./snapshot.ts";
 export * from "./start_position.ts";

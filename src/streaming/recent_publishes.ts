@@ -5,9 +5,9 @@
  * Kept by each node for itself, in slabs that are filled one after the other and reused: nothing is made per message.
  */
 import { MARKS, type PackedMessages } from "../protocol/operations.ts";
-import { latin1 } from "../protocol/latin1.ts";
 import { copyBytes } from "../protocol/publish_request.ts";
 import type { Millis } from "../protocol/units.ts";
+import { PublishKeys } from "./publish_keys.ts";
 
 const SLAB_BYTES = 256 * 1024;
 const SLAB_MESSAGES = 4096;
@@ -27,24 +27,11 @@ interface Slab {
 
 /** Which publishes were applied lately, of those that somebody waits for. What is applied from now on joins them. */
 export interface KnownPublishes {
-  /** By {@link publishKey}. */
-  readonly keys: ReadonlySet<string>;
+  readonly keys: Pick<PublishKeys, "has">;
   /** Everything applied after this moment is among them... */
   readonly since: Millis;
   /** ...until this one. */
   readonly until: Millis;
-}
-
-/** What tells a publish from all others: its client and its guid, which are at these places of a buffer. */
-export function publishKey(
-  client: Uint8Array,
-  clientStart: number,
-  clientEnd: number,
-  guid: Uint8Array,
-  guidStart: number,
-  guidEnd: number,
-): string {
-  return `${latin1(client, clientStart, clientEnd)} ${latin1(guid, guidStart, guidEnd)}`;
 }
 
 export class RecentPublishes {
@@ -53,7 +40,7 @@ export class RecentPublishes {
   /** When the newest of those forgotten for lack of room was applied. */
   #forgotten: Millis = -Infinity;
   /** The keys that were told last, while they are added to. */
-  #told: { readonly keys: Set<string>; readonly until: Millis } | undefined;
+  #told: { readonly keys: PublishKeys; readonly until: Millis } | undefined;
 
   /** `span`: how long publishes are remembered; 0 remembers none. */
   constructor(span: Millis) {
@@ -92,7 +79,7 @@ export class RecentPublishes {
 
   /** For telling which requests were stored already: those that were held back, and those that are made again. */
   known(now: Millis): KnownPublishes {
-    const keys = new Set<string>();
+    const keys = new PublishKeys();
     for (const messages of this.all(now)) addKeys(keys, messages);
     const until = now + this.#span;
     this.#told = { keys, until };
@@ -123,9 +110,9 @@ export class RecentPublishes {
   }
 }
 
-function addKeys(keys: Set<string>, { count, bytes, bounds }: PackedMessages): void {
+function addKeys(keys: PublishKeys, { count, bytes, bounds }: PackedMessages): void {
   for (let i = 0; i < count * MARKS; i += MARKS) {
     if (bounds[i + 2] === bounds[i + 3]) continue;
-    keys.add(publishKey(bytes, bounds[i + 3]!, bounds[i + 4]!, bytes, bounds[i + 1]!, bounds[i + 2]!));
+    keys.add(bytes, bounds[i + 3]!, bounds[i + 4]!, bytes, bounds[i + 1]!, bounds[i + 2]!);
   }
 }
