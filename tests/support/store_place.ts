@@ -49,6 +49,18 @@ export class Place {
     return { store, foo };
   }
 
+  /** What is asked of the disk while `run` goes on, reads and openings left out, as `kind file`. */
+  async callsOf(run: () => unknown): Promise<string[]> {
+    const calls: string[] = [];
+    this.files.onCall = ({ kind, path }) => {
+      if (kind !== "open") calls.push(`${kind} ${path.replace("/data/", "")}`);
+      return undefined;
+    };
+    await run();
+    this.files.onCall = undefined;
+    return calls;
+  }
+
   /** The names of files in a folder of the root, or in the root itself. */
   names(folder = ""): string[] {
     return this.files.list(`/data/${folder}`).filter((entry) => entry.isFile).map((entry) => entry.name);

@@ -1,7 +1,6 @@
 /** Failing disks: full ones, ones that cannot sync; and when what is synced. Numbers in brackets: spec stores, section 9. */
 import assert from "node:assert/strict";
 import { StoreFailed } from "../../ports/store.ts";
-import type { FileCall } from "../../../tests/support/memory_files.ts";
 import {
   clientOf,
   limitsWith,
@@ -18,18 +17,6 @@ import { Place } from "../../../tests/support/store_place.ts";
 
 function failedWith(code: StoreFailed["code"]): (error: unknown) => boolean {
   return (error) => error instanceof StoreFailed && error.code === code;
-}
-
-/** What is asked of the disk while `run` goes on, reads and openings left out, as `kind file`. */
-async function callsOf(place: Place, run: () => unknown): Promise<string[]> {
-  const calls: string[] = [];
-  place.files.onCall = ({ kind, path }: FileCall) => {
-    if (kind !== "open") calls.push(`${kind} ${path.replace("/data/", "")}`);
-    return undefined;
-  };
-  await run();
-  place.files.onCall = undefined;
-  return calls;
 }
 
 /** Lets the disk have no more than `room` bytes beyond what it has. */
@@ -55,15 +42,15 @@ Deno.test("a flush with sync brings data, then index, to the disk before it answ
   putMany(foo.messages, "foo", 1, 1);
   await foo.messages.flush();
   putMany(foo.messages, "foo", 2, 5);
-  assert.deepEqual(await callsOf(place, () => foo.messages.flush()), [
+  assert.deepEqual(await place.callsOf(() => foo.messages.flush()), [
     "write foo/msgs.1.dat",
     "sync foo/msgs.1.dat",
     "write foo/msgs.1.idx",
     "sync foo/msgs.1.idx",
   ]);
-  assert.deepEqual(await callsOf(place, () => foo.messages.flush()), [], "nothing was appended since");
+  assert.deepEqual(await place.callsOf(() => foo.messages.flush()), [], "nothing was appended since");
   foo.subscriptions.create(subscriptionOf(1));
-  assert.deepEqual(await callsOf(place, () => foo.subscriptions.flush()), ["write foo/subs.dat", "sync foo/subs.dat"]);
+  assert.deepEqual(await place.callsOf(() => foo.subscriptions.flush()), ["write foo/subs.dat", "sync foo/subs.dat"]);
   await store.close();
 });
 
@@ -72,7 +59,7 @@ Deno.test("files and folders are made in a way that survives a power loss", asyn
   const store = place.open();
   await start(store);
   let foo!: Awaited<ReturnType<typeof store.createChannel>>;
-  assert.deepEqual(await callsOf(place, async () => foo = await store.createChannel("foo")), [
+  assert.deepEqual(await place.callsOf(async () => foo = await store.createChannel("foo")), [
     "directory foo",
     "write foo/subs.dat.new",
     "sync foo/subs.dat.new",
@@ -81,7 +68,7 @@ Deno.test("files and folders are made in a way that survives a power loss", asyn
     "sync /data",
   ]);
   put(foo.messages, "foo", 1, "x");
-  const calls = await callsOf(place, () => foo.messages.flush());
+  const calls = await place.callsOf(() => foo.messages.flush());
   assert.ok(calls.indexOf("sync foo") > calls.indexOf("rename foo/msgs.1.dat.new"));
   await store.close();
 });
@@ -106,7 +93,7 @@ Deno.test("several channels are synced side by side", async () => {
   waiting.forEach((done) => done());
   await flushed;
   await third;
-  assert.deepEqual(await callsOf(place, () => foo.messages.flush()), []);
+  assert.deepEqual(await place.callsOf(() => foo.messages.flush()), []);
   assert.deepEqual(await sequencesOf(foo.messages), [1, 2, 3]);
   await store.close();
 });
@@ -117,13 +104,13 @@ Deno.test("without sync a flush only writes; the next automatic sync makes up fo
   await store.maintain(place.clock.now());
   putMany(foo.messages, "foo", 1, 3);
   foo.subscriptions.create(subscriptionOf(1));
-  const calls = await callsOf(place, () => foo.messages.flush());
+  const calls = await place.callsOf(() => foo.messages.flush());
   assert.ok(calls.length > 0 && !calls.some((call) => call.startsWith("sync")));
   await place.clock.advance(20);
-  const synced = await callsOf(place, () => store.maintain(place.clock.now()));
+  const synced = await place.callsOf(() => store.maintain(place.clock.now()));
   assert.deepEqual(synced, ["sync foo/msgs.1.dat", "sync foo/msgs.1.idx", "write foo/subs.dat", "sync foo/subs.dat"]);
   await place.clock.advance(20);
-  assert.deepEqual(await callsOf(place, () => store.maintain(place.clock.now())), []);
+  assert.deepEqual(await place.callsOf(() => store.maintain(place.clock.now())), []);
   await store.close();
 });
 
@@ -132,8 +119,8 @@ Deno.test("settling syncs what was written without", async () => {
   const { store, foo } = await place.withChannel({ sync: false, autoSync: 0 });
   putMany(foo.messages, "foo", 1, 3);
   await foo.messages.flush();
-  assert.deepEqual(await callsOf(place, () => store.settle!()), ["sync foo/msgs.1.dat", "sync foo/msgs.1.idx"]);
-  assert.deepEqual(await callsOf(place, () => store.settle!()), []);
+  assert.deepEqual(await place.callsOf(() => store.settle!()), ["sync foo/msgs.1.dat", "sync foo/msgs.1.idx"]);
+  assert.deepEqual(await place.callsOf(() => store.settle!()), []);
   await store.close();
 });
 
@@ -143,8 +130,8 @@ Deno.test("automatic sync can be off [58]", async () => {
   putMany(foo.messages, "foo", 1, 3);
   await foo.messages.flush();
   await place.clock.advance(1e7);
-  assert.deepEqual(await callsOf(place, () => store.maintain(place.clock.now())), []);
-  assert.ok((await callsOf(place, () => store.close())).includes("sync foo/msgs.1.dat"), "closing syncs all the same");
+  assert.deepEqual(await place.callsOf(() => store.maintain(place.clock.now())), []);
+  assert.ok((await place.callsOf(() => store.close())).includes("sync foo/msgs.1.dat"), "closing syncs all the same");
 });
 
 Deno.test("a full disk refuses what is new, keeps what is old, and resumes when there is room", async () => {
@@ -297,7 +284,7 @@ for (const beside of [false, true]) {
     assert.throws(() => foo.subscriptions.create(subscriptionOf(1)), failedWith("io"));
     await assert.rejects(async () => await store.addClient(clientOf("a")), failedWith("io"));
     assert.equal(textOf(await lookup(foo.messages, 2)), "message 2", "reading goes on");
-    const calls = await callsOf(place, () => assert.rejects(async () => await foo.messages.flush(), failedWith("io")));
+    const calls = await place.callsOf(() => assert.rejects(async () => await foo.messages.flush(), failedWith("io")));
     assert.deepEqual(calls, []);
     await assert.rejects(async () => await store.close(), failedWith("io"));
     const again = await place.again();
@@ -321,7 +308,7 @@ Deno.test("[47] a buffer that is full goes to disk at once, in order", async () 
   const place = new Place();
   const { store, foo } = await place.withChannel({ bufferSize: 50 });
   put(foo.messages, "foo", 1, "small");
-  const calls = await callsOf(place, () => put(foo.messages, "foo", 2, new Uint8Array(200)));
+  const calls = await place.callsOf(() => put(foo.messages, "foo", 2, new Uint8Array(200)));
   assert.ok(calls.includes("write foo/msgs.1.dat"));
   assert.ok(!calls.includes("write foo/msgs.1.idx"), "the index follows with the flush");
   await foo.messages.flush();

@@ -1,23 +1,10 @@
 /** Flushing behind: what the disk is asked for, what a kill leaves, and a disk that fills up meanwhile. */
 import assert from "node:assert/strict";
 import { StoreFailed } from "../../ports/store.ts";
-import type { FileCall } from "../../../tests/support/memory_files.ts";
 import { put, putMany, sequencesOf } from "../../../tests/support/store_messages.ts";
 import { Place } from "../../../tests/support/store_place.ts";
 
 const lagging = { flushLag: 50 };
-
-/** What is asked of the disk while `run` goes on, reads and openings left out. */
-async function callsOf(place: Place, run: () => unknown): Promise<string[]> {
-  const calls: string[] = [];
-  place.files.onCall = ({ kind, path }: FileCall) => {
-    if (kind !== "open") calls.push(`${kind} ${path.replace("/data/", "")}`);
-    return undefined;
-  };
-  await run();
-  place.files.onCall = undefined;
-  return calls;
-}
 
 function isFull(error: unknown): boolean {
   return error instanceof StoreFailed && error.code === "full";
@@ -34,7 +21,7 @@ async function begunWork(): Promise<void> {
 Deno.test("before the lag is over flushing asks nothing of the disk; messages are read from memory", async () => {
   const place = new Place();
   const { foo } = await place.withChannel(lagging);
-  const calls = await callsOf(place, async () => {
+  const calls = await place.callsOf(async () => {
     for (let i = 1; i <= 40; i++) {
       putMany(foo.messages, "foo", i, i);
       await foo.messages.flush();
@@ -52,7 +39,7 @@ Deno.test("a flush after the lag brings everything to the disk, and nobody waits
   await foo.messages.flush();
   await place.clock.advance(51);
   putMany(foo.messages, "foo", 2, 4);
-  const calls = await callsOf(place, async () => {
+  const calls = await place.callsOf(async () => {
     foo.messages.flush();
     await begunWork();
   });
