@@ -104,6 +104,7 @@ const wrongDirectory: ServerFault = (world) => {
   const mixed = new MemoryFiles();
   copyTree(own, mixed, "/store");
   copyTree(other.files.afterKill(), mixed, "/raft");
+  host.logAside = host.log;
   host.putBack(mixed);
   host.excuse = /does not match/;
   host.start();
@@ -112,6 +113,7 @@ const wrongDirectory: ServerFault = (world) => {
       throw new Violation("I16 one identity", `${host.name} takes the log of ${other.name}`);
     }
     host.putBack(own);
+    host.logAside = undefined;
     world.operator.startLater(host, world.random.pick(DOWN));
   });
 };

@@ -24,6 +24,8 @@ export class Host {
   files = new MemoryFiles();
   node: SimulatedNode | undefined;
   log: LogWatch;
+  /** What its own log held, while another directory is in the place of its own. */
+  logAside: LogWatch | undefined;
   /** Counts the starts of the server. */
   boot = 0;
   seen: Seen = NOTHING_SEEN;
