@@ -285,7 +285,8 @@ class OnlyVotersCount implements ClusterInvariant {
       if (book.lost.has(`${member.id}/${member.incarnation}`)) return true;
       const incarnation = other.incarnation || other.readIncarnation();
       if (member.incarnation !== "" && incarnation !== member.incarnation) return false;
-      return other.log.isDurable(commit, own) || (!synced && other.log.termAt(commit) === own);
+      const { ownLog } = other;
+      return ownLog.isDurable(commit, own) || (!synced && ownLog.termAt(commit) === own);
     };
     // The membership may have changed in the very instant in which the count was complete.
     if (majorityOf(membership, held) || majorityOf(earlier, held)) return;

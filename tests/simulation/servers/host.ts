@@ -54,6 +54,11 @@ export class Host {
     this.speed = world.random.pick([1, 1, 1, 0.9, 0.95, 1.05, 1.1]);
   }
 
+  /** The log on its own disk, whatever directory it runs on at this moment. */
+  get ownLog(): LogWatch {
+    return this.logAside ?? this.log;
+  }
+
   get up(): boolean {
     return this.node?.alive === true;
   }

@@ -114,7 +114,7 @@ export class ServiceInvariants {
     const durable = places.find(({ index, term }) => {
       const held = (member: Member) => {
         if (book.lost.has(`${member.id}/${member.incarnation}`)) return true;
-        const log = hosts.get(member.id)?.logAside ?? hosts.get(member.id)?.log;
+        const log = hosts.get(member.id)?.ownLog;
         return log !== undefined && (log.isDurable(index, term) || (!synced && log.termAt(index) === term));
       };
       // A membership counts from when it is appended, and what was appended before it is counted with it, too.
