@@ -138,11 +138,11 @@ export class Cluster {
     return this.#running?.clocksAgree() ?? false;
   }
 
-  /** Hands leadership to another voter, if this node has it and there is one; gives up after two seconds. */
-  async handOver(): Promise<void> {
+  /** Hands leadership to `target`, or to the best voter, if this node has it; gives up after two seconds. */
+  async handOver(target?: string): Promise<void> {
     const running = this.#running;
     if (running === undefined || !this.leads) return;
-    if (running.node.poke((raft) => raft.transfer()).kind === "refused") return;
+    if (running.node.poke((raft) => raft.transfer(target)).kind === "refused") return;
     const { clock } = this.#ports;
     await new Promise<void>((resolve) => {
       const cancel = clock.wakeAt(clock.now() + HAND_OVER, resolve);

@@ -131,6 +131,11 @@ export class RaftJournal implements Journal {
     return this.#cluster.clocksAgree;
   }
 
+  /** Asks that another voter lead, `target` if given; answers when something came of it, at the latest after two seconds (E9). */
+  handOver(target?: string): Promise<void> {
+    return this.#cluster.handOver(target);
+  }
+
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;

@@ -9,7 +9,6 @@ import type { Millis } from "../protocol/units.ts";
 import type { Applying } from "./applying.ts";
 import {
   type DataKind,
-  DEFAULT_LIMITS,
   type DiskState,
   type Entry,
   type Fetch,
@@ -122,7 +121,7 @@ export class RaftNode {
       newIdentity: parts.newIdentity,
       founders: parts.founders,
       timeouts: ticksOf(options),
-      limits: { ...DEFAULT_LIMITS, trailingEntries: options.trailingLogs },
+      limits: options.limits,
       hardState: directory.vote.state,
       log: parts.summary,
       applied: parts.summary.snapshot?.index ?? 0,

@@ -49,7 +49,8 @@ export function openNodeFiles(
     const snapshots = new Snapshots(files, `${directory}/snapshots`, { clusterId, keep, seal });
     const found = snapshots.sound(say);
     const { identity } = expected;
-    wal = judged(() => new Wal(files, `${directory}/log`, { identity, cacheEntries: options.logCacheSize, seal }));
+    const { logCacheSize: cacheEntries, segmentBytes } = options;
+    wal = judged(() => new Wal(files, `${directory}/log`, { identity, cacheEntries, segmentBytes, seal }));
     compare(wal, found[0], directory);
     return { vote, snapshots, found, wal };
   } catch (error) {

@@ -4,7 +4,8 @@
  */
 import type { Seal } from "../ports/seal.ts";
 import { StartFailed } from "../protocol/errors.ts";
-import { RESERVE_BYTES } from "./log/mod.ts";
+import { DEFAULT_LIMITS, type RaftLimits } from "./core/mod.ts";
+import { RESERVE_BYTES, SEGMENT_BYTES } from "./log/mod.ts";
 import type { Millis } from "../protocol/units.ts";
 
 export interface RaftOptions {
@@ -30,6 +31,10 @@ export interface RaftOptions {
   /** Log entries, and bytes of them, after which a snapshot is taken. */
   readonly snapshotEntries?: number;
   readonly snapshotBytes?: number;
+  /** Bytes after which the log goes on in another file: 8 MiB by default, at least 256. */
+  readonly segmentBytes?: number;
+  /** Bounds on what is under way and in memory ({@link DEFAULT_LIMITS}); whole numbers above 0. */
+  readonly limits?: Partial<Omit<RaftLimits, "trailingEntries">>;
   readonly allowAddRemoveNode?: boolean;
   readonly proceedOnRestoreFailure?: boolean;
   readonly raftLogging?: boolean;
@@ -59,9 +64,10 @@ export interface CheckedOptions {
   readonly sync: boolean;
   readonly logCacheSize: number;
   readonly logSnapshots: number;
-  readonly trailingLogs: number;
   readonly snapshotEntries: number;
   readonly snapshotBytes: number;
+  readonly segmentBytes: number;
+  readonly limits: RaftLimits;
   readonly allowAddRemoveNode: boolean;
   readonly proceedOnRestoreFailure: boolean;
   readonly raftLogging: boolean;
@@ -109,9 +115,9 @@ export function checkOptions(options: RaftOptions): CheckedOptions {
     sync: options.sync ?? true,
     logCacheSize: options.logCacheSize ?? 512,
     logSnapshots: options.logSnapshots ?? 2,
-    trailingLogs: options.trailingLogs ?? 10_240,
     snapshotEntries: options.snapshotEntries ?? 8192,
     snapshotBytes: options.snapshotBytes ?? 64 * 1024 * 1024,
+    ...checkSizes(options),
     allowAddRemoveNode: options.allowAddRemoveNode ?? false,
     proceedOnRestoreFailure: options.proceedOnRestoreFailure ?? false,
     raftLogging: options.raftLogging ?? false,
@@ -121,6 +127,22 @@ export function checkOptions(options: RaftOptions): CheckedOptions {
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     warnings,
   };
+}
+
+/** Smaller files would hold little more than their headers. */
+const LEAST_SEGMENT = 256;
+
+function checkSizes(options: RaftOptions): { readonly segmentBytes: number; readonly limits: RaftLimits } {
+  const { segmentBytes = SEGMENT_BYTES } = options;
+  if (!Number.isSafeInteger(segmentBytes) || segmentBytes < LEAST_SEGMENT) {
+    throw new StartFailed(`cluster log segment of ${segmentBytes} bytes is too small: give at least ${LEAST_SEGMENT}`);
+  }
+  const limits = { ...DEFAULT_LIMITS, ...options.limits, trailingEntries: options.trailingLogs ?? 10_240 };
+  for (const [name, value] of Object.entries(options.limits ?? {})) {
+    if (Number.isSafeInteger(value) && value > 0) continue;
+    throw new StartFailed(`cluster limit ${name} is ${value}: a whole number above 0 is needed`);
+  }
+  return { segmentBytes, limits };
 }
 
 function chooseNodeId(options: RaftOptions, warnings: string[]): string {

@@ -57,6 +57,7 @@ export interface PartsContext {
 /** A node that lives, or is about to. */
 export interface Parts {
   readonly node: RaftNode;
+  readonly transport: Transport;
   readonly applying: Applying;
   readonly snapshotting: Snapshotting;
   readonly service: BulkService;
@@ -120,7 +121,7 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
   const comparing = makeComparing(context, node, digests);
   const clocks = new Clocks(clock, log);
   return {
-    ...{ node, applying, snapshotting, service, joining, watch, settling, digests, comparing },
+    ...{ node, transport, applying, snapshotting, service, joining, watch, settling, digests, comparing },
     heard(other) {
       comparing.heard(other);
       if (context.isMember(other.nodeId, other.incarnation)) clocks.heard(other.nodeId, other.wall);

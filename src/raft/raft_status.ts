@@ -17,6 +17,13 @@ export interface RaftJournalStatus {
   readonly applied: number;
   readonly snapshotIndex: number;
   readonly logBytes: number;
+  /** What is held in memory, in bytes: not agreed on yet, of the log, being applied, in messages that are not whole yet. */
+  readonly held: {
+    readonly uncommitted: number;
+    readonly cached: number;
+    readonly applying: number;
+    readonly unfinished: number;
+  };
   /** Of the other members, as this node sees them while it leads. */
   readonly peers: readonly PeerStatus[];
   /** Members whose states were found to differ from this leader's (spec clustering, D8). */
@@ -50,6 +57,12 @@ export function statusOf(
     applied: status?.applied ?? 0,
     snapshotIndex: running?.snapshotting.lastIndex ?? 0,
     logBytes: wal?.bytes ?? 0,
+    held: {
+      uncommitted: status?.uncommittedBytes ?? 0,
+      cached: status?.cachedBytes ?? 0,
+      applying: status?.applyingBytes ?? 0,
+      unfinished: running?.transport.unfinishedBytes ?? 0,
+    },
     peers,
     different,
     alarms: [

@@ -36,6 +36,9 @@ Deno.test("TS10, TS11: bad options are refused before anything is written", () =
       'cluster node ID ">" is invalid: only letters, digits, "-", "_" and single dots between them are allowed',
     ],
     [{ logSnapshots: 0 }, "must retain at least one snapshot"],
+    [{ segmentBytes: 100 }, "cluster log segment of 100 bytes is too small: give at least 256"],
+    [{ segmentBytes: 0.5 }, "cluster log segment of 0.5 bytes is too small: give at least 256"],
+    [{ limits: { cacheBytes: 0 } }, "cluster limit cacheBytes is 0: a whole number above 0 is needed"],
     [{ trailingLogs: -1 }, "cluster trailing logs cannot be negative: -1"],
     [{ heartbeatTimeout: 1 }, "HeartbeatTimeout is too low"],
     [

@@ -27,6 +27,11 @@ export class Applying {
     return role.name === "leader" ? log.commit : Math.min(log.commit, log.durable);
   }
 
+  /** Of what was handed out and not reported as applied. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get canHandOut(): boolean {
     const { log, limits, fetchingToApply } = this.#state;
     return log.handedOut < this.#limit && this.#bytes < limits.applyBytes && !fetchingToApply && !this.#readFailed;

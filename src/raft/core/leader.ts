@@ -61,6 +61,10 @@ export class Leader implements Role {
     return this.#state.log.commit >= this.termStart;
   }
 
+  get uncommittedBytes(): number {
+    return this.#uncommittedBytes;
+  }
+
   get transferring(): boolean {
     return this.#transfer.active;
   }

@@ -259,6 +259,9 @@ export class Raft {
       commit: log.commit,
       applied: log.applied,
       termStart: this.#leader?.termStart ?? 0,
+      uncommittedBytes: this.#leader?.uncommittedBytes ?? 0,
+      cachedBytes: log.cache.bytes,
+      applyingBytes: this.#applying.bytes,
       peers: peers.map((peer) => ({
         id: peer.id,
         voter: peer.voter,

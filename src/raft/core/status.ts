@@ -43,5 +43,10 @@ export interface RaftStatus {
   readonly applied: number;
   /** The first entry of this leader's term; 0 when this node does not lead. */
   readonly termStart: number;
+  /** What this leader took in and nobody agreed on yet, in bytes (L7); 0 when this node does not lead. */
+  readonly uncommittedBytes: number;
+  /** Entries in memory, and those of them that are being applied, in bytes. */
+  readonly cachedBytes: number;
+  readonly applyingBytes: number;
   readonly peers: readonly PeerStatus[];
 }

@@ -6,4 +6,4 @@
 export { HardStateFile } from "./hard_state.ts";
 export { Reserve, RESERVE_BYTES } from "./reserve.ts";
 export { Storing } from "./storing.ts";
-export { Wal, type WalEntry } from "./wal.ts";
+export { SEGMENT_BYTES, Wal, type WalEntry } from "./wal.ts";

@@ -10,7 +10,9 @@ import {
   BASE,
   encodeSegmentHeader,
   ENTRY,
+  holdsEntry,
   MARK,
+  RECORD_HEADER,
   recordSize,
   RESTART,
   SEGMENT_HEADER,
@@ -39,7 +41,8 @@ interface Segment {
   size: number;
 }
 
-const SEGMENT_BYTES = 8 * 1024 * 1024;
+/** A new segment begins behind this many bytes, unless the options say otherwise. */
+export const SEGMENT_BYTES = 8 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
 
 export class Wal {
@@ -378,11 +381,17 @@ export class Wal {
   #load(index: number): WalEntry {
     const number = this.#index.segment(index);
     const segment = this.#segments[number - this.#segments[0]!.number]!;
-    const stored = new Uint8Array(this.#index.length(index));
-    if (segment.file.readAt(stored, this.#index.offset(index)) !== stored.length) {
-      throw new FileFailed("other", segment.file.path, `entry ${index} ends early`);
+    const length = this.#index.length(index);
+    const term = this.#index.term(index)!;
+    const record = new Uint8Array(recordSize(length));
+    const got = segment.file.readAt(record, this.#index.offset(index) - RECORD_HEADER);
+    // What was sound when it was written, or when the log was opened, need not be any more: others would get it as sound.
+    if (got !== record.length || !holdsEntry(record, index, term)) {
+      const { path } = segment.file;
+      throw new FileFailed("other", path, `entry ${index} of the cluster log is damaged in ${path}`);
     }
+    const stored = record.subarray(RECORD_HEADER, RECORD_HEADER + length);
     const payload = this.options.seal === undefined ? stored : this.options.seal.open(stored);
-    return { index, term: this.#index.term(index)!, kind: this.#index.kind(index), payload };
+    return { index, term, kind: this.#index.kind(index), payload };
   }
 }

@@ -158,3 +158,9 @@ export function readRecord(bytes: Uint8Array, at: number, end: number, into: Wal
 export function chainFits(bytes: Uint8Array, at: number, chain: number): boolean {
   return chained(chain, bytes, at) === getU32(bytes, at + 36);
 }
+
+/** Whether these bytes are a sound record of this very entry. */
+export function holdsEntry(bytes: Uint8Array, index: number, term: number): boolean {
+  const found: WalRecord = { type: 0, index: 0, term: 0, synced: 0, start: 0, length: 0, chain: 0 };
+  return readRecord(bytes, 0, bytes.length, found) && found.index === index && found.term === term;
+}

@@ -3,6 +3,7 @@ import { MemoryFiles } from "../../../tests/support/memory_files.ts";
 import { SeededRandom } from "../../../tests/support/seeded_random.ts";
 import { Wal, type WalEntry, type WalOptions } from "./wal.ts";
 import { FileFailed } from "../../ports/files.ts";
+import { RECORD_HEADER, recordSize, SEGMENT_HEADER } from "./wal_format.ts";
 
 const options: WalOptions = { identity: new Uint8Array(16) };
 
@@ -200,4 +201,17 @@ Deno.test("an encrypted log holds no plaintext", () => {
   assert.deepEqual(texts(open(files, { seal: { seal: flip, open: flip }, cacheEntries: 0 })), [
     "1/1/1 a secret that nobody may read",
   ]);
+});
+
+Deno.test("an entry that rots after the log was opened is not handed out", () => {
+  const files = new MemoryFiles();
+  const wal = open(files, { cacheEntries: 0 });
+  wal.append([entry(1, 1), entry(2, 1), entry(3, 1)]);
+  wal.syncNow();
+  files.rot("/raft/log/00000001.wal", SEGMENT_HEADER + 2 * recordSize(entry(1, 1).payload.length) + RECORD_HEADER);
+  assert.equal(wal.read(1, 3, 1e9).length, 2);
+  assert.throws(
+    () => wal.read(3, 4, 1e9),
+    (error) => error instanceof FileFailed && /entry 3 .* damaged/.test(error.message),
+  );
 });

@@ -68,6 +68,13 @@ export class Reassembly {
     return this.#bySender.size;
   }
 
+  /** What the unfinished messages hold. */
+  get bytes(): number {
+    let sum = 0;
+    for (const { bytes } of this.#bySender.values()) sum += bytes;
+    return sum;
+  }
+
   /** Takes a piece (its bytes are kept); the message when it is whole. Throws Malformed. */
   take(bytes: Uint8Array): Uint8Array | undefined {
     const reader = new ByteReader(bytes);

@@ -127,6 +127,11 @@ export class Transport {
     return this.#options.control.request(nodeSubject(this.#options.clusterId, id, "c"), new Uint8Array(0), timeout);
   }
 
+  /** What messages hold of which pieces are missing. */
+  get unfinishedBytes(): number {
+    return this.#reassembly.bytes;
+  }
+
   /** How many bytes of answer fit a message to anybody. */
   get bulkLimit(): number {
     return this.#options.bulk.maxPayload - SPARE;
