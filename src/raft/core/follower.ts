@@ -32,6 +32,14 @@ export class Follower implements Role {
     if (state.now < Math.max(this.#earliest, state.contact + this.#patience)) return;
     this.#earliest = state.now + this.#patience;
     state.campaign("pre-vote");
+    if (state.role === this) this.#forgetLeader();
+  }
+
+  /** One that may not campaign knows of no leader any more: whoever looks after its membership has to look around. */
+  #forgetLeader(): void {
+    if (this.#state.leader === "") return;
+    this.#state.leader = "";
+    this.#state.reportRole();
   }
 
   /** Campaigns after `ticks` at the latest, whatever was heard before (E7). */
