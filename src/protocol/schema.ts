@@ -7,16 +7,18 @@
  *     type Ping = Message<typeof Ping>;
  *     Ping.encode({ connId });  Ping.decode(payload);
  */
+import { decodeText, encodeText } from "./text.ts";
 import { Malformed, varint64Length, varintLength, VarintReader, writeVarint, writeVarint64 } from "./varint.ts";
 
 const VARINT = 0;
 const LENGTH_DELIMITED = 2;
+const NOTHING = new Uint8Array(0);
 
 /** How one field is written and read. `T` is its type in the message. */
 interface Field<T> {
   readonly number: number;
   readonly wireType: number;
-  /** A fresh empty value. */
+  /** An empty value; a fresh one where it could be changed. */
   empty(): T;
   /** Size of the field with its tag; 0 when it is omitted. */
   size(value: T): number;
@@ -124,9 +126,6 @@ function readLength(reader: VarintReader, end: number): number {
   return length;
 }
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
 /** The bytes a text takes in UTF-8, without encoding it. */
 function utf8Length(text: string): number {
   let length = text.length;
@@ -156,12 +155,12 @@ export function string(number: number): Field<string> {
       at = writeVarint(into, at, number * 8 + LENGTH_DELIMITED);
       const length = utf8Length(value);
       at = writeVarint(into, at, length);
-      encoder.encodeInto(value, into.subarray(at, at + length));
+      encodeText(value, into, at);
       return at + length;
     },
     read(reader, bytes, end) {
       const length = readLength(reader, end);
-      const text = decoder.decode(bytes.subarray(reader.at, reader.at + length));
+      const text = decodeText(bytes, reader.at, reader.at + length);
       reader.at += length;
       return text;
     },
@@ -173,7 +172,7 @@ export function bytes(number: number): Field<Uint8Array> {
   return {
     number,
     wireType: LENGTH_DELIMITED,
-    empty: () => new Uint8Array(0),
+    empty: () => NOTHING,
     size: (value) => value.length === 0 ? 0 : lengthDelimitedSize(number, value.length),
     write(value, into, at) {
       at = writeVarint(into, at, number * 8 + LENGTH_DELIMITED);

@@ -72,10 +72,12 @@ function septetsOf(value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4;
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** Reads varints from one buffer. Reuse one and point it elsewhere with {@link reset}. */
 export class VarintReader {
   at: Offset = 0;
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes: Uint8Array = NOTHING;
   #end: Offset = 0;
 
   reset(bytes: Uint8Array, at: Offset, end: Offset): void {

@@ -4,6 +4,7 @@
  */
 import type { Cancel, Clock } from "../../src/ports/clock.ts";
 import type { Answer, Handler, Inbound, MessageBus, SubjectBytes, Subscription } from "../../src/ports/message_bus.ts";
+import { decodeText, encodeText } from "../../src/protocol/text.ts";
 import type { Millis } from "../../src/protocol/units.ts";
 
 interface Interest {
@@ -21,8 +22,6 @@ interface Parcel {
   readonly reply: string;
   readonly payload: Uint8Array;
   readonly noResponders: boolean;
-  /** Subject and reply in bytes, once somebody is to get them. */
-  head: Uint8Array | undefined;
 }
 
 /** One copy of a message on its way. */
@@ -38,8 +37,6 @@ interface Entered {
   enter(run: () => void): void;
 }
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 const EMPTY = new Uint8Array(0);
 
 /** What connects the buses. Change its faults at any time. */
@@ -65,6 +62,8 @@ export class MemoryNet {
   readonly clock: Clock;
   readonly #exact = new Map<string, Set<Interest>>();
   readonly #wild = new Set<Interest>();
+  /** Which of them match a subject; forgotten whenever there is one more or less. */
+  readonly #wildFound = new Map<string, readonly Interest[]>();
   readonly #lastArrivals = new Map<string, Map<string, Millis>>();
   #order = 0;
 
@@ -94,7 +93,10 @@ export class MemoryNet {
 
   /** For {@link MemoryBus}. */
   add(interest: Interest): void {
-    if (interest.tokens.length > 0) return void this.#wild.add(interest);
+    if (interest.tokens.length > 0) {
+      this.#wildFound.clear();
+      return void this.#wild.add(interest);
+    }
     const same = this.#exact.get(interest.subject);
     if (same === undefined) this.#exact.set(interest.subject, new Set([interest]));
     else same.add(interest);
@@ -102,7 +104,10 @@ export class MemoryNet {
 
   /** For {@link MemoryBus}. */
   remove(interest: Interest): void {
-    if (interest.tokens.length > 0) return void this.#wild.delete(interest);
+    if (interest.tokens.length > 0) {
+      this.#wildFound.clear();
+      return void this.#wild.delete(interest);
+    }
     const same = this.#exact.get(interest.subject);
     if (same?.delete(interest) && same.size === 0) this.#exact.delete(interest.subject);
   }
@@ -121,12 +126,21 @@ export class MemoryNet {
   /** In the order in which they came to be. */
   #interested(subject: string): Iterable<Interest> {
     const exact = this.#exact.get(subject) ?? NOBODY;
-    let all: Interest[] | undefined;
-    const tokens = this.#wild.size > 0 ? subject.split(".") : [];
-    for (const interest of this.#wild) {
-      if (matches(interest.tokens, tokens)) (all ??= [...exact]).push(interest);
+    const wild = this.#wildFor(subject);
+    if (wild.length === 0) return exact.size > 1 ? [...exact] : exact;
+    return [...exact, ...wild].sort((a, b) => a.order - b.order);
+  }
+
+  #wildFor(subject: string): readonly Interest[] {
+    if (this.#wild.size === 0) return [];
+    let found = this.#wildFound.get(subject);
+    if (found === undefined) {
+      if (this.#wildFound.size > 10_000) this.#wildFound.clear();
+      const tokens = subject.split(".");
+      found = [...this.#wild].filter((interest) => matches(interest.tokens, tokens));
+      this.#wildFound.set(subject, found);
     }
-    return all?.sort((a, b) => a.order - b.order) ?? (exact.size > 1 ? [...exact] : exact);
+    return found;
   }
 
   #send(from: string, interest: Interest, parcel: Parcel): void {
@@ -277,7 +291,7 @@ export class MemoryBus implements MessageBus {
       this.#net.onArrival?.(this.name, parcel.subject, parcel.payload);
       interest.handler(message);
       // Real buses reuse their buffers: whoever kept a view instead of a copy must notice.
-      message.buffer.fill(0xaa);
+      message.buffer.fill(0xaa, 0, message.payloadEnd);
       this.#endBatch();
     };
     // The process's clock may run at another speed than that of the net.
@@ -291,10 +305,10 @@ export class MemoryBus implements MessageBus {
     if (!this.#connected || payload.length > this.maxPayload || !publishable(subject)) return false;
     const net = this.#net;
     net.onSend?.(this.name, subject, payload);
-    const anybody = net.route(this, { subject, reply, payload, noResponders: false, head: undefined });
+    const anybody = net.route(this, { subject, reply, payload, noResponders: false });
     if (reply === "") return true;
     const tells = anybody ? net.liesNoResponders(this.name, subject) : net.tellsNoResponders(this.name, subject);
-    if (tells) net.route(this, { subject: reply, reply: "", payload: EMPTY, noResponders: true, head: undefined });
+    if (tells) net.route(this, { subject: reply, reply: "", payload: EMPTY, noResponders: true });
     return true;
   }
 
@@ -314,35 +328,31 @@ export class MemoryBus implements MessageBus {
   }
 }
 
+/** What arrives lies in here, one message at a time. */
+let arriving = new Uint8Array(4096);
+
 function inbound(parcel: Parcel): Inbound {
-  const head = parcel.head ??= encoder.encode(parcel.subject + parcel.reply);
-  // Subjects are ASCII nearly always: then a letter is a byte.
-  const replyStart = head.length === parcel.subject.length + parcel.reply.length
-    ? parcel.subject.length
-    : encoder.encode(parcel.subject).length;
-  const buffer = new Uint8Array(head.length + parcel.payload.length);
-  buffer.set(head);
-  buffer.set(parcel.payload, head.length);
+  const { subject, reply, payload } = parcel;
+  const most = 3 * (subject.length + reply.length) + payload.length;
+  if (most > arriving.length) arriving = new Uint8Array(2 * most);
+  const buffer = arriving;
+  const replyStart = encodeText(subject, buffer, 0);
+  const replyEnd = encodeText(reply, buffer, replyStart);
+  buffer.set(payload, replyEnd);
   return {
     buffer,
     subjectStart: 0,
     subjectEnd: replyStart,
     replyStart,
-    replyEnd: head.length,
-    payloadStart: head.length,
-    payloadEnd: buffer.length,
+    replyEnd,
+    payloadStart: replyEnd,
+    payloadEnd: replyEnd + payload.length,
     noResponders: parcel.noResponders,
   };
 }
 
 function textOf(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
-    if (byte >= 0x80) return decoder.decode(bytes);
-    text += String.fromCharCode(byte);
-  }
-  return text;
+  return decodeText(bytes, 0, bytes.length);
 }
 
 /** What {@link publishable} said before: the same subjects come again and again. */

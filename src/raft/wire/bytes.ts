@@ -1,12 +1,13 @@
 /** Writes and reads the small fields of Raft's messages and files: one growing buffer, and a cursor over another. */
+import { decodeText, encodeText } from "../../protocol/text.ts";
 import { Malformed, VarintReader, writeVarint } from "../../protocol/varint.ts";
 import { crc32c } from "./crc32c.ts";
 
 /** A larger buffer is given back. */
 const KEPT = 2 * 1024 * 1024;
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+/** Bytes in hexadecimal digits. */
+const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 export class ByteWriter {
   #buffer = new Uint8Array(4096);
@@ -43,7 +44,14 @@ export class ByteWriter {
   }
 
   text(value: string): void {
-    this.block(encoder.encode(value));
+    const most = 3 * value.length;
+    this.#need(10 + most);
+    // Where the longest possible text has a length of one byte, the text need not be moved once its length is known.
+    const at = this.#length + (most < 0x80 ? 1 : 10);
+    const length = encodeText(value, this.#buffer, at) - at;
+    this.#length = writeVarint(this.#buffer, this.#length, length);
+    if (this.#length !== at) this.#buffer.copyWithin(this.#length, at, at + length);
+    this.#length += length;
   }
 
   /** Bytes with their length before them. */
@@ -52,9 +60,11 @@ export class ByteWriter {
     this.bytes(value);
   }
 
-  /** The bytes that pairs of hexadecimal digits stand for. */
+  /** The bytes that pairs of hexadecimal digits, in small letters, stand for. */
   hex(digits: string): void {
-    for (let i = 0; i < digits.length; i += 2) this.byte(parseInt(digits.slice(i, i + 2), 16));
+    for (let i = 0; i < digits.length; i += 2) {
+      this.byte((digitOf(digits.charCodeAt(i)) << 4) | digitOf(digits.charCodeAt(i + 1)));
+    }
   }
 
   bytes(value: Uint8Array): void {
@@ -122,7 +132,9 @@ export class ByteReader {
   }
 
   text(): string {
-    return decoder.decode(this.block());
+    const length = this.number();
+    const at = this.#skip(length);
+    return decodeText(this.#bytes, at, at + length);
   }
 
   /** A view of bytes that have their length before them. */
@@ -135,7 +147,7 @@ export class ByteReader {
   hex(count: number): string {
     const at = this.#skip(count);
     let digits = "";
-    for (let i = at; i < at + count; i++) digits += this.#bytes[i]!.toString(16).padStart(2, "0");
+    for (let i = at; i < at + count; i++) digits += DIGITS[this.#bytes[i]!]!;
     return digits;
   }
 
@@ -150,4 +162,8 @@ export class ByteReader {
     this.#varint.at = at + count;
     return at;
   }
+}
+
+function digitOf(code: number): number {
+  return code <= 0x39 ? code - 0x30 : code - 0x57;
 }

@@ -144,11 +144,10 @@ class NothingSinks implements ClusterInvariant {
   sent(_cluster: Cluster, host: Host, message: Message): void {
     const self = `${host.name}/${message.incarnation}/${host.epoch}`;
     const spoken = this.#terms.get(self) ?? 0;
-    const now = host.node?.journal?.status().term ?? message.term;
-    if (message.term < spoken && now < spoken) {
-      throw new Violation(this.name, `${host.name} spoke in term ${spoken} and is back in term ${now}`);
-    }
     if (message.term > spoken) this.#terms.set(self, message.term);
+    if (message.term >= spoken) return;
+    const now = host.node?.journal?.status().term ?? message.term;
+    if (now < spoken) throw new Violation(this.name, `${host.name} spoke in term ${spoken} and is back in term ${now}`);
   }
 }
 

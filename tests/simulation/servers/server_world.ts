@@ -273,7 +273,7 @@ export class ServerWorld implements Cluster {
         !subject.endsWith(".s");
       const host = isMessage ? this.#hostOf(from) : undefined;
       if (host?.node?.journal === undefined) return;
-      const { message } = decodeMessage(payload.slice(), CLUSTER);
+      const { message } = decodeMessage(payload, CLUSTER);
       for (const each of this.#invariants) each.sent?.(this, host, message);
     } else if (subject.startsWith(CLIENTS)) {
       const host = this.#hostOf(from);
