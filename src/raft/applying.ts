@@ -63,6 +63,11 @@ export class Applying {
     this.membership = membership;
   }
 
+  /** The last entry that was applied, while the state is as of that one: nothing is being applied, and nothing holds. */
+  get restsAt(): number | undefined {
+    return this.#running || this.#held || this.#stopped ? undefined : this.#applied;
+  }
+
   push(entries: readonly Entry[]): void {
     for (const entry of entries) this.#queue.push(entry);
     this.#run();

@@ -167,9 +167,21 @@ export class Snapshotting {
       log.error(`Unable to take a snapshot: ${(error as Error).message}`);
       this.#retryAfter = Math.min(Math.max(RETRY, 2 * this.#retryAfter), LATEST_RETRY);
       this.#retryAt = this.#parts.clock.now() + this.#retryAfter;
+      this.#retryLater(this.#retryAfter);
     } finally {
       this.#busy = false;
     }
+  }
+
+  /** Though nothing more may come to be applied: the log is to be cut all the same. */
+  #retryLater(after: Millis): void {
+    const { clock, applying, stopped } = this.#parts;
+    clock.wakeAt(clock.now() + after, () => {
+      if (stopped() || this.#busy || clock.now() < this.#retryAt) return;
+      const index = applying.restsAt;
+      if (index === undefined) this.#retryLater(RETRY);
+      else void this.take(index);
+    });
   }
 
   /** The leader says that this node needs a snapshot: fetches it and puts it in place of what is here (S3). */

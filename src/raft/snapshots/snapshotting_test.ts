@@ -154,6 +154,28 @@ Deno.test("TS68, S8: a snapshot that cannot be written changes nothing, and is t
   assert.ok(leader.journal.status().snapshotIndex > 60);
 });
 
+Deno.test("S8: a snapshot that found no room is taken when there is some, also where nothing more comes", async () => {
+  const cluster = new TestCluster(31);
+  const nodes = cluster.trio(small);
+  const leader = await cluster.untilLeader();
+  for (const { files } of nodes) {
+    files.onCall = ({ kind, path }) => kind === "write" && path.includes("snapshots") ? { code: "full" } : undefined;
+  }
+  await fill(cluster, leader, 100);
+  await cluster.clock.advance(20_000);
+  const failures = () => leader.lines.filter((line) => line.startsWith("ERR Unable to take a snapshot")).length;
+  assert.ok(failures() >= 4 && failures() <= 6, `${failures()} attempts in 20 s`);
+  const last = leader.journal.status().lastIndex;
+  for (const node of nodes) node.files.onCall = undefined;
+  await cluster.clock.advance(61_000);
+  for (const node of nodes) {
+    assert.equal(node.journal.status().lastIndex, last, "nothing more came");
+    assert.equal(node.journal.status().snapshotIndex, last, node.name);
+  }
+  await cluster.done(leader.propose("goes on"));
+  await cluster.untilEqual();
+});
+
 Deno.test("S5: a snapshot that does not come back from the disk as it was written is none, and the log stays", async () => {
   const files = new MemoryFiles();
   const snapshots = new Snapshots(files, "/snapshots", { clusterId: "test", keep: 2 });
