@@ -118,7 +118,7 @@ export class Replica implements ReplicaPort {
    */
   snapshot(): Awaitable<Uint8Array> {
     this.#outbound.reportNow();
-    const writing = this.#machine.beginSnapshot();
+    const writing = this.#machine.beginSnapshot(this.#clock.now());
     for (let i = 0; i < SNAPSHOT_STEPS; i++) if (!writing.step()) return this.#snapshotDone(writing);
     return this.#writeOn(writing);
   }
@@ -148,7 +148,7 @@ export class Replica implements ReplicaPort {
     const judge = { outdated: (name: string) => this.#isOutdated(name, channels), doubted: this.#doubted };
     await restoreMessages(channels, judge, source, this.#recorder);
     this.#doubted.clear();
-    this.#machine.restore(snapshot);
+    this.#machine.restore(snapshot, this.#clock.now());
     this.#limitAll();
     this.#listener.restored();
     this.#outbound.perform(this.#machine.takeEffects());

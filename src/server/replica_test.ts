@@ -26,8 +26,8 @@ function setUp(channels: number, look: number) {
   /** Steps of each turn. */
   const turns: number[] = [0];
   const begin = machine.beginSnapshot.bind(machine);
-  machine.beginSnapshot = () => {
-    const writing = begin();
+  machine.beginSnapshot = (now) => {
+    const writing = begin(now);
     const step = writing.step.bind(writing);
     writing.step = () => {
       turns[turns.length - 1]!++;

@@ -62,7 +62,7 @@ Deno.test("D8: anything applied otherwise, left out or applied twice makes anoth
 Deno.test("D8: the digest is part of the snapshot", () => {
   const machine = after([connect, create, publish([10], 0)]);
   const other = new Machine(settings);
-  other.restore(machine.snapshot());
+  other.restore(machine.snapshot(), 0);
   assert.equal(other.state.digest, machine.state.digest);
   assert.equal(after([publish([3], 0)], other).state.digest, after([publish([3], 0)], machine).state.digest);
 });
@@ -71,7 +71,7 @@ Deno.test("D8: an unknown digest stays unknown until limits are agreed upon, whi
   const limits: Operation = { kind: "set limits", maxChannels: 7, channels: DEFAULT_LIMITS.channels };
   const known = after([connect, create, publish([10], 0)]);
   const unknown = new Machine(settings);
-  unknown.restore(known.snapshot());
+  unknown.restore(known.snapshot(), 0);
   unknown.state.digest = 0;
   assert.equal(after([publish([3], 0)], unknown).state.digest, 0);
   after([publish([3], 0), limits], known);

@@ -24,7 +24,7 @@ import type { Effect, WakeKey } from "./effects.ts";
 import { follow, lead, learn, statement, type TimestampOf } from "./leadership.ts";
 import type { KnownPublishes } from "./recent_publishes.ts";
 import { missing, overdue, redeliverAll, undelivered } from "./redelivery.ts";
-import { encodeSnapshot, restoreSnapshot, SnapshotWriting } from "./snapshot.ts";
+import { encodeSnapshot, recentPublishes, restoreSnapshot, SnapshotWriting } from "./snapshot.ts";
 import { type Client, emptyState, type State, type Subscription } from "./state.ts";
 import { revoke, subscribe, unsubscribe } from "./subscribing.ts";
 
@@ -54,11 +54,15 @@ export interface MachineDoor {
   repetitions(publish: Publish): readonly number[];
   /** Follower: what the leader reported. */
   learn(fact: DeliveryFact): void;
+  /** The state at once: the same bytes on every replica. */
   snapshot(): Uint8Array;
-  /** Begins a snapshot of the state as it is now, to be written in steps while the state goes on. One at a time. */
-  beginSnapshot(): SnapshotWriting;
+  /**
+   * Begins a snapshot of the state as it is now, with what was published lately, to be written in steps while the state
+   * goes on. One at a time.
+   */
+  beginSnapshot(now: Millis): SnapshotWriting;
   endSnapshot(): void;
-  restore(snapshot: Uint8Array): void;
+  restore(snapshot: Uint8Array, now: Millis): void;
 
   // Leader only.
   /** Rebuilds what only a leader knows and asks for listens, heartbeats, idle timers and redeliveries. `timestampOf` answers 0n for a message that is gone. */
@@ -157,8 +161,8 @@ export class Machine implements MachineDoor {
     return encodeSnapshot(this.state);
   }
 
-  beginSnapshot(): SnapshotWriting {
-    return this.#writing = new SnapshotWriting(this.state);
+  beginSnapshot(now: Millis): SnapshotWriting {
+    return this.#writing = new SnapshotWriting(this.state, this.#context.recentPublishes.newest(now));
   }
 
   endSnapshot(): void {
@@ -179,9 +183,10 @@ export class Machine implements MachineDoor {
   }
 
   /** Throws when the bytes are no snapshot; the state is untouched then. */
-  restore(snapshot: Uint8Array): void {
+  restore(snapshot: Uint8Array, now: Millis): void {
     while (this.#writing?.step() === true);
-    restoreSnapshot(this.state, snapshot);
+    const restored = restoreSnapshot(this.state, snapshot);
+    for (const messages of recentPublishes(restored)) this.#context.recentPublishes.add(messages, now);
   }
 
   lead(now: Millis, wall: Nanos, timestampOf: TimestampOf): void {

@@ -50,7 +50,7 @@ class World {
     for (const driver of [this.driver, this.follower]) {
       if (driver === undefined) continue;
       const { machine } = driver;
-      this.#written.push({ at: machine.snapshot(), writing: machine.beginSnapshot() });
+      this.#written.push({ at: machine.snapshot(), writing: machine.beginSnapshot(0) });
     }
   }
 
@@ -174,8 +174,8 @@ class World {
     this.driver.follow();
     // Both ways to become a leader: having followed, and having been restored from a snapshot.
     if (lost % 2 === 0) this.driver.machine = this.follower!.machine;
-    else this.driver.replaceMachine().restore(snapshot);
-    this.follower!.replaceMachine().restore(snapshot);
+    else this.driver.replaceMachine().restore(snapshot, 0);
+    this.follower!.replaceMachine().restore(snapshot, 0);
     this.ledger.forgive();
     this.driver.lead();
     this.settle();

@@ -15,6 +15,8 @@ const SLAB_MESSAGES = 4096;
 const KEYS_MAX = 1_000_000;
 /** With more than these the oldest are forgotten: 64 MiB. */
 const SLABS_MAX = 256;
+/** So many slabs go into a snapshot, the newest: 2 MiB. */
+const SLABS_TOLD = 8;
 
 interface Slab {
   readonly bytes: Uint8Array;
@@ -75,6 +77,11 @@ export class RecentPublishes {
       bytes: slab.bytes.subarray(0, slab.used),
       bounds: slab.bounds.subarray(0, slab.count * MARKS),
     }));
+  }
+
+  /** What a snapshot takes along for a node that did not apply it: the newest of {@link all}, oldest first. */
+  newest(now: Millis): PackedMessages[] {
+    return this.all(now).slice(-SLABS_TOLD);
   }
 
   /** For telling which requests were stored already: those that were held back, and those that are made again. */

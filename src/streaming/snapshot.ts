@@ -1,7 +1,9 @@
 /**
  * The replicated state as bytes, and back (spec clustering, section 6.2). Protobuf, declared below. What only a leader
- * knows is left out, so replicas that applied the same operations and facts write the same bytes.
+ * knows is left out, so replicas that applied the same operations and facts write the same bytes; recent publishes, which
+ * a snapshot for another node takes along, are the exception.
  */
+import { MARKS, type PackedMessages } from "../protocol/operations.ts";
 import { ClientInfo } from "../protocol/stored_records.ts";
 import {
   bool,
@@ -24,6 +26,8 @@ import { bringOnline, durableKey, pendingInOrder, subscriptionOf } from "./subsc
 
 /** A snapshot that this version cannot read is refused rather than misread. */
 const VERSION = 1;
+/** Of a recent publish: guid, reply and client. */
+const PARTS = MARKS - 2;
 
 const LimitsSnapshot = message({
   pattern: string(1),
@@ -67,6 +71,12 @@ const ChannelSnapshot = message({
 /** A channel as it stands in a snapshot. Messages are named, from `expiredBefore` to `last`, not contained. */
 export type ChannelSnapshot = Message<typeof ChannelSnapshot>;
 
+/**
+ * Publishes applied shortly before, which clients may ask for again (spec clustering, 5.6 and S2): the lengths of guid,
+ * reply and client of each, and these themselves one after the other.
+ */
+const RecentSnapshot = message({ lengths: packed(1), bytes: bytes(2) });
+
 const StateSnapshot = message({
   version: uint64(1),
   maxChannels: uint64(2),
@@ -76,6 +86,8 @@ const StateSnapshot = message({
   /** See `digest.ts`; 0 in snapshots of releases that did not count it. */
   digest: uint64(6),
   digestScheme: uint64(7),
+  /** No part of what replicas agree on: each remembers by its own clock. None from releases that left them out. */
+  recent: repeated(8, RecentSnapshot),
   padding: bytes(15),
 });
 /** A decoded snapshot. */
@@ -96,9 +108,11 @@ export class SnapshotWriting {
   #nextClient = 0;
   #nextChannel = 0;
 
-  constructor(state: State) {
+  /** `recent`: publishes applied lately, to be taken along; they are copied at once. */
+  constructor(state: State, recent: readonly PackedMessages[] = []) {
     const { maxChannels, channels } = state.limits;
-    this.#pieces.push(StateSnapshot.encode({ version: VERSION, maxChannels, limits: [...channels] }));
+    const head = { version: VERSION, maxChannels, limits: [...channels], recent: recent.map(recentSnapshot) };
+    this.#pieces.push(StateSnapshot.encode(head));
     this.#clients = [...state.clients.values()];
     this.#channels = [...state.channels.values()];
     this.#digest = state.digest;
@@ -182,6 +196,32 @@ function subscriptionSnapshot(subscription: Subscription, groups: readonly Queue
   };
 }
 
+/** Guid, reply and client of each message stand one behind the other in a slab. */
+function recentSnapshot({ count, bytes, bounds }: PackedMessages): Message<typeof RecentSnapshot> {
+  const lengths: number[] = [];
+  for (let at = 0; at < count * MARKS; at += MARKS) {
+    for (let mark = 1; mark <= PARTS; mark++) lengths.push(bounds[at + mark + 1]! - bounds[at + mark]!);
+  }
+  return { lengths, bytes: bytes.subarray(0, lengths.reduce((sum, length) => sum + length, 0)) };
+}
+
+/** The publishes of a snapshot's {@link StateSnapshot.recent}; what does not fit together is left out. */
+export function recentPublishes({ recent }: StateSnapshot): PackedMessages[] {
+  return recent.map(({ lengths, bytes }) => {
+    const bounds = new Int32Array(Math.floor(lengths.length / PARTS) * MARKS);
+    let count = 0;
+    let used = 0;
+    for (let i = 0; i + PARTS <= lengths.length; i += PARTS) {
+      const at = count * MARKS;
+      bounds[at] = bounds[at + 1] = used;
+      for (let part = 0; part < PARTS; part++) bounds[at + 2 + part] = used += lengths[i + part]!;
+      if (used > bytes.length) break;
+      count++;
+    }
+    return { count, bytes, bounds };
+  });
+}
+
 /** Reads a snapshot's bytes without building a state. Throws Malformed, or an Error that names an unknown version. */
 export function decodeSnapshot(snapshot: Uint8Array): StateSnapshot {
   const decoded = StateSnapshot.decode(snapshot);
@@ -191,8 +231,11 @@ export function decodeSnapshot(snapshot: Uint8Array): StateSnapshot {
   return decoded;
 }
 
-/** Replaces the content of `state` by a snapshot's. Throws as {@link decodeSnapshot}; `state` is untouched then. */
-export function restoreSnapshot(state: State, snapshot: Uint8Array): void {
+/**
+ * Replaces the content of `state` by a snapshot's, and gives this back as decoded. Throws as {@link decodeSnapshot};
+ * `state` is untouched then.
+ */
+export function restoreSnapshot(state: State, snapshot: Uint8Array): StateSnapshot {
   const decoded = decodeSnapshot(snapshot);
   const fresh = emptyState({ maxChannels: decoded.maxChannels, channels: decoded.limits });
   for (const client of decoded.clients) addClient(fresh, newClient(client));
@@ -203,6 +246,7 @@ export function restoreSnapshot(state: State, snapshot: Uint8Array): void {
   replace(state.clientsByConnId, fresh.clientsByConnId);
   replace(state.channels, fresh.channels);
   replace(state.channelsByFold, fresh.channelsByFold);
+  return decoded;
 }
 
 function replace<K, V>(map: Map<K, V>, by: ReadonlyMap<K, V>): void {

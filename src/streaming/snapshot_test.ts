@@ -30,7 +30,7 @@ Deno.test("a snapshot restored gives the same snapshot again", () => {
   const driver = busy();
   const snapshot = driver.machine.snapshot();
   const other = new Machine(SETTINGS);
-  other.restore(snapshot);
+  other.restore(snapshot, 0);
   assert.deepEqual(other.snapshot(), snapshot);
   const { state } = other;
   assert.deepEqual([...state.clients.keys()], [...driver.machine.state.clients.keys()]);
@@ -48,7 +48,7 @@ Deno.test("restoring replaces what was there, in place", () => {
   const { state } = driver.machine;
   driver.connect("x");
   driver.create("later");
-  driver.machine.restore(snapshot);
+  driver.machine.restore(snapshot, 0);
   assert.equal(driver.machine.state, state);
   assert.ok(!state.clients.has("x") && !state.channels.has("later"));
 });
@@ -56,8 +56,8 @@ Deno.test("restoring replaces what was there, in place", () => {
 Deno.test("what is no snapshot, or another version's, is refused and changes nothing", () => {
   const driver = busy();
   const before = driver.machine.snapshot();
-  assert.throws(() => driver.machine.restore(new Uint8Array([0x0a, 0x7f])), /Malformed|wire type/);
-  assert.throws(() => driver.machine.restore(new Uint8Array([0x08, 0x02])), /snapshot version 2/);
+  assert.throws(() => driver.machine.restore(new Uint8Array([0x0a, 0x7f]), 0), /Malformed|wire type/);
+  assert.throws(() => driver.machine.restore(new Uint8Array([0x08, 0x02]), 0), /snapshot version 2/);
   assert.deepEqual(driver.machine.snapshot(), before);
   assert.throws(() => decodeSnapshot(new Uint8Array(0)), /snapshot version 0/);
 });
@@ -70,7 +70,7 @@ Deno.test("a restored leader goes on: pending comes again, new messages follow",
   driver.publish(3);
   driver.received();
   const snapshot = driver.machine.snapshot();
-  driver.replaceMachine().restore(snapshot);
+  driver.replaceMachine().restore(snapshot, 0);
   driver.now += 60_000;
   driver.lead();
   driver.settle();
@@ -87,7 +87,7 @@ Deno.test("what an earlier leader stored with a clock that was hours ahead comes
   driver.publish(2);
   driver.received();
   const snapshot = driver.machine.snapshot();
-  driver.replaceMachine().restore(snapshot);
+  driver.replaceMachine().restore(snapshot, 0);
   driver.now -= 7_200_000;
   driver.lead();
   driver.advance(31_000);
@@ -175,7 +175,7 @@ Deno.test("what a follower dealt by itself is known as such after a restart: the
   learn(leader.facts.splice(0));
   leader.close(leaver);
   const snapshot = follower.machine.snapshot();
-  follower.replaceMachine().restore(snapshot);
+  follower.replaceMachine().restore(snapshot, 0);
   const { name: channel, incarnation } = leader.channel();
   learn([{ channel, incarnation, subscriptionId: leaver.id, sent: [], acknowledged: [1] }]);
   assert.deepEqual(pendingOf(follower), [[2]]);

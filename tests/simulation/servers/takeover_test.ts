@@ -282,6 +282,30 @@ test("TS57: a publisher that asks again after a fail-over is acknowledged, and n
   await world.agreed(lastOf);
 });
 
+test("S2: so it is at a leader that has the state by a snapshot, and never applied what is asked for again", async (world) => {
+  const old = await world.leader();
+  const [late, other] = world.followers as [SimulatedNode, SimulatedNode];
+  const files = late.files.afterKill();
+  late.kill();
+  for (let i = 0; i < 150; i++) assert.equal(PubAck.decode((await publishAgain(world, `g${i}`))!).error, "");
+  const back = world.begin(late.name, files);
+  await world.clock.until(() => lastOf(back) === 150, 20_000, "what it missed");
+  assert.ok(back.log.lines.some((line) => line.includes("installed snapshot")));
+  // The others cannot be elected before this one is.
+  other.freeze();
+  old.kill();
+  await world.pass(1_500);
+  other.thaw();
+  assert.equal(await world.leader(), back);
+  for (let i = 0; i < 150; i++) {
+    const ack = PubAck.decode((await publishAgain(world, `g${i}`))!);
+    assert.deepEqual([ack.guid, ack.error], [`g${i}`, ""]);
+  }
+  assert.equal(lastOf(back), 150);
+  assert.equal(PubAck.decode((await publishAgain(world, "another"))!).error, "");
+  assert.equal(lastOf(back), 151);
+});
+
 function lastOf(node: SimulatedNode): number {
   return node.server?.recorder.channels.get("foo")?.messages.last ?? 0;
 }
