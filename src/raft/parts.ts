@@ -182,6 +182,7 @@ function makeJoining(context: PartsContext, node: RaftNode): Joining {
     ...{ clock, log, stopped },
     clusterId: options.clusterId,
     nodeId: directory.member.nodeId,
+    boot: context.boot,
     allowAddRemoveNode: options.allowAddRemoveNode,
     change: (change) => node.poke((raft) => raft.changeMembership(change)),
     status: () => node.raft.status(),

@@ -119,10 +119,10 @@ export class Settling {
     return this.#parts.directory.member.identity !== "" && this.#parts.isMember();
   }
 
-  /** Neither a founder nor a member, and nobody took it out. */
+  /** Neither a founder nor a member, and nobody took it out or is about to. */
   #mustJoin(): boolean {
-    const { member } = this.#parts.directory;
-    return !this.#parts.isMember() && member.removedAt === 0;
+    const { directory, node } = this.#parts;
+    return !this.#parts.isMember() && directory.member.removedAt === 0 && !node.raft.isBeingRemoved;
   }
 
   /** Whoever is of an older cluster under this name is heard by others, too; here only this node's own place is looked at. */

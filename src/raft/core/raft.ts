@@ -5,7 +5,7 @@ import { Candidate } from "./candidate.ts";
 import { answerPreVote, answerVote } from "./elections.ts";
 import { Follower } from "./follower.ts";
 import { Leader } from "./leader.ts";
-import type { ChangeResult, MembershipChange, NodeId } from "./membership.ts";
+import { type ChangeResult, isSameNode, memberOf, type MembershipChange, type NodeId } from "./membership.ts";
 import type { DataKind, DiskState, Entry, Goodbye, Message, Removed, SnapshotMark } from "./messages.ts";
 import { NodeState } from "./node_state.ts";
 import type { RaftOptions } from "./options.ts";
@@ -228,6 +228,14 @@ export class Raft {
   /** Empty until committed. */
   get identity(): string {
     return this.#state.identity;
+  }
+
+  /** A change that takes this node out stands in its log, and whether it is committed is not known here. */
+  get isBeingRemoved(): boolean {
+    const { log, id, incarnation } = this.#state;
+    const member = memberOf(log.committedMembership.membership, id);
+    const stays = memberOf(log.membership.membership, id) !== undefined;
+    return !stays && member !== undefined && isSameNode(member, incarnation);
   }
 
   /** This node leads and has applied the first entry of its term (E8): it may serve. */

@@ -17,6 +17,7 @@ export interface JoiningParts {
   readonly log: Log;
   readonly clusterId: string;
   readonly nodeId: string;
+  readonly boot: string;
   readonly allowAddRemoveNode: boolean;
   /** Asks the core for a change; only while this node leads. */
   change(change: MembershipChange): ChangeResult;
@@ -91,6 +92,8 @@ export class Joining {
     } catch {
       return;
     }
+    // This node asked before it came to lead.
+    if (request.boot === this.#parts.boot) return;
     // Damaged on the way: it asks again.
     if ((request.version !== 0 || request.sum !== 0) && request.sum !== sumOf(request)) return;
     void this.#takeIn(request, reply);

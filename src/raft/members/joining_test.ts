@@ -68,6 +68,22 @@ Deno.test("TS75: the leader is removed: it exits 0, another one leads", async ()
   assert.ok(!members(next).includes(leader.name));
 });
 
+Deno.test("TS75: a node that is being removed does not ask to be taken in, not itself either", async () => {
+  const cluster = new TestCluster(46);
+  cluster.trio(allowed);
+  const leader = await cluster.untilLeader();
+  // What is to be stored does not arrive, so that the removal stays open; heartbeats do.
+  cluster.net.loses = (from) => from === `${leader.name}-raft_snap`;
+  const asked: string[] = [];
+  cluster.net.onSend = (from, subject) => void (subject.endsWith(".join") && asked.push(from));
+  const client = cluster.net.connect("operator");
+  void client.request("_STAN.raft.test.node.remove", new TextEncoder().encode(`${leader.name} force`), 10_000);
+  await cluster.clock.advance(2_500);
+  assert.equal(leader.fatal, undefined);
+  assert.deepEqual(asked, []);
+  assert.ok(!members(leader).includes(leader.name), "the removal is still open");
+});
+
 Deno.test("TS76, TS77: what makes no sense is refused, what is already so is fine", async () => {
   const cluster = new TestCluster(45);
   cluster.trio(allowed);
