@@ -6,7 +6,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Inbound, MessageBus, Subscription } from "../../ports/message_bus.ts";
 import type { Millis } from "../../protocol/units.ts";
-import { type ChangeResult, isNodeId, type MembershipChange, type Raft } from "../core/mod.ts";
+import { type ChangeResult, isNodeId, memberOf, type MembershipChange, type Raft } from "../core/mod.ts";
 import { addSubject, joinSubject, removeSubject } from "../wire/mod.ts";
 import { askToJoin, JOIN_VERSION, JoinReply, JoinRequest, sumOf } from "./join_request.ts";
 
@@ -32,6 +32,8 @@ export interface JoiningParts {
 /** What passes: a new leader, for one, has not heard yet who is alive. */
 const PENDING = new Set(["change pending", "term not committed", "transferring", "quorum at risk"]);
 const PATIENCE: Millis = 2000;
+/** A member that was not heard for so long may be replaced by one of the same name that waits. */
+const SILENT_TICKS = 200;
 
 export class Joining {
   readonly #parts: JoiningParts;
@@ -136,14 +138,17 @@ export class Joining {
   }
 
   #serveOperator(what: "adding" | "removing", id: string, force: boolean): Promise<string | undefined> {
-    const members = this.#parts.status().membership.membership.members;
-    const isMember = members.some((member) => member.id === id);
+    const { membership, peers } = this.#parts.status();
+    const member = memberOf(membership.membership, id);
     if (what === "removing") {
-      return isMember ? this.#change({ kind: "remove", id, force }) : Promise.resolve(undefined);
+      return member === undefined ? Promise.resolve(undefined) : this.#change({ kind: "remove", id, force });
     }
     if (!isNodeId(id)) return Promise.resolve("invalid node ID");
-    if (isMember) return Promise.resolve(undefined);
     const incarnation = this.#parts.contacted(id);
+    // The member may be gone, and another incarnation of it wait: then that is the one that is meant.
+    const isSilent = peers.some((peer) => peer.id === id && peer.silentTicks > SILENT_TICKS);
+    const another = incarnation !== undefined && incarnation !== member?.incarnation;
+    if (member !== undefined && !(isSilent && another)) return Promise.resolve(undefined);
     if (incarnation === undefined && !force) {
       return Promise.resolve('no such node has contacted this cluster; start it first, or append " force"');
     }

@@ -68,6 +68,25 @@ Deno.test("TS75: the leader is removed: it exits 0, another one leads", async ()
   assert.ok(!members(next).includes(leader.name));
 });
 
+Deno.test("TS74: of two nodes of one name, the one that waits is added, not the one that is gone", async () => {
+  const cluster = new TestCluster(47);
+  cluster.trio(allowed);
+  const leader = await cluster.untilLeader();
+  const follower = cluster.alive.find((node) => node !== leader)!;
+  assert.equal(await ask(cluster, "remove", follower.name), "+OK");
+  await cluster.clock.advance(1000);
+  const blank = cluster.add(follower.name, allowed);
+  await cluster.clock.advance(2000);
+  assert.equal(await ask(cluster, "add", follower.name), "+OK");
+  blank.kill();
+  const again = cluster.restart(follower, allowed);
+  await cluster.clock.advance(3000);
+  assert.equal(await ask(cluster, "add", follower.name), "+OK");
+  await cluster.done(leader.propose("x"));
+  await cluster.clock.advance(2000);
+  assert.equal(again.replica.applied.length, 1);
+});
+
 Deno.test("TS75: a node that is being removed does not ask to be taken in, not itself either", async () => {
   const cluster = new TestCluster(46);
   cluster.trio(allowed);
