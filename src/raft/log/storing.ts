@@ -115,7 +115,7 @@ export class Storing {
     if (this.#disk === "full" && this.#reserve?.isWhole !== false) this.#become("ok");
   }
 
-  #perform({ hardState, restartLogAt, entries, cutThrough }: Write): void {
+  #perform({ ticket, hardState, restartLogAt, entries, cutThrough }: Write): void {
     const essential = (run: () => void) => this.#reserve === undefined ? run() : this.#reserve.essential(run);
     if (hardState !== undefined) essential(() => this.#vote.save(hardState));
     if (restartLogAt !== undefined) essential(() => this.#wal.restart(restartLogAt.index, restartLogAt.term));
@@ -127,7 +127,10 @@ export class Storing {
         payload: entryPayload(entry),
       })));
     }
-    if (cutThrough > 0) essential(() => this.#wal.cut(cutThrough));
+    if (cutThrough === 0) return;
+    // Where there is no room for this, what came before it is done all the same, and not to be done twice.
+    this.#queue[0] = { ticket, hardState: undefined, restartLogAt: undefined, entries: [], cutThrough };
+    essential(() => this.#wal.cut(cutThrough));
   }
 
   /** There is room again when the reserve fits in once more. */
