@@ -146,9 +146,11 @@ export class Follower implements Role {
       const lost = { kind: "log lost", peer: state.id, last: log.lastIndex, acknowledged: message.commit } as const;
       outbox.noticeOnce("log lost", lost);
     }
-    state.commitThrough(Math.min(message.commit, log.lastIndex));
-    // A log that is not trusted asks to be compared: what the leader knows of it may be from before.
-    if (state.distrustLog && this.#leaderCommit < 0) this.#refuse(message.from, log.lastIndex + 1, 0);
+    // The leader knows what an earlier process of this node had: what is here since a restart may be another thing.
+    state.commitThrough(Math.min(message.commit, this.#verified));
+    const unknown = message.commit > this.#verified || (state.distrustLog && this.#leaderCommit < 0);
+    // Asks to be compared.
+    if (unknown) this.#refuse(message.from, log.lastIndex + 1, 0);
     state.answer(message.from, {
       kind: "heartbeat reply",
       round: message.round,
