@@ -25,6 +25,8 @@ const SNAPSHOTS_KEPT = 2;
 export class RaftDisk {
   incarnation: string;
   identity = "";
+  /** Grows when the disk goes back in time: what was promised since may be broken then. */
+  epoch = 0;
   hardState: HardState = { term: 0, vote: "" };
   /** What is durable. */
   log = new LogImage();
@@ -79,7 +81,17 @@ export class RaftDisk {
       }
     });
     this.#pending = [];
-    this.#recover();
+    this.recover();
+  }
+
+  /** What is durable, as a backup of it. */
+  copy(): RaftDisk {
+    const copy = new RaftDisk(this.incarnation);
+    const { identity, hardState, machine, distrusted, epoch } = this;
+    Object.assign(copy, { identity, hardState, machine, distrusted, epoch, snapshots: this.snapshots.slice() });
+    copy.log = this.log.copy();
+    copy.recover();
+    return copy;
   }
 
   /** After a crash of the machine, without a sync at every write: the end of the log is gone as well. */
@@ -89,11 +101,11 @@ export class RaftDisk {
     this.log.commit = Math.min(this.log.commit, kept);
     if ((this.machine?.mark.index ?? 0) > kept) this.machine = undefined;
     this.distrusted = true;
-    this.#recover();
+    this.recover();
   }
 
   /** As a node does at its start: a log that does not hold the snapshot's last entry starts afresh behind it. */
-  #recover(): void {
+  recover(): void {
     const mark = this.snapshot?.mark;
     if (mark !== undefined && this.log.baseIndex < mark.index && this.log.termAt(mark.index) !== mark.term) {
       this.log.restartAt(mark.index, mark.term);

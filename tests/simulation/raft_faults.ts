@@ -1,5 +1,5 @@
 /** The faults that trouble a world of Raft nodes (spec clustering, section 11.11), each a thing that may happen at any time. */
-import { memberOf } from "../../src/raft/core/mod.ts";
+import { duplicate, loseEnd, restoreBackup, rot, wipe } from "./raft_disk_faults.ts";
 import type { RaftNode } from "./raft_node.ts";
 import type { RaftWorld } from "./raft_world.ts";
 
@@ -14,8 +14,10 @@ export function planFaults(world: RaftWorld): void {
   const next = () => {
     if (!world.troubled) return;
     const fault = random.chance(named.length > 0 ? 80 : 50) ? random.pick(favourites) : random.pick(FAULTS);
-    world.note(() => `FAULT ${fault.name}`);
-    fault(world);
+    if (world.restored === undefined) {
+      world.note(() => `FAULT ${fault.name}`);
+      fault(world);
+    }
     queue.after(random.between(1, 2 * pause), next);
   };
   queue.after(random.between(1, 4 * pause), next);
@@ -25,17 +27,17 @@ function upNodes(world: RaftWorld): RaftNode[] {
   return [...world.nodes.values()].filter((node) => node.up);
 }
 
-function anyNode(world: RaftWorld): RaftNode | undefined {
+export function anyNode(world: RaftWorld): RaftNode | undefined {
   const up = upNodes(world);
   return up.length === 0 ? undefined : world.random.pick(up);
 }
 
 /** Often the leader: it is the most interesting one. */
-function victim(world: RaftWorld): RaftNode | undefined {
+export function victim(world: RaftWorld): RaftNode | undefined {
   return world.random.chance(40) ? world.leader() ?? anyNode(world) : anyNode(world);
 }
 
-function startLater(world: RaftWorld, node: RaftNode): void {
+export function startLater(world: RaftWorld, node: RaftNode): void {
   const { random, queue } = world;
   const { boot } = node;
   const delay = random.pick([0, 5, 50, 300, 1_000]);
@@ -61,6 +63,7 @@ function crashAll(world: RaftWorld): void {
 
 /** Some followers see that nobody listens at the leader's subject any more. */
 function hintToSome(world: RaftWorld, gone: RaftNode): void {
+  world.hintedUntil = world.queue.now + 50;
   for (const node of upNodes(world)) {
     if (world.random.chance(50)) node.later(world.random.below(10), (raft) => raft.leaderGone(gone.id));
   }
@@ -74,6 +77,7 @@ function falseHint(world: RaftWorld): void {
 function leave(world: RaftWorld): void {
   const node = victim(world);
   if (node === undefined) return;
+  node.leaving = true;
   node.enter((raft) => raft.leave());
   const { boot } = node;
   world.queue.after(world.random.below(20), () => {
@@ -116,6 +120,7 @@ function deposeByHint(world: RaftWorld): void {
   const leader = world.leader();
   if (leader === undefined) return;
   isolateLeader(world);
+  world.hintedUntil = world.queue.now + 50;
   for (const node of upNodes(world)) {
     if (node !== leader) node.later(world.random.below(20), (raft) => raft.leaderGone(leader.id));
   }
@@ -138,6 +143,7 @@ function badNetwork(world: RaftWorld): void {
     drop: random.pick([0, 2, 20]),
     duplicate: random.pick([0, 5, 30]),
     late: random.pick([0, 2, 10]),
+    corrupt: random.pick([0, 0, 1, 5]),
     lateness: random.pick([20, 200, 2_000]),
     delay: random.pick([1, 2, 10]),
   });
@@ -204,40 +210,6 @@ function remove(world: RaftWorld): void {
   });
 }
 
-/** A voter loses its disk. One at a time, and only where a majority of voters remains: more no cluster survives. */
-function wipe(world: RaftWorld): void {
-  const leader = world.leader();
-  if (leader === undefined || world.wiped !== undefined) return;
-  const { membership } = leader.machine.membership;
-  const voters = membership.members.filter((member) => member.voter);
-  const node = world.random.pick([...world.nodes.values()]);
-  const member = memberOf(membership, node.id);
-  if (voters.length < 3 || member === undefined || member.incarnation !== node.disk.incarnation) return;
-  if (!hasRoom(world) || [...world.nodes.values()].some((each) => each.disk.distrusted)) return;
-  world.joining = world.joining.filter((each) => each.id !== node.id);
-  world.wipe(node);
-}
-
-/** A machine without synced writes loses power. Only one at a time is not trusted: of more, entries may really be lost. */
-function loseEnd(world: RaftWorld): void {
-  const node = victim(world);
-  const others = [...world.nodes.values()].some((each) => each.disk.distrusted);
-  if (node === undefined || others || world.wiped !== undefined || !hasRoom(world)) return;
-  world.lostEnds.add(node.id);
-  node.loseEnd(world.random.below(20));
-  startLater(world, node);
-}
-
-/** Every membership that some node goes by has at least three voters, all of them bound. */
-function hasRoom(world: RaftWorld): boolean {
-  for (const node of world.nodes.values()) {
-    const known = world.membershipBefore(node, node.disk.written.lastIndex + 1)?.membership.members ?? [];
-    const voters = known.filter((member) => member.voter);
-    if (known.length > 0 && (voters.length < 3 || voters.some((voter) => voter.incarnation === ""))) return false;
-  }
-  return true;
-}
-
 const FAULTS: readonly Fault[] = [
   crash,
   crash,
@@ -265,4 +237,8 @@ const FAULTS: readonly Fault[] = [
   join,
   remove,
   wipe,
+  rot,
+  restoreBackup,
+  restoreBackup,
+  duplicate,
 ];

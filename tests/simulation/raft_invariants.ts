@@ -117,7 +117,7 @@ class NothingSinks implements Invariant {
   }
 
   sent(_world: RaftWorld, node: RaftNode, message: Message): void {
-    const self = `${node.id}/${node.disk.incarnation}`;
+    const self = `${node.id}/${node.disk.incarnation}/${node.disk.epoch}`;
     const spoken = this.#spokenTerms.get(self) ?? 0;
     // A message may have waited for the disk while the term went on; only a term that was forgotten is wrong.
     if (message.term < spoken && node.raft!.term < spoken) {

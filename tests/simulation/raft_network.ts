@@ -3,6 +3,8 @@
  * is the very entry that was sent. Links fail one way or both, and some messages come minutes late.
  */
 import type { Message } from "../../src/raft/core/mod.ts";
+import { decodeMessage, encodeMessage, NO_BOOT } from "../../src/raft/wire/wire_format.ts";
+import { Malformed } from "../../src/protocol/varint.ts";
 import type { EventQueue } from "./event_queue.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 
@@ -13,17 +15,22 @@ export interface NetworkFaults {
   /** Percent of messages that come late, by up to `lateness` ms. */
   late: number;
   lateness: number;
+  /** Percent of messages of which a bit turns, or the end is lost. */
+  corrupt: number;
   /** The usual delay: up to so many ms. */
   delay: number;
 }
 
 export class RaftNetwork {
-  readonly faults: NetworkFaults = { drop: 0, duplicate: 0, late: 0, lateness: 0, delay: 2 };
+  readonly faults: NetworkFaults = { drop: 0, duplicate: 0, late: 0, lateness: 0, corrupt: 0, delay: 2 };
   /** Links that are cut, as `from>to`. */
   readonly cut = new Set<string>();
   readonly #queue: EventQueue;
   readonly #random: SeededRandom;
   readonly #deliver: (message: Message) => void;
+  readonly #underWay = new Map<Message["kind"], number>();
+  /** Reads what arrived damaged; as the product does, unless a test of the simulator puts something else in its place. */
+  decode: (bytes: Uint8Array, clusterId: string) => { readonly message: Message } = decodeMessage;
 
   constructor(queue: EventQueue, random: SeededRandom, deliver: (message: Message) => void) {
     this.#queue = queue;
@@ -43,7 +50,33 @@ export class RaftNetwork {
     const { faults } = this;
     let delay = 0.1 + this.#random.below(faults.delay * 10 + 1) / 10;
     if (faults.late > 0 && this.#random.chance(faults.late)) delay += this.#random.below(faults.lateness);
-    this.#queue.after(delay, () => this.#deliver(message));
+    const { kind } = message;
+    this.#underWay.set(kind, this.underWay(kind) + 1);
+    const damages = faults.corrupt > 0 && this.#random.chance(faults.corrupt);
+    this.#queue.after(delay, () => {
+      this.#underWay.set(kind, this.underWay(kind) - 1);
+      const arrived = damages ? this.#damaged(message) : message;
+      if (arrived !== undefined) this.#deliver(arrived);
+    });
+  }
+
+  /** How many messages of a kind have not arrived yet. */
+  underWay(kind: Message["kind"]): number {
+    return this.#underWay.get(kind) ?? 0;
+  }
+
+  /** What the receiver makes of a message that was damaged on its way: nothing, as it should be. */
+  #damaged(message: Message): Message | undefined {
+    const random = this.#random;
+    let bytes = encodeMessage(message, { clusterId: "sim", fromBoot: NO_BOOT, toBoot: NO_BOOT, maxPayload: 0 }).slice();
+    if (random.chance(30)) bytes = bytes.slice(0, random.below(bytes.length));
+    else bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
+    try {
+      return this.decode(bytes, "sim").message;
+    } catch (error) {
+      if (error instanceof Malformed) return undefined;
+      throw error;
+    }
   }
 
   /** Cuts all links between the two sides, or only those from `left` to `right`. */
@@ -58,6 +91,6 @@ export class RaftNetwork {
 
   heal(): void {
     this.cut.clear();
-    Object.assign(this.faults, { drop: 0, duplicate: 0, late: 0 });
+    Object.assign(this.faults, { drop: 0, duplicate: 0, late: 0, corrupt: 0 });
   }
 }

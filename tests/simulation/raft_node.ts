@@ -62,13 +62,15 @@ interface Machine {
 
 export class RaftNode {
   readonly id: string;
-  readonly disk: RaftDisk;
+  disk: RaftDisk;
   readonly founders: readonly string[];
   /** `undefined` while the process is down. */
   raft: Raft | undefined;
   /** Counts the starts of the process, so that what was planned for an earlier one is ignored. */
   boot = 0;
   paused = false;
+  /** It said goodbye, and ends soon. */
+  leaving = false;
   /** The highest commit index it has told in this life. */
   committed = 0;
   /** Ticks pass at this rate compared with real time. */
@@ -116,6 +118,7 @@ export class RaftNode {
     this.committed = 0;
     this.#backlog = [];
     this.paused = false;
+    this.leaving = false;
     this.machine = this.#machineFrom(this.disk.machine ?? this.disk.snapshot);
     this.raft = this.#world.makeCore(this.#options());
     this.#planTick(this.boot);
@@ -146,6 +149,13 @@ export class RaftNode {
   loseEnd(count: number): void {
     this.crash();
     this.disk.loseEnd(count);
+  }
+
+  /** The process ends, and somebody puts an old copy of its disk in the place of the one it had. */
+  restore(backup: RaftDisk): void {
+    this.crash();
+    backup.epoch = this.disk.epoch + 1;
+    this.disk = backup;
   }
 
   crash(): void {

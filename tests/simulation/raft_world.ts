@@ -16,6 +16,7 @@ import {
 } from "../../src/raft/core/mod.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { SnapshotFile } from "./raft_disk.ts";
+import type { OpenFiles } from "./raft_disk_files.ts";
 import { planFaults } from "./raft_faults.ts";
 import { type Invariant, raftInvariants } from "./raft_invariants.ts";
 import { RaftNetwork } from "./raft_network.ts";
@@ -33,6 +34,8 @@ export interface RaftWorldOptions {
   readonly makeCore?: (options: RaftOptions) => Raft;
   /** Names of faults that happen more often than others; drawn from the seed when absent. */
   readonly favourites?: readonly string[];
+  /** How a node opens its disk; a test of the simulator plants bugs here. */
+  readonly openFiles?: OpenFiles;
   /** Which invariants watch; all when absent. */
   readonly invariants?: readonly Invariant[];
 }
@@ -51,6 +54,8 @@ export class RaftWorld {
   readonly random: SeededRandom;
   readonly network: RaftNetwork;
   readonly nodes = new Map<string, RaftNode>();
+  /** Second processes under the names of nodes. */
+  twins: RaftNode[] = [];
   readonly bugs: DriverBugs;
   readonly favourites: readonly string[];
   /** By index: what some node said to be committed, and what everybody else has to agree with. */
@@ -61,6 +66,11 @@ export class RaftWorld {
   wiped: Joining | undefined;
   /** Nodes whose disks forgot what they had called durable. */
   readonly lostEnds = new Set<string>();
+  /** Its disk went back in time, and it has not got everything again: nothing else may happen meanwhile. */
+  restored: RaftNode | undefined;
+  /** Until when somebody may stand for election because of a hint. */
+  hintedUntil = 0;
+  readonly openFiles: OpenFiles | undefined;
   troubled = true;
   /** Disks are slow at the moment. */
   slowDisks = false;
@@ -80,6 +90,7 @@ export class RaftWorld {
     this.#options = options;
     this.bugs = options.bugs ?? {};
     this.favourites = options.favourites ?? [];
+    this.openFiles = options.openFiles;
     this.random = new SeededRandom(options.seed);
     this.network = new RaftNetwork(this.queue, this.random, (message) => this.#deliver(message));
     this.#invariants = options.invariants ?? raftInvariants();
@@ -160,7 +171,7 @@ export class RaftWorld {
 
   /** Notes whom `node` votes for in `term`; returns whom it voted for first. */
   noteVote(node: RaftNode, term: number, candidate: string): string {
-    const key = `${term}/${node.id}/${node.disk.incarnation}`;
+    const key = `${term}/${node.id}/${node.disk.incarnation}/${node.disk.epoch}`;
     const earlier = this.#votes.get(key) ?? candidate;
     this.#votes.set(key, earlier);
     return earlier;
@@ -184,11 +195,35 @@ export class RaftWorld {
   /** Takes a node's disk away; a new process with an empty one has to be taken in like a stranger. */
   wipe(node: RaftNode): void {
     node.crash();
+    this.#takePlaceOf(node);
+  }
+
+  #takePlaceOf(node: RaftNode): void {
     this.#lostDisks.add(`${node.id}/${node.disk.incarnation}`);
     const fresh = this.addNode(node.id, []);
     this.wiped = { id: fresh.id, incarnation: fresh.disk.incarnation };
     this.joining.push(this.wiped);
     this.queue.after(this.random.below(200), () => fresh.start());
+  }
+
+  /**
+   * A process with an empty disk takes the name of `node`, beside the one that has it, perhaps with the founders' list. Or
+   * it is the other way round: the cluster takes the new one in, and the old one is there beside it for a while.
+   */
+  startTwin(node: RaftNode, replaces: boolean): void {
+    const { random } = this;
+    // One founder alone would form a cluster of its own: that is for whoever starts it to prevent (3.4).
+    const founders = node.founders.length > 1 && random.chance(50) ? node.founders : [];
+    const twin = replaces ? node : new RaftNode(this, node.id, random.next().toString(36), founders);
+    this.twins.push(twin);
+    if (replaces) this.#takePlaceOf(node);
+    else twin.start();
+    this.queue.after(random.pick([50, 300, 900]), () => this.#endTwin(twin));
+  }
+
+  #endTwin(twin: RaftNode): void {
+    this.twins = this.twins.filter((each) => each !== twin);
+    if (twin.up) twin.crash();
   }
 
   findSnapshot(from: string, mark: SnapshotMark): SnapshotFile | undefined {
@@ -271,6 +306,7 @@ export class RaftWorld {
   #deliver(message: Message): void {
     const node = this.nodes.get(message.to);
     if (node?.up) node.enter((raft) => raft.step(message));
+    for (const twin of this.twins) if (twin.id === message.to && twin.up) twin.enter((raft) => raft.step(message));
   }
 
   #runUntil(done: () => boolean): void {
@@ -301,6 +337,10 @@ export class RaftWorld {
     for (const { id, incarnation } of this.joining) {
       leader?.enter((raft) => raft.changeMembership({ kind: "add", id, incarnation }));
     }
+    if (this.restored !== undefined && leader !== undefined && this.#hasEverything(leader, this.restored)) {
+      this.note(() => `${this.restored!.id} has everything again`);
+      this.restored = undefined;
+    }
     if (this.wiped !== undefined && leader !== undefined) {
       const { id, incarnation } = this.wiped;
       const committed = leader.machine.membership.membership.members;
@@ -311,9 +351,17 @@ export class RaftWorld {
     this.queue.after(40, () => this.#askForMembers());
   }
 
+  #hasEverything(leader: RaftNode, { id, disk, raft }: RaftNode): boolean {
+    const { commit, peers, hardState } = leader.raft!.status();
+    const peer = peers.find((each) => each.id === id);
+    if (peer === undefined || raft === undefined || raft.distrustsLog || !leader.serves) return false;
+    return raft.term === hardState.term && peer.match >= commit && disk.log.lastIndex >= commit;
+  }
+
   #heal(): void {
     this.note(() => "everything heals");
     this.troubled = false;
+    for (const twin of this.twins) this.#endTwin(twin);
     this.slowDisks = false;
     this.network.heal();
     for (const node of this.nodes.values()) {

@@ -15,7 +15,7 @@ export function answerPreVote(state: NodeState, message: PreVote): void {
     forTerm: message.term + 1,
     guardTicks: state.guardTicks,
     guardLeader: state.guardLeader,
-  });
+  }, message.incarnation);
   if (reason !== "granted") tellIfRemoved(state, message);
 }
 
@@ -38,7 +38,7 @@ export function answerVote(state: NodeState, message: Vote): void {
     forTerm: message.term,
     guardTicks: state.guardTicks,
     guardLeader: state.guardLeader,
-  });
+  }, message.incarnation);
   if (reason !== "granted") tellIfRemoved(state, message);
 }
 

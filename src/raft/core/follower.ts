@@ -130,8 +130,8 @@ export class Follower implements Role {
       prevIndex,
       conflictTerm,
       conflictIndex: conflictTerm === 0 ? log.lastIndex + 1 : log.firstOfRun(prevIndex),
-      // What the leader may go on counting on is what is durable.
-      lastIndex: sequence === 0 ? log.durable : log.lastIndex,
+      // What the leader may go on counting on is what is durable and known to be equal.
+      lastIndex: sequence === 0 ? this.#durableMatch() : log.lastIndex,
       disk,
     });
   }
@@ -139,18 +139,20 @@ export class Follower implements Role {
   #heartbeat(message: Heartbeat): void {
     const state = this.#state;
     const { log, outbox } = state;
-    if (message.commit > log.lastIndex && message.expected === state.incarnation) {
+    const { commit, commitTerm } = message;
+    const held = log.termAt(commit);
+    const differs = held !== undefined && commitTerm !== 0 && held !== commitTerm;
+    if ((commit > log.lastIndex || differs) && message.expected === state.incarnation) {
       // The leader commits no more than this node had acknowledged: the disk has lost it.
       state.distrust();
       this.#leaderCommit = -1;
-      const lost = { kind: "log lost", peer: state.id, last: log.lastIndex, acknowledged: message.commit } as const;
-      outbox.noticeOnce("log lost", lost);
+      const last = differs ? Math.min(log.firstOfRun(commit) - 1, log.lastIndex) : log.lastIndex;
+      outbox.noticeOnce("log lost", { kind: "log lost", peer: state.id, last, acknowledged: commit });
     }
-    // The leader knows what an earlier process of this node had: what is here since a restart may be another thing.
-    state.commitThrough(Math.min(message.commit, this.#verified));
-    const unknown = message.commit > this.#verified || (state.distrustLog && this.#leaderCommit < 0);
-    // Asks to be compared.
-    if (unknown) this.#refuse(message.from, log.lastIndex + 1, 0);
+    // Equal terms mean equal entries; without that the leader may be wrong about what a disk that went back in time holds.
+    if (held === commitTerm) state.commitThrough(commit);
+    // A log that is not trusted asks to be compared: what the leader knows of it may be from before.
+    if (state.distrustLog && this.#leaderCommit < 0) this.#refuse(message.from, log.lastIndex + 1, 0);
     state.answer(message.from, {
       kind: "heartbeat reply",
       round: message.round,

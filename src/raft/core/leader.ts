@@ -205,8 +205,9 @@ export class Leader implements Role {
     const round = this.lease.startRound(this.termCommitted);
     for (const peer of this.peers.values()) {
       const commit = Math.min(state.log.commit, peer.match);
+      const commitTerm = state.log.termAt(commit) ?? 0;
       peer.sentRound = round;
-      state.tell(peer.id, { kind: "heartbeat", commit, round, sentAt: state.now });
+      state.tell(peer.id, { kind: "heartbeat", commit, commitTerm, round, sentAt: state.now });
     }
     this.lease.update();
   }

@@ -134,6 +134,8 @@ export interface Heartbeat extends Header {
   readonly kind: "heartbeat";
   /** The leader's commit, at most what the receiver is known to hold. */
   readonly commit: number;
+  /** The term of the leader's entry there; 0 when it is not known: then nothing is committed by this message. */
+  readonly commitTerm: number;
   /** Counts the leader's rounds of heartbeats in this term: confirms reads (Q1). */
   readonly round: number;
   /** The leader's tick when it was sent, echoed: extends the lease (Q2). */

@@ -365,6 +365,7 @@ Deno.test("two leaders in one term are a bug, and end the process", () => {
     founders: "",
     term: 1,
     commit: 0,
+    commitTerm: 0,
     round: 1,
     sentAt: 0,
   };
@@ -413,7 +414,7 @@ const fromLeader = { from: "a", incarnation: "a0", to: "c", expected: "c0", iden
 
 /** The number by which `node` asks the leader of `term`. */
 function questionOf(node: Node, term: number): number {
-  node.raft.step({ kind: "heartbeat", ...fromLeader, term, commit: 2, round: 1, sentAt: 0 });
+  node.raft.step({ kind: "heartbeat", ...fromLeader, term, commit: 2, commitTerm: 1, round: 1, sentAt: 0 });
   node.perform();
   const ask = node.take().find((message) => message.kind === "append refusal");
   assert(ask?.kind === "append refusal" && ask.ask > 0 && ask.sequence === 0, "it asks to be compared");
@@ -461,7 +462,16 @@ Deno.test("P12: what was acknowledged before the end was lost is not counted any
   c.perform();
   for (const message of c.take()) a.raft.step(message);
   const lost = distrusted(2);
-  lost.raft.step({ ...fromLeader, kind: "heartbeat", identity: "x", term: 1, commit: 2, round: 9, sentAt: 0 });
+  lost.raft.step({
+    ...fromLeader,
+    kind: "heartbeat",
+    identity: "x",
+    term: 1,
+    commit: 2,
+    commitTerm: 1,
+    round: 9,
+    sentAt: 0,
+  });
   lost.perform();
   for (const message of lost.take()) a.raft.step({ ...message, identity: a.raft.identity });
   a.raft.stored(ready.ticket);

@@ -92,23 +92,26 @@ export function sendFetched(state: NodeState, peer: Progress, entries: Append["e
 /** The member refused an append: goes back to the last entry that both may have (L1). */
 export function goBack(state: NodeState, peer: Progress, refusal: AppendRefusal): void {
   const { log, outbox } = state;
-  const lost = refusal.lastIndex < peer.match && (refusal.ask !== 0 || peer.isAfterMatch(refusal.sequence));
+  const { conflictTerm, conflictIndex, prevIndex } = refusal;
+  // Asked after it had acknowledged more: it ends before that, or holds something else there.
+  const lost = refusal.ask !== 0
+    ? refusal.lastIndex < peer.match
+    : Math.min(refusal.lastIndex + 1, prevIndex) <= peer.match && peer.isAfterMatch(refusal.sequence);
   if (lost) {
     const { id, match } = peer;
     outbox.noticeOnce(`log lost ${id}`, { kind: "log lost", peer: id, last: refusal.lastIndex, acknowledged: match });
   }
   if (refusal.ask !== 0) return compare(peer, refusal);
-  if (peer.state === "snapshot" || (peer.state === "probe" && refusal.prevIndex !== peer.next - 1)) return;
-  if (lost) return peer.forget(refusal.lastIndex);
+  if (peer.state === "snapshot" || (peer.state === "probe" && prevIndex !== peer.next - 1)) return;
+  if (lost) return peer.forget(Math.min(conflictIndex - 1, prevIndex - 1, peer.match - 1));
   // An old refusal: what is known to be there was not refused.
-  if (refusal.prevIndex <= peer.match) return;
-  const { conflictTerm, conflictIndex } = refusal;
-  const shared = conflictTerm === 0 ? conflictIndex - 1 : log.lastWithTermAtMost(conflictTerm, refusal.prevIndex - 1);
+  if (prevIndex <= peer.match) return;
+  const shared = conflictTerm === 0 ? conflictIndex - 1 : log.lastWithTermAtMost(conflictTerm, prevIndex - 1);
   // An own entry of an older term than the conflicting one cannot match at or behind the conflict's first index.
   const matchable = conflictTerm !== 0 && log.termAt(shared) !== conflictTerm
     ? Math.min(shared, conflictIndex - 1)
     : shared;
-  peer.probe(Math.min(matchable + 1, refusal.prevIndex));
+  peer.probe(Math.min(matchable + 1, prevIndex));
 }
 
 /**

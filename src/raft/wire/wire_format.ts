@@ -195,6 +195,7 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
       into.number(message.commit);
       into.number(message.round);
       into.number(message.sentAt + 1);
+      into.number(message.commitTerm);
       break;
     case "heartbeat reply":
       into.number(message.round);
@@ -304,7 +305,7 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
       return { kind, ...header, sequence, ask, prevIndex, ...conflict, lastIndex: r.number(), disk: disk(r) };
     }
     case "heartbeat":
-      return { kind, ...header, commit: r.number(), round: r.number(), sentAt: r.number() - 1 };
+      return readHeartbeat(r, header, end);
     case "heartbeat reply":
       return { kind, ...header, round: r.number(), sentAt: r.number() - 1, applied: r.number(), disk: disk(r) };
     case "timeout now":
@@ -318,6 +319,12 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
     case "snapshot reply":
       return { kind, ...header, match: r.number(), failed: r.byte() === 1 };
   }
+}
+
+function readHeartbeat(r: ByteReader, header: Header, end: number): Message {
+  const fields = { commit: r.number(), round: r.number(), sentAt: r.number() - 1 };
+  // Nodes of earlier versions do not tell it.
+  return { kind: "heartbeat", ...header, ...fields, commitTerm: r.at < end ? r.number() : 0 };
 }
 
 function disk(reader: ByteReader): (typeof DISKS)[number] {

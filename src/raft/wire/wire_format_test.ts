@@ -98,6 +98,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     record({
       kind: fc.constant("heartbeat" as const),
       commit: number,
+      commitTerm: number,
       round: number,
       sentAt: fc.integer({ min: -1 }),
     }),

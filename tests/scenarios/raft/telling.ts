@@ -92,7 +92,7 @@ export function parseMessage(words: readonly string[], identityOf: (id: string) 
       return { kind, ...header, sequence: 0, prevIndex, prevTerm, commit: number("commit"), answer: 0, entries };
     }
     case "heartbeat":
-      return { kind, ...header, commit: number("commit"), round: 1, sentAt: 0 };
+      return { kind, ...header, commit: number("commit"), commitTerm: number("of"), round: 1, sentAt: 0 };
     case "announce": {
       const [index, term] = mark(fields["at"]?.[0] ?? "0/0");
       const membership = { index: 0, membership: { members: [] } };
