@@ -138,6 +138,43 @@ export const MUTANTS: readonly Mutant[] = [
     favourites: ["loseEnd", "isolateLeader", "healNetwork"],
   },
   {
+    rule: "TS96: what a heartbeat commits is equal at the leader",
+    changes: [{
+      file: "follower.ts",
+      find: "if (held === commitTerm) state.commitThrough(commit);",
+      replace: "state.commitThrough(Math.min(commit, log.lastIndex));",
+    }],
+    favourites: ["restoreBackup", "split", "healNetwork"],
+  },
+  {
+    rule: "TS96: a disk that went back in time is noticed",
+    changes: [{
+      file: "follower.ts",
+      find: "if ((commit > log.lastIndex || differs) && message.expected === state.incarnation) {",
+      replace: "if (message.expected === '-') {",
+    }, {
+      file: "replication.ts",
+      find: ": Math.min(refusal.lastIndex + 1, prevIndex) <= peer.match && peer.isAfterMatch(refusal.sequence);",
+      replace: ": false;",
+    }],
+    favourites: ["restoreBackup", "split", "healNetwork"],
+  },
+  {
+    rule: "M7: a vote is for whoever asked, not for another process of the same name",
+    changes: [{
+      file: "elections.ts",
+      find: "forTerm: message.term + 1,\n    guardTicks: state.guardTicks,\n    guardLeader: state.guardLeader,\n" +
+        "  }, message.incarnation);",
+      replace: "forTerm: message.term + 1, guardTicks: state.guardTicks, guardLeader: state.guardLeader });",
+    }, {
+      file: "elections.ts",
+      find: "forTerm: message.term,\n    guardTicks: state.guardTicks,\n    guardLeader: state.guardLeader,\n" +
+        "  }, message.incarnation);",
+      replace: "forTerm: message.term, guardTicks: state.guardTicks, guardLeader: state.guardLeader });",
+    }],
+    favourites: ["duplicate", "isolateLeader", "healNetwork", "pause"],
+  },
+  {
     rule: "S5: what is cut away is covered by a snapshot",
     changes: [{
       file: "raft.ts",

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { MUTANTS, mutate } from "./raft_mutants.ts";
 import { raftInvariants } from "./raft_invariants.ts";
 import { raftSimulation, RaftWorld } from "./raft_world.ts";
+import { mutateServers } from "./servers/server_mutants.ts";
 import type { SimulationResult } from "./simulation.ts";
+import { crc32c } from "../../src/raft/wire/mod.ts";
+import { decodeMessage } from "../../src/raft/wire/wire_format.ts";
 
 const SEEDS = 1_000;
 /** A planted bug has to show within so many worlds. */
@@ -67,3 +70,44 @@ Deno.test("a driver that forgets votes is caught, also by what comes of it", () 
   });
   assert(later !== undefined);
 });
+
+/** The bytes of a message with a checksum that fits whatever happened to its head. */
+function mended(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer);
+  if (bytes.length < 8) return bytes;
+  const end = view.getUint32(4, true) + 8;
+  if (end <= bytes.length) view.setUint32(0, crc32c(bytes, 4, end), true);
+  return bytes;
+}
+
+Deno.test("a driver that takes damaged messages for sound is caught", () => {
+  const found = firstFailure((seed) => {
+    const world = new RaftWorld({ seed, favourites: ["badNetwork"] });
+    world.network.decode = (bytes, clusterId) => decodeMessage(mended(bytes), clusterId);
+    return world;
+  });
+  assert(found !== undefined);
+});
+
+const DISK_BUGS = [
+  { file: "wal_recovery.ts", find: "record.synced > at) return next;", replace: "record.synced < 0) return next;" },
+  {
+    file: "wal_format.ts",
+    find: "  if (getU32(bytes, at + 28) !== crc32c(bytes, start, start + length)) return false;",
+    replace: "",
+  },
+  { file: "hard_state.ts", find: "view.getUint32(0, true) !== crc32c(bytes, 4) || ", replace: "" },
+];
+
+for (const { file, ...change } of DISK_BUGS) {
+  Deno.test(`a node that takes a rotten disk for sound is caught: ${file}`, async () => {
+    const { openNodeFiles, remove } = await mutateServers({ changes: [{ file: `raft/log/${file}`, ...change }] });
+    try {
+      const openFiles = openNodeFiles;
+      const found = firstFailure((seed) => new RaftWorld({ seed, openFiles, favourites: ["rot"] }));
+      assert.match(found?.failure?.message ?? "", /^P3 /);
+    } finally {
+      await remove();
+    }
+  });
+}

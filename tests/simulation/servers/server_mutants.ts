@@ -2,6 +2,7 @@
  * Servers with one rule broken each, to prove that the simulation sees it. A mutant is made of the production source with
  * one place changed, so that no switch for tests has to stand in the product.
  */
+import type { OpenFiles } from "../raft_disk_files.ts";
 import type { FaultName } from "./server_faults.ts";
 import type { ServerCode } from "./simulated_node.ts";
 
@@ -109,8 +110,8 @@ const COPIED = ["ports", "protocol", "raft", "server", "store", "streaming"];
 
 /** Servers with the bug; `remove` takes the mutated source away again. */
 export async function mutateServers(
-  { changes }: ServerMutant,
-): Promise<{ readonly code: ServerCode; remove(): Promise<void> }> {
+  { changes }: Pick<ServerMutant, "changes">,
+): Promise<{ readonly code: ServerCode; readonly openNodeFiles: OpenFiles; remove(): Promise<void> }> {
   const folder = await Deno.makeTempDir({ prefix: "server_mutant_" });
   const open = new Set(changes);
   for (const name of COPIED) await copy(name, folder, open);
@@ -123,7 +124,9 @@ export async function mutateServers(
   const [raft, server, store] = await Promise.all(
     ["raft", "server", "store"].map((name) => import(`file://${folder}/${name}/mod.ts`)),
   );
+  const { openNodeFiles } = await import(`file://${folder}/raft/node_files.ts`);
   return {
+    openNodeFiles,
     code: {
       openRaftJournal: raft.openRaftJournal,
       StreamingServer: server.StreamingServer,
