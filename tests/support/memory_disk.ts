@@ -129,10 +129,10 @@ export class DiskFile {
   /** The file after its process was killed: the system still has everything. */
   afterKill(): DiskFile {
     const same = new DiskFile(this.#durable.view().slice());
-    for (const change of this.unsynced) {
-      if (change.kind === "write") same.write(change.bytes, change.at);
-      else if (change.kind === "truncate") same.truncate(change.size);
-    }
+    same.#seen.resize(this.#seen.size);
+    same.#seen.write(this.#seen.view(), 0);
+    same.#unsynced = [...this.#unsynced];
+    same.#doomed = [...this.#doomed];
     return same;
   }
 }

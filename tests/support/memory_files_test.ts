@@ -66,6 +66,20 @@ Deno.test("a rename survives whole or not at all", () => {
   assert.equal(files.afterCrash(() => 0).exists("y/b"), true);
 });
 
+Deno.test("a kill leaves what programs saw, whatever syncs failed before", () => {
+  const files = new MemoryFiles();
+  const file = files.open("a", { mode: "create" });
+  file.writeAt(bytes("a longer text"), 0);
+  files.onCall = (call) => call.kind === "sync" ? { code: "other" } : undefined;
+  assert.throws(() => file.syncNow());
+  files.onCall = undefined;
+  const again = files.open("a", { mode: "empty" });
+  again.writeAt(bytes("short"), 0);
+  again.syncNow();
+  assert.equal(contents(files.afterKill(), "a"), "short");
+  assert.equal(contents(files.afterKill().afterKill(), "a"), "short");
+});
+
 Deno.test("what a failed sync covered is not written by a later one", () => {
   const files = new MemoryFiles();
   const file = files.open("a", { mode: "create" });

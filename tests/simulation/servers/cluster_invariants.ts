@@ -35,8 +35,8 @@ export interface ClusterInvariant {
   looked?(cluster: Cluster, host: Host, status: RaftJournalStatus, before: Seen): void;
   /** Entries of `host` from `index` on are replaced. */
   cut?(cluster: Cluster, host: Host, index: number): void;
-  /** Entries of `host` up to `index` are dropped. */
-  dropped?(cluster: Cluster, host: Host, index: number): void;
+  /** Entries of `host` up to `index` are dropped; where its log `restarts`, those that are left behind were never its. */
+  dropped?(cluster: Cluster, host: Host, index: number, restarts: boolean): void;
   /** A message leaves `host`. */
   sent?(cluster: Cluster, host: Host, message: Message): void;
 }
@@ -84,7 +84,16 @@ class StatesAgree implements ClusterInvariant {
   readonly name = "I4 state machine safety";
 
   looked({ book }: Cluster, host: Host, { commit }: RaftJournalStatus, before: Seen): void {
-    for (let i = Math.max(before.commit, host.log.baseIndex) + 1; i <= commit; i++) {
+    this.#compare(book, host, before.commit, commit);
+  }
+
+  /** What is committed and dropped in one instant has to be looked at before it is gone. */
+  dropped({ book }: Cluster, host: Host, index: number, restarts: boolean): void {
+    if (!restarts) this.#compare(book, host, host.seen.commit, index);
+  }
+
+  #compare(book: ClusterBook, host: Host, before: number, commit: number): void {
+    for (let i = Math.max(before, host.log.baseIndex) + 1; i <= commit; i++) {
       const entry = host.log.at(i);
       if (entry === undefined) continue;
       const known = book.committed[i];

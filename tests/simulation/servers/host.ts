@@ -33,6 +33,8 @@ export class Host {
   touched = false;
   /** Why the server may end by itself: a fault that it is right to die of. */
   excuse: RegExp | undefined;
+  /** A bit of its disk went over. */
+  isRotten = false;
   /** Drawn with its directory; tells a node from one that had its name before. */
   incarnation = "";
   /** Grows when the disk goes back in time: what it promised since may be broken then, as a lost disk's promises. */
@@ -111,6 +113,7 @@ export class Host {
   /** The disk is exchanged while the server is down. */
   exchangeDisk(files: MemoryFiles): void {
     this.#end(() => files);
+    this.isRotten = false;
     this.log = this.#watch();
     this.epoch++;
   }
@@ -143,7 +146,7 @@ export class Host {
     return new LogWatch(this.files, {
       appended: (entry, previousTerm, payload) => this.#world.appended(this, entry, previousTerm, payload),
       cutFrom: (index) => this.#world.cut(this, index),
-      dropped: (index) => this.#world.dropped(this, index),
+      dropped: (index, restarts) => this.#world.dropped(this, index, restarts),
     });
   }
 }

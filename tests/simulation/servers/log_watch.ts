@@ -28,8 +28,8 @@ export interface LogListener {
   appended(entry: WatchedEntry, previousTerm: number | undefined, payload: Uint8Array): void;
   /** Entries from `index` on are replaced. */
   cutFrom(index: number): void;
-  /** Entries up to `index` are dropped. */
-  dropped(index: number): void;
+  /** Entries up to `index` are dropped: a snapshot holds them, or, where the log `restarts`, takes the place of all. */
+  dropped(index: number, restarts: boolean): void;
 }
 
 const SCRATCH = { type: 0, index: 0, term: 0, synced: 0, start: 0, length: 0, chain: 0 };
@@ -139,7 +139,7 @@ export class LogWatch implements FileWatcher {
   }
 
   #rebase(type: number, index: number, term: number): void {
-    if (!this.#reading) this.#listener.dropped(index);
+    if (!this.#reading) this.#listener.dropped(index, type === RESTART);
     if (type === BASE) this.#entries.splice(0, Math.max(0, index - this.baseIndex));
     else if (type === RESTART) this.#entries.length = 0;
     this.baseIndex = index;

@@ -9,7 +9,7 @@ import type { Host } from "./host.ts";
 import type { ServerWorld } from "./server_world.ts";
 
 /** A start that says so cannot go on with what is on its disk; its text tells to take it away. */
-const BEYOND_REPAIR = /damaged|Move this directory|cannot be read|is empty|edited|checksum|corrupt/i;
+const BEYOND_REPAIR = /unable to recover|damaged|Move this directory|cannot be read|is empty|edited|checksum|corrupt/i;
 /** A server ends that finds no NATS when it starts, or is told to stop meanwhile. */
 const NO_START = /connection to NATS is down|stopped while starting/;
 /** The disk failed: there is no other reason for that here. */
@@ -103,6 +103,7 @@ export class Operator {
     this.#world.book.lost.add(`${host.name}/${host.readIncarnation()}`);
     this.weak = host;
     host.excuse = BEYOND_REPAIR;
+    host.isRotten = true;
     this.#rotten.add(host);
   }
 
@@ -185,6 +186,12 @@ export class Operator {
   }
 
   #addRemoved(): void {
+    const leader = this.#world.leader();
+    const members = leader?.serving === true ? leader.node!.journal!.status().members : undefined;
+    for (const host of this.#world.hosts.values()) {
+      // A removal that nobody had an answer to took effect after all.
+      if (members?.some(({ id }) => id === host.name) === false) this.#removed.add(host);
+    }
     for (const host of this.#removed) {
       if (!host.up) this.startLater(host, 20);
       else if (this.#isVoter(host)) this.#removed.delete(host);

@@ -196,9 +196,9 @@ export class ServerWorld implements Cluster {
     });
   }
 
-  dropped(host: Host, index: number): void {
+  dropped(host: Host, index: number, restarts: boolean): void {
     this.#guarded(() => {
-      for (const each of this.#invariants) each.dropped?.(this, host, index);
+      for (const each of this.#invariants) each.dropped?.(this, host, index, restarts);
     });
   }
 
