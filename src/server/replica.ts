@@ -100,7 +100,7 @@ export class Replica implements ReplicaPort {
   }
 
   learn(facts: readonly DeliveryFact[]): void {
-    for (const fact of facts) this.#machine.learn(fact);
+    this.#machine.learn(facts);
     this.#outbound.perform(this.#machine.takeEffects());
   }
 

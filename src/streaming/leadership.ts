@@ -116,12 +116,23 @@ export function follow(context: Context): void {
   }
 }
 
-/** Follower: takes in what the leader did some time ago. */
-export function learn(context: Context, fact: DeliveryFact): void {
-  const channel = context.state.channels.get(fact.channel);
-  if (channel === undefined || channel.incarnation !== fact.incarnation) return;
-  const subscription = channel.subscriptions.get(fact.subscriptionId);
-  if (subscription === undefined) return learnOfFormer(channel, fact);
+/**
+ * Follower: takes in what the leader did some time ago. Those who left a group come last: a message that moved to one of
+ * them is taken from its former holder by the same report, and has to find its heir after that.
+ */
+export function learn(context: Context, facts: readonly DeliveryFact[]): void {
+  const ofFormer: [Channel, DeliveryFact][] = [];
+  for (const fact of facts) {
+    const channel = context.state.channels.get(fact.channel);
+    if (channel === undefined || channel.incarnation !== fact.incarnation) continue;
+    const subscription = channel.subscriptions.get(fact.subscriptionId);
+    if (subscription === undefined) ofFormer.push([channel, fact]);
+    else learnOf(subscription, fact);
+  }
+  for (const [channel, fact] of ofFormer) learnOfFormer(channel, fact);
+}
+
+function learnOf(subscription: Subscription, fact: DeliveryFact): void {
   if (fact.complete !== undefined) return learnAll(subscription, fact.sent, fact.complete.lastSent);
   const { pending, group } = subscription;
   if (group !== undefined) learnSent(group, subscription, fact.sent, fact.acknowledged);

@@ -52,8 +52,8 @@ export interface MachineDoor {
   mayCreate(channel: string): Refusal | { readonly kind: "allowed" };
   /** The indexes of a publish's messages that were stored before (same client and guid), ascending: not to be recorded again. Usually the same empty list. */
   repetitions(publish: Publish): readonly number[];
-  /** Follower: what the leader reported. */
-  learn(fact: DeliveryFact): void;
+  /** Follower: what the leader reported at one time. */
+  learn(facts: readonly DeliveryFact[]): void;
   /** The state at once: the same bytes on every replica. */
   snapshot(): Uint8Array;
   /**
@@ -152,9 +152,9 @@ export class Machine implements MachineDoor {
     return NO_REPETITIONS;
   }
 
-  learn(fact: DeliveryFact): void {
-    this.#beforeChannel(fact.channel);
-    learn(this.#context, fact);
+  learn(facts: readonly DeliveryFact[]): void {
+    for (const { channel } of facts) this.#beforeChannel(channel);
+    learn(this.#context, facts);
   }
 
   snapshot(): Uint8Array {

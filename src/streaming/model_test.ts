@@ -159,7 +159,7 @@ class World {
     this.#takeFacts();
     this.#reports.flush();
     for (const entry of this.log.splice(0)) {
-      if ("fact" in entry) this.follower!.machine.learn(entry.fact);
+      if ("fact" in entry) this.follower!.machine.learn([entry.fact]);
       else this.follower!.machine.apply(entry.operation, entry.index, 0);
     }
     this.follower!.machine.takeEffects();

@@ -104,7 +104,7 @@ function follow(fact: (learn: (some: readonly DeliveryFact[]) => void) => void):
     assert.deepEqual(follower.applyOnly(operation, index), outcome);
     return outcome;
   };
-  fact((some) => some.forEach((each) => follower.machine.learn(each)));
+  fact((some) => follower.machine.learn(some));
   return [leader, follower];
 }
 
@@ -229,14 +229,37 @@ Deno.test("a late ack of a former member does not end what its heir was given si
   assert.deepEqual([...heir!.pending.keys()], [1], "it was moved, not acked");
 });
 
+Deno.test("a message that moved to a member which has left since stays with the group, in whatever order that is told", () => {
+  for (const formerFirst of [true, false]) {
+    let learn: (some: readonly DeliveryFact[]) => void = () => {};
+    const [leader, follower] = follow((each) => learn = each);
+    leader.connect("a");
+    leader.connect("b");
+    const holder = leader.sub({ client: "a", group: "g", ackWait: 100 });
+    const leaver = leader.sub({ client: "b", group: "g" });
+    leader.publish();
+    learn(leader.facts.splice(0));
+    const { name: channel, incarnation } = leader.channel();
+    leader.close(leaver);
+    leader.facts.length = 0;
+    const moved = [
+      { channel, incarnation, subscriptionId: leaver.id, sent: [1], acknowledged: [] },
+      { channel, incarnation, subscriptionId: holder.id, sent: [], acknowledged: [1] },
+    ];
+    learn(formerFirst ? moved : moved.reverse());
+    const [heir] = [...follower.channel().groups.get("g")!.members];
+    assert.deepEqual([...heir!.pending.keys()], [1]);
+  }
+});
+
 Deno.test("facts about an earlier incarnation or an unknown subscription are ignored", () => {
   const driver = busy();
   const before = driver.machine.snapshot();
   const { incarnation } = driver.channel();
   const fact = { channel: "foo", incarnation, subscriptionId: 1, sent: [20], acknowledged: [20] };
-  driver.machine.learn({ ...fact, incarnation: incarnation + 1 });
-  driver.machine.learn({ ...fact, subscriptionId: 999 });
-  driver.machine.learn({ ...fact, channel: "none" });
+  driver.machine.learn([{ ...fact, incarnation: incarnation + 1 }]);
+  driver.machine.learn([{ ...fact, subscriptionId: 999 }]);
+  driver.machine.learn([{ ...fact, channel: "none" }]);
   assert.deepEqual(driver.machine.snapshot(), before);
 });
 
