@@ -95,6 +95,28 @@ Deno.test("P6: a leader whose disk is full hands over; the node is in step again
   assert.ok(first.replica.applied.some((line) => line.endsWith(":during")));
 });
 
+Deno.test("P6: what a full disk could not take is not committed by what stands there instead", async () => {
+  const cluster = new TestCluster(57);
+  cluster.trio();
+  const first = await cluster.untilLeader();
+  await cluster.done(first.propose("before"));
+  const others = cluster.alive.filter((node) => node !== first);
+  isolate(cluster, first);
+  for (const text of ["stale 1", "stale 2", "stale 3"]) void first.propose(text).catch(() => {});
+  await cluster.clock.until(() => others.some((node) => node.journal.mayServe), 5000);
+  // Marks still find room.
+  first.files.onCall = ({ kind, path, length }) =>
+    kind === "write" && path.includes("/log/") && length > 100 ? { code: "full" } : undefined;
+  const next = others.find((node) => node.journal.mayServe)!;
+  for (let i = 0; i < 6; i++) await cluster.done(next.propose(`${i} ${"x".repeat(100)}`));
+  cluster.net.heal();
+  await cluster.clock.advance(1000);
+  first.kill();
+  const again = cluster.restart(first);
+  await cluster.untilEqual();
+  assert.ok(!again.replica.applied.some((line) => line.includes("stale")), again.replica.applied.join("\n"));
+});
+
 Deno.test("a store without room delays its node; any other failure of the store ends it", async () => {
   const cluster = new TestCluster(56);
   cluster.trio();

@@ -326,7 +326,7 @@ export class RaftNode {
     const { clock, directory } = this.#parts;
     this.raft.tick(this.#ticks());
     try {
-      directory.wal.mark(this.#commit);
+      directory.wal.mark(Math.min(this.#commit, this.#storing.settledThrough));
       if (++this.#looks % TIDY === 0) directory.wal.tidy();
     } catch (error) {
       return this.#parts.events.failed(error);

@@ -62,6 +62,13 @@ export class Storing {
     return this.#durable;
   }
 
+  /** Up to here the log on the disk holds what the core goes by: beyond, on a full disk, there may be what it took back. */
+  get settledThrough(): number {
+    const waiting = this.#queue.find(({ entries, restartLogAt }) => entries.length > 0 || restartLogAt !== undefined);
+    if (waiting === undefined) return Infinity;
+    return waiting.restartLogAt === undefined ? waiting.entries[0]!.index - 1 : 0;
+  }
+
   /** Writes, or keeps for later while the disk is full. */
   write(write: Write): void {
     if (write.ticket === 0 || this.#stopped) return;
