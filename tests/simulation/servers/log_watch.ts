@@ -4,6 +4,8 @@
  */
 import {
   BASE,
+  chainFits,
+  decodeSegmentHeader,
   ENTRY,
   MARK,
   readRecord,
@@ -54,7 +56,8 @@ export class LogWatch implements FileWatcher {
       const bytes = new Uint8Array(size);
       file.readAt(bytes, 0);
       file.close();
-      this.#take(bytes, SEGMENT_HEADER);
+      const header = decodeSegmentHeader(bytes);
+      if (typeof header !== "string") this.#take(bytes, SEGMENT_HEADER, header.chain);
     }
     this.#synced = this.#writes;
     this.#reading = false;
@@ -102,13 +105,16 @@ export class LogWatch implements FileWatcher {
     return () => this.#synced = Math.max(this.#synced, upTo);
   }
 
-  #take(bytes: Uint8Array, start: number): void {
+  #take(bytes: Uint8Array, start: number, chain = 0): void {
     this.#writes++;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = start;
     while (at + RECORD_HEADER <= bytes.length && bytes[at] === 0x52 && bytes[at + 1] === 0xa5) {
-      // On a disk that lost power there may be half a record.
-      if (this.#reading && !readRecord(bytes, at, bytes.length, SCRATCH)) return;
+      // On a disk that lost power there may be half a record, and whole ones behind it.
+      if (this.#reading) {
+        if (!readRecord(bytes, at, bytes.length, SCRATCH) || !chainFits(bytes, at, chain)) return;
+        chain = SCRATCH.chain;
+      }
       const length = view.getUint32(at + 4, true);
       if (at + RECORD_HEADER + length > bytes.length) return;
       const type = bytes[at + 3]!;
