@@ -8,8 +8,8 @@
 import type { Millis } from "../protocol/units.ts";
 
 /**
- * One received message, as offsets into the buffer it arrived in. The object and the buffer are reused: whoever keeps
- * anything beyond the handler's call copies it.
+ * One received message, as offsets into the buffer it arrived in, where subject, reply subject and payload stand in this
+ * order. The object and the buffer are reused: whoever keeps anything beyond the handler's call copies it.
  */
 export interface Inbound {
   buffer: Uint8Array;

@@ -19,10 +19,10 @@ const SLAB = 64 * 1024;
 /** A slab is closed at this age, so that none is much older than its newest request. */
 const SLAB_SPAN: Millis = 100;
 
-/** Requests one after the other: reply subject, then payload. */
+/** Requests one after the other: what they had in the buffer from reply subject to payload. */
 interface Slab {
   readonly bytes: Uint8Array;
-  /** Three numbers each: where the reply begins, where the payload begins, where it ends. */
+  /** Four numbers each: where the reply begins and ends, where the payload begins and ends. */
   readonly marks: number[];
   used: number;
   /** When its first request arrived. */
@@ -95,15 +95,15 @@ export class Holding {
   }
 
   #takeIn({ bytes, marks }: Slab, known: KnownPublishes): void {
-    for (let i = 0; i < marks.length; i += 3) {
+    for (let i = 0; i < marks.length; i += 4) {
       const message: Inbound = {
         buffer: bytes,
         subjectStart: 0,
         subjectEnd: 0,
         replyStart: marks[i]!,
         replyEnd: marks[i + 1]!,
-        payloadStart: marks[i + 1]!,
-        payloadEnd: marks[i + 2]!,
+        payloadStart: marks[i + 2]!,
+        payloadEnd: marks[i + 3]!,
         noResponders: false,
       };
       this.#publishing.handleLate(message, known);
@@ -117,13 +117,12 @@ export class Holding {
     if (buffer !== this.#lastBuffer || payloadStart <= this.#lastStart) this.#now = this.#clock.now();
     this.#lastBuffer = buffer;
     this.#lastStart = payloadStart;
-    const slab = this.#room(replyEnd - replyStart + payloadEnd - payloadStart);
-    const start = slab.used;
-    slab.bytes.set(buffer.subarray(replyStart, replyEnd), start);
-    const middle = start + replyEnd - replyStart;
-    slab.bytes.set(buffer.subarray(payloadStart, payloadEnd), middle);
-    slab.used = middle + payloadEnd - payloadStart;
-    slab.marks.push(start, middle, slab.used);
+    // What lies between the two is a few digits: one copy is cheaper than two.
+    const slab = this.#room(payloadEnd - replyStart);
+    const shift = slab.used - replyStart;
+    slab.bytes.set(buffer.subarray(replyStart, payloadEnd), slab.used);
+    slab.used = shift + payloadEnd;
+    slab.marks.push(shift + replyStart, shift + replyEnd, shift + payloadStart, slab.used);
   }
 
   /** The slab to write to. Old ones are dropped, or used again, when a new one begins. */

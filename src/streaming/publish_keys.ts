@@ -1,14 +1,16 @@
 /** A set of publishes by client and guid, as bytes: nothing is made per message. */
-import { sameBytes } from "../protocol/publish_request.ts";
+import { copyBytes, sameBytes } from "../protocol/publish_request.ts";
 
 const FIRST_BYTES = 64 * 1024;
 const FIRST_KEYS = 1024;
-/** Of a key: where its client begins, where its guid begins, where that ends, and the key before of the same hash plus one. */
+/** Of a key: where its client begins, where its guid begins, where that ends, and its hash. */
 const FIELDS = 4;
+/** A table of slots is at most half full. */
+const FIRST_SLOTS = 2 * FIRST_KEYS;
 
 export class PublishKeys {
-  /** By hash: the newest key of that hash. */
-  readonly #newest = new Map<number, number>();
+  /** The key plus one, in the first free slot from that of its hash on; 0: free. The length is a power of two. */
+  #slots = new Int32Array(FIRST_SLOTS);
   #fields = new Int32Array(FIRST_KEYS * FIELDS);
   #bytes = new Uint8Array(FIRST_BYTES);
   #used = 0;
@@ -30,14 +32,15 @@ export class PublishKeys {
     }
     const at = this.size * FIELDS;
     if (at === this.#fields.length) this.#fields = grown(this.#fields, new Int32Array(2 * at));
-    this.#bytes.set(client.subarray(clientStart, clientEnd), this.#used);
-    this.#bytes.set(guid.subarray(guidStart, guidEnd), this.#used + clientLength);
+    copyBytes(client, clientStart, clientEnd, this.#bytes, this.#used);
+    copyBytes(guid, guidStart, guidEnd, this.#bytes, this.#used + clientLength);
     const hash = hashOf(guid, guidStart, guidEnd);
     this.#fields[at] = this.#used;
     this.#fields[at + 1] = this.#used + clientLength;
     this.#fields[at + 2] = this.#used = end;
-    this.#fields[at + 3] = (this.#newest.get(hash) ?? -1) + 1;
-    this.#newest.set(hash, this.size++);
+    this.#fields[at + 3] = hash;
+    if (2 * this.size >= this.#slots.length) this.#spread();
+    this.#place(this.size++, hash);
   }
 
   has(
@@ -49,9 +52,12 @@ export class PublishKeys {
     guidEnd: number,
   ): boolean {
     const fields = this.#fields;
-    let key = this.#newest.get(hashOf(guid, guidStart, guidEnd)) ?? -1;
-    for (; key >= 0; key = fields[key * FIELDS + 3]! - 1) {
-      const at = key * FIELDS;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    const hash = hashOf(guid, guidStart, guidEnd);
+    for (let slot = hash & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const at = (slots[slot]! - 1) * FIELDS;
+      if (fields[at + 3] !== hash) continue;
       const middle = fields[at + 1]!;
       if (
         sameBytes(this.#bytes, middle, fields[at + 2]!, guid, guidStart, guidEnd) &&
@@ -60,6 +66,19 @@ export class PublishKeys {
     }
     return false;
   }
+
+  #place(key: number, hash: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hash & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = key + 1;
+  }
+
+  #spread(): void {
+    this.#slots = new Int32Array(2 * this.#slots.length);
+    for (let key = 0; key < this.size; key++) this.#place(key, this.#fields[key * FIELDS + 3]!);
+  }
 }
 
 function grown<T extends Uint8Array | Int32Array>(from: T, to: T): T {
@@ -67,9 +86,9 @@ function grown<T extends Uint8Array | Int32Array>(from: T, to: T): T {
   return to;
 }
 
-/** FNV-1a, 31 bits. */
+/** FNV-1a; the low bits of it are the best mixed. */
 function hashOf(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  return hash & 0x7fffffff;
+  return hash ^ (hash >>> 15);
 }

@@ -10,14 +10,15 @@
  *      0 u8 'R'  1 u8 0xa5  2 u8 version  3 u8 type   4 u32 payload length
  *      8 u64 index            16 u64 term
  *     24 u32 synced: everything before this offset of this segment was on the disk when the record was written
- *     28 u32 CRC-32C of the payload   32 u32 CRC-32C of bytes 0 to 32   36 u32 chain: CRC-32C of (previous chain, bytes 32 to 36)
+ *     28 u32 CRC-32 (zlib) of the payload; in records of version 1 its CRC-32C
+ *     32 u32 CRC-32C of bytes 0 to 32   36 u32 chain: CRC-32C of (previous chain, bytes 32 to 36)
  *
  * An entry whose index is not above the last one's replaces everything from that index on: nothing is ever overwritten.
  * A mark says how far the log is durable (`synced`) and committed (`index`). A base says that the log now begins after
  * (`index`, `term`), which it held: entries up to there are gone. After a restart the log begins there, too, and every
  * entry written before it is gone.
  */
-import { crc32c } from "../wire/mod.ts";
+import { crc32c, payloadChecksum } from "../wire/mod.ts";
 
 export const SEGMENT_HEADER = 48;
 export const RECORD_HEADER = 40;
@@ -31,7 +32,7 @@ export const ENTRY = 16;
 export const MAX_PAYLOAD = 128 * 1024 * 1024;
 
 const MAGIC = new TextEncoder().encode("STANRAFT");
-const VERSION = 1;
+const VERSION = 2;
 
 export interface SegmentHeader {
   readonly number: number;
@@ -98,7 +99,7 @@ export function recordSize(payloadLength: number): number {
   return RECORD_HEADER + ((payloadLength + 7) & ~7);
 }
 
-/** Writes a record at `at`, chained to `chain`; returns its own chain. `payloadCrc` is the CRC-32C of the payload. */
+/** Writes a record at `at`, chained to `chain`; returns its own chain. `payloadCrc` is the checksum of the payload. */
 export function writeRecord(
   into: Uint8Array,
   at: number,
@@ -138,12 +139,14 @@ function chained(chain: number, bytes: Uint8Array, at: number): number {
  */
 export function readRecord(bytes: Uint8Array, at: number, end: number, into: WalRecord): boolean {
   if (at + RECORD_HEADER > end) return false;
-  if (bytes[at] !== 0x52 || bytes[at + 1] !== 0xa5 || bytes[at + 2] !== VERSION) return false;
+  const version = bytes[at + 2]!;
+  if (bytes[at] !== 0x52 || bytes[at + 1] !== 0xa5 || version < 1 || version > VERSION) return false;
   if (getU32(bytes, at + 32) !== crc32c(bytes, at, at + 32)) return false;
   const length = getU32(bytes, at + 4);
   const start = at + RECORD_HEADER;
   if (length > MAX_PAYLOAD || at + recordSize(length) > end) return false;
-  if (getU32(bytes, at + 28) !== crc32c(bytes, start, start + length)) return false;
+  const payload = bytes.subarray(start, start + length);
+  if (getU32(bytes, at + 28) !== (version === 1 ? crc32c(payload) : payloadChecksum(payload))) return false;
   into.type = bytes[at + 3]!;
   into.index = getU53(bytes, at + 8);
   into.term = getU53(bytes, at + 16);

@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli), eight bytes a step: the checksum of everything that the Raft log and its messages hold. */
+/** CRC-32C (Castagnoli), eight bytes a step: the checksum of everything small that the Raft log, its messages and files hold. */
 
 const TABLES = makeTables();
 
@@ -29,18 +29,4 @@ export function crc32c(bytes: Uint8Array, start = 0, end: number = bytes.length,
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ t[(crc ^ bytes[at]!) & 0xff]!;
   return ~crc >>> 0;
-}
-
-const checksums = new WeakMap<Uint8Array, number>();
-
-/** The CRC-32C of an entry's payload, computed once in its life: log and wire share it. The bytes must not change. */
-export function checksumOf(payload: Uint8Array): number {
-  let sum = checksums.get(payload);
-  if (sum === undefined) checksums.set(payload, sum = crc32c(payload));
-  return sum;
-}
-
-/** `sum` was found to be the checksum of `payload`. */
-export function rememberChecksum(payload: Uint8Array, sum: number): void {
-  checksums.set(payload, sum);
 }

@@ -4,7 +4,8 @@
  * Must not know: what a message does to its receiver.
  */
 export { ByteReader, ByteWriter } from "./bytes.ts";
-export { checksumOf, crc32c } from "./crc32c.ts";
+export { crc32c } from "./crc32c.ts";
+export { checksumOf, payloadChecksum } from "./payload_checksum.ts";
 export { SignedBus } from "./signed_bus.ts";
 export { addSubject, bootstrapSubject, joinSubject, nodeSubject, removeSubject, whoSubject } from "./subjects.ts";
 export { Transport } from "./transport.ts";

@@ -4,16 +4,17 @@
  *     0 u32 CRC-32C of bytes 4 to 8 + head   4 u32 length of the head   8 head   then the payloads of entries, back to back
  *     head: u8 format  u8 kind  text cluster id  8 bytes boot id of the sender  8 bytes boot id of the receiver, or zeros
  *           text from  text incarnation  text to  text expected  text identity  text founders  varint term  varint largest NATS payload
- *           then what the kind asks for; for each entry of an append: u8 kind, term, payload length, u32 CRC-32C of the payload
+ *           then what the kind asks for; for each entry of an append: u8 kind, term, payload length, u32 CRC-32 (zlib) of the payload
  *
  * A payload has its own checksum, so that no byte is summed twice. Messages that exceed what NATS takes travel in chunks.
  */
 import type { Append, Entry, Header, Member, Membership, Message, SnapshotMark } from "../core/mod.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
-import { checksumOf, crc32c, rememberChecksum } from "./crc32c.ts";
+import { crc32c } from "./crc32c.ts";
+import { checksumOf, payloadChecksum, rememberChecksum } from "./payload_checksum.ts";
 import { Malformed } from "../../protocol/varint.ts";
 
-export const WIRE_FORMAT = 1;
+export const WIRE_FORMAT = 2;
 
 /** What the transport adds to a message. Boot ids are 16 hexadecimal digits; zeros when unknown. */
 export interface Envelope {
@@ -347,7 +348,7 @@ function readAppend(r: ByteReader, header: Header, bytes: Uint8Array, end: numbe
     const sum = r.u32();
     if (at + length > bytes.length) throw new Malformed("entry cut off", at);
     const payload = bytes.subarray(at, at + length);
-    if (crc32c(payload) !== sum) throw new Malformed("checksum of an entry", at);
+    if (payloadChecksum(payload) !== sum) throw new Malformed("checksum of an entry", at);
     rememberChecksum(payload, sum);
     entries.push(entryFrom(kind, prevIndex + i, term, payload));
     at += length;
