@@ -126,13 +126,15 @@ export class DiskFile {
     return new DiskFile(left.view().slice());
   }
 
-  /** The file after its process was killed: the system still has everything. */
+  /** The file after its process was killed: the system still has everything, and tries again what it could not write. */
   afterKill(): DiskFile {
     const same = new DiskFile(this.#durable.view().slice());
     same.#seen.resize(this.#seen.size);
     same.#seen.write(this.#seen.view(), 0);
-    same.#unsynced = [...this.#unsynced];
-    same.#doomed = [...this.#doomed];
+    same.#unsynced = this.#doomed.length === 0 ? [...this.#unsynced] : [
+      { kind: "truncate", size: this.#seen.size },
+      { kind: "write", at: 0, bytes: this.#seen.view().slice() },
+    ];
     return same;
   }
 }
