@@ -6,6 +6,7 @@ import type { Options } from "./config/mod.ts";
 import type { MessageBus } from "./ports/message_bus.ts";
 import type { Seal } from "./ports/seal.ts";
 import type { Store } from "./ports/store.ts";
+import type { Page } from "./protocol/json_page.ts";
 import { StartFailed } from "./protocol/errors.ts";
 import { Nuid } from "./protocol/nuid.ts";
 import type { Awaitable, Nanos } from "./protocol/units.ts";
@@ -17,7 +18,6 @@ import {
   errorPage,
   FaultTolerance,
   limitsTable,
-  type Page,
   Partitions,
   streamingPage,
   StreamingServer,

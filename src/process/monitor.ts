@@ -6,7 +6,7 @@ import { NetworkFailed } from "../ports/network.ts";
 import type { Awaitable } from "../protocol/units.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import { listenFailure, readTextFile } from "../plugins/texts.ts";
-import type { Page } from "../server/mod.ts";
+import type { Page } from "../protocol/json_page.ts";
 import { type HttpRequest, type HttpResponse, serveHttp } from "../system/mod.ts";
 
 /** Finds the page for a path, or answers that there is none. */

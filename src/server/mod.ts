@@ -6,7 +6,7 @@
 export { clusterLines, limitsTable, subjectLines } from "./banner.ts";
 export { detectOther } from "./detecting.ts";
 export { FaultTolerance } from "./fault_tolerance.ts";
-export { errorPage, type Page } from "./json_page.ts";
+export { errorPage } from "./page_texts.ts";
 export { type LimitsPage, type Monitored, streamingPage } from "./monitoring.ts";
 export { Partitions } from "./partitions.ts";
 export { type ServerParts, type ServerSettings, StreamingServer } from "./server.ts";

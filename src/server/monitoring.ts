@@ -1,8 +1,9 @@
 /** The `/streaming` pages (spec cli-config-monitoring, section 5.2): pure functions of the server's present state. */
 import type { ChannelStore } from "../ports/store.ts";
+import { jsonPage, type Page, uptimeText } from "../protocol/json_page.ts";
 import type { Nanos } from "../protocol/units.ts";
 import type { Channel, Client, State, Subscription } from "../streaming/mod.ts";
-import { errorPage, jsonPage, localTime, type Page, uptime } from "./json_page.ts";
+import { errorPage, localTime } from "./page_texts.ts";
 
 /** What the pages are made from. */
 export interface Monitored {
@@ -105,7 +106,7 @@ function serverz(server: Monitored): Record<string, unknown> {
     ...(server.role === undefined ? {} : { role: server.role, node_id: server.nodeId }),
     now: localTime(server.now),
     start_time: localTime(server.startTime),
-    uptime: uptime(server.now - server.startTime),
+    uptime: uptimeText(server.now - server.startTime),
     clients: server.streaming.clients.size,
     subscriptions,
     channels: server.streaming.channels.size,

@@ -13,7 +13,8 @@ import {
   ownUrls,
   type SessionHost,
 } from "./clients/mod.ts";
-import { monitoringPage, type Page, viewOfSession } from "./pages/mod.ts";
+import type { Page } from "../../protocol/json_page.ts";
+import { monitoringPage, viewOfSession } from "./pages/mod.ts";
 import { ConnectionRate } from "./connection_rate.ts";
 import { closeOneByOne } from "./lame_duck.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";

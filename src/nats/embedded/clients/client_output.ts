@@ -2,6 +2,7 @@
 import type { ClientSession } from "./client_session.ts";
 import { copy, NO_RESPONDERS, writeNumber } from "../../wire/frames.ts";
 import type { Message } from "../message.ts";
+import { writeSizeAndPayload } from "../message_output.ts";
 import { slowDown } from "../congestion.ts";
 import { traceMessage } from "./client_trace.ts";
 import { sidKey, type Subscription } from "../subjects/mod.ts";
@@ -74,24 +75,7 @@ function writeTail(message: Message, withHeader: boolean, out: Uint8Array, from:
     at = copy(message.buffer, message.replyStart, message.replyEnd, out, at);
     out[at++] = SPACE;
   }
-  let start = message.payloadStart;
-  if (withHeader) {
-    at = copy(message.buffer, message.headerSizeStart, message.headerSizeEnd, out, at);
-    out[at++] = SPACE;
-  }
-  if (message.headerSize > 0 && !withHeader) {
-    // The recipient knows no headers: they are cut off.
-    start += message.headerSize;
-    at = writeNumber(message.payloadEnd - start, out, at);
-  } else {
-    at = copy(message.buffer, message.sizeStart, message.sizeEnd, out, at);
-  }
-  out[at++] = CR;
-  out[at++] = LF;
-  at = copy(message.payload, start, message.payloadEnd, out, at);
-  out[at++] = CR;
-  out[at++] = LF;
-  return at;
+  return writeSizeAndPayload(message, withHeader, out, at);
 }
 
 /** The status "nobody listens", to the client's own subscription on the reply subject. It does not count against a maximum. */

@@ -1,7 +1,7 @@
 /** `/accountz` and `/accstatz`: the accounts, one of them in detail, and their traffic. */
 import type { Account } from "../account.ts";
 import { GLOBAL_ACCOUNT } from "../account.ts";
-import { BadParameter, timeText } from "./json_pages.ts";
+import { BadParameter, timeText } from "./page_texts.ts";
 import type { NatsServer } from "../nats_server.ts";
 import { statistics } from "./subsz.ts";
 import type { Traffic } from "../totals.ts";

@@ -1,4 +1,5 @@
 /** `/connz`: the connections, open or closed, in the order and with the details that are asked for. */
+import { uptimeText } from "../../../protocol/json_page.ts";
 import {
   BadParameter,
   booleanParameter,
@@ -8,8 +9,7 @@ import {
   spanText,
   subsParameter,
   timeText,
-  uptimeText,
-} from "./json_pages.ts";
+} from "./page_texts.ts";
 import { type ConnectionView, viewOfBus, viewOfSession } from "./connection_view.ts";
 import { GLOBAL_ACCOUNT } from "../account.ts";
 import type { Nanos } from "../../../protocol/units.ts";

@@ -4,4 +4,4 @@
  * Must not know: HTTP, or how to change anything.
  */
 export { type ConnectionView, viewOfSession } from "./connection_view.ts";
-export { monitoringPage, type Page } from "./monitoring.ts";
+export { monitoringPage } from "./monitoring.ts";

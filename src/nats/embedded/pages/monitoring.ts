@@ -1,14 +1,7 @@
 /** The monitoring pages of the NATS server, as functions of its state (spec nats-server, section 5). */
 import { accountz, accstatz } from "./accountz.ts";
-import {
-  BadParameter,
-  badRequest,
-  booleanParameter,
-  jsonPage,
-  type Page,
-  pageParameters,
-  timeText,
-} from "./json_pages.ts";
+import { jsonPage, type Page } from "../../../protocol/json_page.ts";
+import { BadParameter, badRequest, booleanParameter, pageParameters, timeText } from "./page_texts.ts";
 import { connz } from "./connz.ts";
 import type { NatsServer } from "../nats_server.ts";
 import { routez } from "./routez.ts";

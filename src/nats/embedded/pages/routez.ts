@@ -1,5 +1,6 @@
 /** `/routez`: the connections to other servers. */
-import { readable, spanText, subsParameter, timeText, uptimeText } from "./json_pages.ts";
+import { uptimeText } from "../../../protocol/json_page.ts";
+import { readable, spanText, subsParameter, timeText } from "./page_texts.ts";
 import type { Nanos } from "../../../protocol/units.ts";
 import type { NatsServer } from "../nats_server.ts";
 import type { RouteView } from "../routes/mod.ts";

@@ -1,6 +1,6 @@
 /** `/subsz`: the subject trees and what is in them. */
 import type { Account } from "../account.ts";
-import { BadParameter, booleanParameter, pageParameters, readable, timeText } from "./json_pages.ts";
+import { BadParameter, booleanParameter, pageParameters, readable, timeText } from "./page_texts.ts";
 import { hasWildcard, type Interest, matches, Subscription, validLiteral } from "../subjects/mod.ts";
 import { textOf } from "../../wire/frames.ts";
 import type { NatsServer } from "../nats_server.ts";

@@ -2,7 +2,8 @@
 import { clientInfo } from "../clients/mod.ts";
 import type { Millis } from "../../../protocol/units.ts";
 import type { NatsServer } from "../nats_server.ts";
-import { timeText, uptimeText } from "./json_pages.ts";
+import { uptimeText } from "../../../protocol/json_page.ts";
+import { timeText } from "./page_texts.ts";
 
 const nanosOf = (time: Millis) => Math.round(time * 1e6);
 

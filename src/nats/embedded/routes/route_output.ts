@@ -1,10 +1,9 @@
 /** Writes a message to another server (spec nats-server, section 3.2). */
-import { copy, writeNumber } from "../../wire/frames.ts";
+import { copy } from "../../wire/frames.ts";
 import type { Message } from "../message.ts";
+import { writeSizeAndPayload } from "../message_output.ts";
 import type { Outbox } from "../outbox.ts";
 
-const CR = 13;
-const LF = 10;
 const SPACE = 32;
 const PLUS = 43;
 const BAR = 124;
@@ -52,26 +51,4 @@ export function writeRouteMessage(
     out[at++] = SPACE;
   }
   outbox.length = writeSizeAndPayload(message, withHeader, out, at);
-}
-
-function writeSizeAndPayload(message: Message, withHeader: boolean, out: Uint8Array, from: number): number {
-  let at = from;
-  let start = message.payloadStart;
-  if (withHeader) {
-    at = copy(message.buffer, message.headerSizeStart, message.headerSizeEnd, out, at);
-    out[at++] = SPACE;
-  }
-  if (message.headerSize > 0 && !withHeader) {
-    // The peer knows no headers: they are cut off.
-    start += message.headerSize;
-    at = writeNumber(message.payloadEnd - start, out, at);
-  } else {
-    at = copy(message.buffer, message.sizeStart, message.sizeEnd, out, at);
-  }
-  out[at++] = CR;
-  out[at++] = LF;
-  at = copy(message.payload, start, message.payloadEnd, out, at);
-  out[at++] = CR;
-  out[at++] = LF;
-  return at;
 }

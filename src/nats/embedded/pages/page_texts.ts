@@ -1,46 +1,15 @@
-/** Monitoring answers in the reference's form (spec cli-config-monitoring, section 5.1). */
+/** What the NATS pages' parameters and texts look like (spec nats-server, section 5). */
+import type { Page } from "../../../protocol/json_page.ts";
 import type { Millis, Nanos } from "../../../protocol/units.ts";
-
-/** A complete HTTP answer. */
-export interface Page {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
 
 /** A parameter that cannot be taken; the message is the answer, with status 400. */
 export class BadParameter extends Error {
   override readonly name = "BadParameter";
 }
 
-/** JSON indented by two blanks or by `indent`, with Go's escapes; or a call of `callback` with it. */
-export function jsonPage(value: unknown, callback: string | null, indent = "  ", status = 200): Page {
-  const body = escaped(JSON.stringify(value, undefined, indent));
-  if (callback !== null && callback !== "") {
-    return { status, headers: { "Content-Type": "application/javascript" }, body: `${callback}(${body})` };
-  }
-  return {
-    status,
-    headers: { "Content-Type": "application/json", "Access-Control-Allow-Origin": "*" },
-    body,
-  };
-}
-
 /** Plain text without a final line end. */
 export function badRequest(text: string): Page {
   return { status: 400, headers: { "Content-Type": "text/plain; charset=utf-8" }, body: text };
-}
-
-const escapes: Readonly<Record<string, string>> = {
-  "<": "\\u003c",
-  ">": "\\u003e",
-  "&": "\\u0026",
-  "\u2028": "\\u2028",
-  "\u2029": "\\u2029",
-};
-
-function escaped(json: string): string {
-  return json.replace(/[<>&\u2028\u2029]/g, (character) => escapes[character]!);
 }
 
 /** Text of one byte a character, as the tree holds subjects, read as UTF-8. */
@@ -70,18 +39,6 @@ export function spanText(span: Millis): string {
 
 function trimmed(nanos: number, digits: number): string {
   return (nanos / 10 ** digits).toFixed(digits).replace(/0+$/, "").replace(/\.$/, "");
-}
-
-/** `1y2d3h4m5s` without leading zero parts. */
-export function uptimeText(span: Nanos): string {
-  let rest = span > 0n ? span / 1_000_000_000n : 0n;
-  const parts: [bigint, string][] = [];
-  for (const [unit, name] of [[31_536_000n, "y"], [86_400n, "d"], [3_600n, "h"], [60n, "m"], [1n, "s"]] as const) {
-    parts.push([rest / unit, name]);
-    rest %= unit;
-  }
-  const first = parts.findIndex(([count]) => count > 0n);
-  return parts.slice(first < 0 ? 4 : first).map(([count, name]) => `${count}${name}`).join("");
 }
 
 /** `absent` when the parameter is missing or empty. */
