@@ -93,8 +93,8 @@ const DISK_BUGS = [
   { file: "wal_recovery.ts", find: "record.synced > at) return next;", replace: "record.synced < 0) return next;" },
   {
     file: "wal_format.ts",
-    find: "  if (getU32(bytes, at + 28) !== crc32c(bytes, start, start + length)) return false;",
-    replace: "",
+    find: "(version === 1 ? crc32c(payload) : payloadChecksum(payload))",
+    replace: "getU32(bytes, at + 28)",
   },
   { file: "hard_state.ts", find: "view.getUint32(0, true) !== crc32c(bytes, 4) || ", replace: "" },
 ];
