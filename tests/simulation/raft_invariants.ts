@@ -2,11 +2,21 @@
  * What must be true of any number of Raft nodes at any time (spec clustering, section 11.10). Each invariant watches a
  * world through the hooks that it implements, and throws a Violation.
  */
-import type { Entry, Member, Message, Ready } from "../../src/raft/core/mod.ts";
+import {
+  type Entry,
+  ENTRY_OVERHEAD_BYTES,
+  entryBytes,
+  type Member,
+  type Message,
+  type Ready,
+} from "../../src/raft/core/mod.ts";
 import { majorityOf, voterChanges } from "./raft_memberships.ts";
-import { LARGEST_ENTRY, LIMITS, type RaftNode } from "./raft_node.ts";
+import { LARGEST_ENTRY, LARGEST_PROPOSAL, LIMITS, type RaftNode } from "./raft_node.ts";
 import type { RaftWorld } from "./raft_world.ts";
 import { Violation } from "./simulation.ts";
+
+/** Entries' overhead of one more proposal, and the leader's own entries, on top of what is counted when it is taken. */
+const UNCOUNTED = 16 * ENTRY_OVERHEAD_BYTES;
 
 export interface Invariant {
   readonly name: string;
@@ -127,9 +137,9 @@ class NothingSinks implements Invariant {
   }
 }
 
-/** I6: base ≤ applied ≤ commit ≤ last, durable ≤ last. I18: windows are kept. */
+/** I6: base ≤ applied ≤ commit ≤ last, durable ≤ last. */
 class MarksAreOrdered implements Invariant {
-  readonly name = "I6 order of marks, I18 bounds";
+  readonly name = "I6 order of marks";
 
   happened(_world: RaftWorld, node: RaftNode): void {
     const status = node.raft?.status();
@@ -138,13 +148,53 @@ class MarksAreOrdered implements Invariant {
     if (baseIndex > applied || applied > commit || commit > lastIndex || durableIndex > lastIndex) {
       throw new Violation(this.name, `${node.id}: ${JSON.stringify(status)}`);
     }
-    for (const peer of status.peers) {
-      const bytes = peer.bytesUnderWay > LIMITS.windowBytes + LARGEST_ENTRY;
-      if (bytes || peer.messagesUnderWay > LIMITS.windowMessages) {
-        throw new Violation(this.name, `${node.id} sent too much to ${peer.id}: ${JSON.stringify(peer)}`);
-      }
+  }
+}
+
+/**
+ * I18: windows, what is not agreed on, what is being applied and what is in memory are kept within the limits. All but the
+ * memory is counted here, from what the node was seen to send, write and apply.
+ */
+class BoundsAreKept implements Invariant {
+  readonly name = "I18 bounds";
+
+  observe(_world: RaftWorld, node: RaftNode, ready: Ready): void {
+    const { cachedBytes, durableIndex } = node.raft!.status();
+    if (cachedBytes <= LIMITS.cacheBytes) return;
+    const handedOut = ready.committed.at(-1)?.index ?? node.machine.index;
+    const needed = bytesIn(node, Math.min(durableIndex, handedOut), node.disk.written.lastIndex);
+    if (cachedBytes > LIMITS.cacheBytes + needed) {
+      throw new Violation(this.name, `${node.id} has ${cachedBytes} bytes of entries in memory and needs ${needed}`);
     }
   }
+
+  happened(_world: RaftWorld, node: RaftNode): void {
+    const status = node.raft?.status();
+    if (status === undefined) return;
+    for (const { id, bytesUnderWay, messagesUnderWay } of status.peers) {
+      if (bytesUnderWay <= LIMITS.windowBytes + LARGEST_ENTRY && messagesUnderWay <= LIMITS.windowMessages) continue;
+      throw new Violation(this.name, `${node.id} sent too much to ${id}: ${messagesUnderWay}, ${bytesUnderWay} bytes`);
+    }
+    const applying = bytesIn(node, status.applied, node.machine.index);
+    if (applying > 2 * LIMITS.applyBytes + LARGEST_ENTRY) {
+      throw new Violation(this.name, `${node.id} is applying ${applying} bytes at a time`);
+    }
+    if (status.termStart === 0) return;
+    const uncommitted = bytesIn(node, Math.max(status.commit, status.termStart), status.lastIndex);
+    if (uncommitted > Math.max(LIMITS.uncommittedBytes, LARGEST_PROPOSAL) + UNCOUNTED) {
+      throw new Violation(this.name, `${node.id} has ${uncommitted} bytes that nobody agreed on`);
+    }
+  }
+}
+
+/** What the entries behind `from` up to `to` count for. */
+function bytesIn(node: RaftNode, from: number, to: number): number {
+  let bytes = 0;
+  for (let i = Math.max(from, node.disk.written.baseIndex) + 1; i <= to; i++) {
+    const entry = node.disk.written.at(i);
+    if (entry !== undefined) bytes += entryBytes(entry);
+  }
+  return bytes;
 }
 
 /** I7: a node in one incarnation votes once a term. */
@@ -327,6 +377,7 @@ export function raftInvariants(): Invariant[] {
     new StatesAgree(),
     new NothingSinks(),
     new MarksAreOrdered(),
+    new BoundsAreKept(),
     new OneVoteATerm(),
     new AcknowledgedIsDurable(),
     new MembershipsOverlap(),

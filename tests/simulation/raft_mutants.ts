@@ -175,6 +175,31 @@ export const MUTANTS: readonly Mutant[] = [
     favourites: ["duplicate", "isolateLeader", "healNetwork", "pause"],
   },
   {
+    rule: "L5: no more is under way to a follower than its window",
+    changes: [{
+      file: "progress.ts",
+      find: "return this.#lastOf.length >= this.#limits.windowMessages || this.#bytes >= this.#limits.windowBytes;",
+      replace: "return false;",
+    }],
+  },
+  {
+    rule: "L7: what is not agreed on stays within its limit",
+    changes: [{
+      file: "leader.ts",
+      find: "if (this.#uncommittedBytes > 0 && this.#uncommittedBytes + bytes > limits.uncommittedBytes) {",
+      replace: "if (this.#uncommittedBytes < 0) {",
+    }],
+    favourites: ["isolateLeader", "changeDisks", "healNetwork"],
+  },
+  {
+    rule: "I18: no more is being applied than its limit",
+    changes: [{ file: "applying.ts", find: "this.#bytes < limits.applyBytes && ", replace: "" }],
+  },
+  {
+    rule: "I18: entries that nobody needs leave the memory",
+    changes: [{ file: "raft.ts", find: "    log.shrinkCache(limits.cacheBytes);\n", replace: "" }],
+  },
+  {
     rule: "S5: what is cut away is covered by a snapshot",
     changes: [{
       file: "raft.ts",

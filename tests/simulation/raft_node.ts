@@ -34,7 +34,7 @@ export const LIMITS: RaftLimits = {
   appendBytes: 400,
   windowMessages: 4,
   windowBytes: 1_000,
-  uncommittedBytes: 3_000,
+  uncommittedBytes: 1_200,
   applyBytes: 400,
   cacheBytes: 600,
   trailingEntries: 10,
@@ -42,6 +42,8 @@ export const LIMITS: RaftLimits = {
 
 /** The most that one entry counts for. */
 export const LARGEST_ENTRY = 640;
+/** Two of them at once, or ten small ones. */
+export const LARGEST_PROPOSAL = 2 * LARGEST_ENTRY;
 
 /** How a node's driver may break its promises, to prove that the simulation sees it. */
 export interface DriverBugs {
@@ -82,6 +84,7 @@ export class RaftNode {
   readonly #held: { readonly message: Message; readonly after: number }[] = [];
   #storedTicket = 0;
   #bootedAt = 0;
+  #appliesSlowly = false;
 
   constructor(world: RaftWorld, id: string, incarnation: string, founders: readonly string[]) {
     this.#world = world;
@@ -119,6 +122,7 @@ export class RaftNode {
     this.#backlog = [];
     this.paused = false;
     this.leaving = false;
+    this.#appliesSlowly = random.chance(20);
     this.machine = this.#machineFrom(this.disk.machine ?? this.disk.snapshot);
     this.raft = this.#world.makeCore(this.#options());
     this.#planTick(this.boot);
@@ -263,7 +267,7 @@ export class RaftNode {
   /** Applying takes no time, or some. */
   #reportApplied(index: number): void {
     const { random } = this.#world;
-    if (random.chance(80)) this.raft!.applied(index);
+    if (random.chance(this.#appliesSlowly ? 5 : 80)) this.raft!.applied(index);
     else this.later(random.below(20), (raft) => raft.applied(index));
   }
 

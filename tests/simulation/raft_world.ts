@@ -321,7 +321,7 @@ export class RaftWorld {
       node.enter((raft) => {
         const count = random.chance(5) ? 10 : random.between(1, 2);
         const payloads = Array.from({ length: count }, () => {
-          const payload = new Uint8Array(random.between(1, random.chance(3) ? 600 : 60));
+          const payload = new Uint8Array(random.between(1, count < 10 && random.chance(3) ? 600 : 60));
           payload[0] = ++this.#proposals;
           return payload;
         });
