@@ -2,7 +2,7 @@
  * What a world of servers knows of its cluster from outside: every entry that any disk got, what is committed, who voted
  * for whom, which publishes stand in which entries.
  */
-import type { Membership } from "../../../src/raft/core/mod.ts";
+import { ENTRY_OVERHEAD_BYTES, type Membership } from "../../../src/raft/core/mod.ts";
 import { entryFrom } from "../../../src/raft/wire/mod.ts";
 import { decodeOperations } from "../../../src/protocol/operation_codec.ts";
 import { MARKS } from "../../../src/protocol/operations.ts";
@@ -51,6 +51,9 @@ export class ClusterBook {
   /** By index: what some node said to be committed. */
   readonly committed: (CommittedEntry | undefined)[] = [];
   readonly positions = new PositionWatch();
+  /** By index: what the largest entry there counts for; and the largest of all. */
+  readonly sizes: number[] = [];
+  largest = 0;
   readonly #votes = new Map<string, string>();
   /** Nodes in incarnations and epochs whose disks were taken away, or went back in time. */
   readonly lost = new Set<string>();
@@ -63,6 +66,9 @@ export class ClusterBook {
   /** Notes an entry when it is seen for the first time. */
   note(entry: WatchedEntry, previousTerm: number | undefined, payload: Uint8Array): void {
     const { index, term, kind } = entry;
+    const size = payload.length + ENTRY_OVERHEAD_BYTES;
+    this.sizes[index] = Math.max(size, this.sizes[index] ?? 0);
+    this.largest = Math.max(this.largest, size);
     const found = kind === MEMBERSHIP ? entryFrom(kind, index, term, payload) : undefined;
     const membership = found?.kind === "membership" ? found.membership : undefined;
     const facts = kind === FACTS ? payload.slice() : undefined;

@@ -3,7 +3,7 @@
  * they show to monitoring (spec clustering, section 11.10). Each invariant has a name and throws a Violation.
  */
 import type { RaftJournalStatus } from "../../../src/raft/raft_status.ts";
-import type { Member, Message } from "../../../src/raft/core/mod.ts";
+import type { Member, Message, RaftLimits } from "../../../src/raft/core/mod.ts";
 import { crc32c } from "../../../src/raft/wire/mod.ts";
 import { majorityOf, voterChanges } from "../raft_memberships.ts";
 import { Violation } from "../simulation.ts";
@@ -19,6 +19,7 @@ export interface Cluster {
   readonly clock: { now(): number };
   /** Whether logs are synced before anything is acknowledged. */
   readonly synced: boolean;
+  readonly limits: RaftLimits;
 }
 
 export interface ClusterInvariant {
@@ -351,18 +352,44 @@ class OneIdentity implements ClusterInvariant {
   }
 }
 
-/** What one append may hold and one follower's window, as the specification says (L5, L6). */
-const WINDOW_MESSAGES = 256;
-const WINDOW_BYTES = 5 * 1024 * 1024;
+/** What clients may publish in one batch. */
+const PROPOSAL = 512 * 1024;
+/** Unfinished messages of one peer (spec clustering, section 11.9): far more than any here. */
+const UNFINISHED = 600 * 1024;
 
-class WindowsAreKept implements ClusterInvariant {
+/** Windows (L5), what is not agreed on (L7), what is being applied, what is in memory, and messages in pieces. */
+class BoundsAreKept implements ClusterInvariant {
   readonly name = "I18 bounds";
 
-  looked(_cluster: Cluster, host: Host, { peers }: RaftJournalStatus): void {
+  looked({ limits, book, hosts }: Cluster, host: Host, { peers, held, commit, applied }: RaftJournalStatus): void {
+    const { largest } = book;
+    const { appendBytes, windowMessages, windowBytes, uncommittedBytes, applyBytes, cacheBytes } = limits;
+    const append = Math.max(appendBytes, largest);
     for (const peer of peers) {
-      if (peer.messagesUnderWay <= WINDOW_MESSAGES && peer.bytesUnderWay <= WINDOW_BYTES) continue;
+      if (peer.messagesUnderWay <= windowMessages && peer.bytesUnderWay <= windowBytes + append) continue;
       throw new Violation(this.name, `${host.name} sent too much to ${peer.id}: ${JSON.stringify(peer)}`);
     }
+    // One proposal is taken whatever its size, and the leader's own entries and reports are not counted before.
+    const uncommitted = Math.max(uncommittedBytes, PROPOSAL) + largest;
+    const applying = applyBytes + Math.max(applyBytes, largest);
+    // In memory stays what is not on this disk or not applied yet; entries of others come on top.
+    const needed = this.#bytesBehind(book, Math.min(commit, applied, host.log.durableIndex), host.log.lastIndex);
+    const cached = cacheBytes + needed + append;
+    const unfinished = hosts.size * UNFINISHED;
+    const most = { uncommitted, applying, cached, unfinished };
+    for (const what of ["uncommitted", "applying", "cached", "unfinished"] as const) {
+      if (held[what] <= most[what]) continue;
+      throw new Violation(
+        this.name,
+        `${host.name} holds ${held[what]} bytes of what is ${what}: ${most[what]} at most`,
+      );
+    }
+  }
+
+  #bytesBehind(book: ClusterBook, from: number, to: number): number {
+    let bytes = 0;
+    for (let i = from + 1; i <= to; i++) bytes += book.sizes[i] ?? 0;
+    return bytes;
   }
 }
 
@@ -382,6 +409,6 @@ export function clusterInvariants(): ClusterInvariant[] {
     new OnlyVotersCount(),
     new CommittedStays(),
     new OneIdentity(),
-    new WindowsAreKept(),
+    new BoundsAreKept(),
   ];
 }

@@ -6,7 +6,7 @@ import { MemoryFiles } from "../../support/memory_files.ts";
 import { ProcessClock } from "../../support/virtual_clock.ts";
 import { LogWatch } from "./log_watch.ts";
 import type { ServerWorld } from "./server_world.ts";
-import { SimulatedNode } from "./simulated_node.ts";
+import { CLUSTER, SimulatedNode } from "./simulated_node.ts";
 
 /** What was seen of a process when it was last looked at. */
 export interface Seen {
@@ -46,6 +46,10 @@ export class Host {
   lagsUntil = 0;
   /** What its server is started with besides the world's usual. */
   settings: Partial<ServerSettings> = {};
+  /** Which nodes it is told to form a cluster with, where somebody told it another list than the others. */
+  peers: readonly string[] | undefined;
+  /** Which cluster it is told to be of. */
+  clusterId = CLUSTER;
   /** How fast its clock goes. */
   speed = 1;
   readonly #world: ServerWorld;
@@ -93,9 +97,9 @@ export class Host {
     this.touched = true;
     this.startedAt = world.clock.now();
     world.note(`${this.name} starts (boot ${this.boot})`);
-    const { settings, raft, peers, code } = world.startOptions(this);
+    const { settings, raft, peers, clusterId, code } = world.startOptions(this);
     this.node = new SimulatedNode(world, this.name, this.files, peers, { ...settings, ...this.settings }, clock, {
-      raft,
+      ...{ raft, clusterId },
       ...(code === undefined ? {} : { code }),
     });
   }

@@ -21,8 +21,9 @@ export interface WatchedEntry {
   readonly term: number;
   readonly kind: number;
   readonly checksum: number;
-  /** Counts the writes of this log: an entry is durable once a sync that began after its write has ended. */
+  /** Counts the writes of this log: an entry is durable once a sync of its file that began after its write has ended. */
   readonly write: number;
+  readonly path: string;
 }
 
 export interface LogListener {
@@ -42,7 +43,8 @@ export class LogWatch implements FileWatcher {
   baseTerm = 0;
   readonly #entries: WatchedEntry[] = [];
   #writes = 0;
-  #synced = 0;
+  /** By file: up to which write it is on the disk. */
+  readonly #synced = new Map<string, number>();
   readonly #listener: LogListener;
   #reading = false;
 
@@ -57,9 +59,9 @@ export class LogWatch implements FileWatcher {
       file.readAt(bytes, 0);
       file.close();
       const header = decodeSegmentHeader(bytes);
-      if (typeof header !== "string") this.#take(bytes, SEGMENT_HEADER, header.chain);
+      if (typeof header !== "string") this.#take(path, bytes, SEGMENT_HEADER, header.chain);
+      this.#synced.set(path, this.#writes);
     }
-    this.#synced = this.#writes;
     this.#reading = false;
   }
 
@@ -78,19 +80,23 @@ export class LogWatch implements FileWatcher {
   /** Everything up to here would survive a power loss. */
   get durableIndex(): number {
     let count = this.#entries.length;
-    while (count > 0 && this.#entries[count - 1]!.write > this.#synced) count--;
+    while (count > 0 && !this.#isSynced(this.#entries[count - 1]!)) count--;
     return this.baseIndex + count;
   }
 
   isDurable(index: number, term: number): boolean {
     if (index <= this.baseIndex) return true;
     const entry = this.at(index);
-    return entry !== undefined && entry.term === term && entry.write <= this.#synced;
+    return entry !== undefined && entry.term === term && this.#isSynced(entry);
+  }
+
+  #isSynced({ path, write }: WatchedEntry): boolean {
+    return write <= (this.#synced.get(path) ?? 0);
   }
 
   wrote(path: string, bytes: Uint8Array, at: number): void {
     if (!path.startsWith(DIRECTORY)) return;
-    if (at > 0) return this.#take(bytes, 0);
+    if (at > 0) return this.#take(path, bytes, 0);
     // The first segment is made once in the life of a log: this node begins anew.
     const isFirst = new DataView(bytes.buffer, bytes.byteOffset).getUint32(12, true) === 1;
     if (!isFirst) return;
@@ -102,10 +108,10 @@ export class LogWatch implements FileWatcher {
   syncing(path: string): () => void {
     if (!path.startsWith(DIRECTORY)) return () => {};
     const upTo = this.#writes;
-    return () => this.#synced = Math.max(this.#synced, upTo);
+    return () => this.#synced.set(path, Math.max(this.#synced.get(path) ?? 0, upTo));
   }
 
-  #take(bytes: Uint8Array, start: number, chain = 0): void {
+  #take(path: string, bytes: Uint8Array, start: number, chain = 0): void {
     this.#writes++;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = start;
@@ -123,7 +129,7 @@ export class LogWatch implements FileWatcher {
       if (type >= ENTRY) {
         const checksum = view.getUint32(at + 28, true);
         const payload = bytes.subarray(at + RECORD_HEADER, at + RECORD_HEADER + length);
-        this.#append({ index, term, kind: type - ENTRY, checksum, write: this.#writes }, payload);
+        this.#append({ index, term, kind: type - ENTRY, checksum, write: this.#writes, path }, payload);
       } else if (type !== MARK) this.#rebase(type, index, term);
       at += recordSize(length);
     }
@@ -146,6 +152,8 @@ export class LogWatch implements FileWatcher {
 
   #rebase(type: number, index: number, term: number): void {
     if (!this.#reading) this.#listener.dropped(index, type === RESTART);
+    // It was told when files that are gone by now were still there.
+    if (type === BASE && index < this.baseIndex) return;
     if (type === BASE) this.#entries.splice(0, Math.max(0, index - this.baseIndex));
     else if (type === RESTART) this.#entries.length = 0;
     this.baseIndex = index;

@@ -1,4 +1,6 @@
 /** What operators and loads do to a cluster (spec clustering, section 11.11). */
+import { Violation } from "../simulation.ts";
+import { CLUSTER } from "./simulated_node.ts";
 import { type ServerFault, victim } from "./victim.ts";
 
 const BROKEN_DISK = /injected failure|no space left/;
@@ -33,6 +35,34 @@ const readSomewhere: ServerFault = (world) => {
   world.read(host);
 };
 
+/** Somebody wants another leader, and another one, and another one. */
+const handOver: ServerFault = (world) => {
+  const { random } = world;
+  if (world.leader() === undefined) return false;
+  const times = random.between(1, 4);
+  const pause = random.pick([2, 20, 120]);
+  for (let i = 0; i < times; i++) {
+    const target = random.chance(0.5) ? random.pick([...world.hosts.keys()]) : undefined;
+    world.later(i * pause, () => void world.leader()?.node?.journal?.handOver(target));
+  }
+};
+
+/** Somebody starts a node with the ID of another cluster: it has to refuse, and to be as before with its own. */
+const otherCluster: ServerFault = (world) => {
+  const host = victim(world);
+  if (host === undefined || host === world.operator.weak || host.excuse !== undefined) return false;
+  if (host.incarnation === "" || !host.files.exists("/raft/sim/member")) return false;
+  host.kill();
+  host.clusterId = "other";
+  host.excuse = /cluster ID "other" does not match recovered value of "sim"/;
+  host.start();
+  world.later(1, () => {
+    if (host.excuse !== undefined) throw new Violation("I16 one identity", `${host.name} starts for another cluster`);
+    host.clusterId = CLUSTER;
+    world.operator.startLater(host, 5);
+  });
+};
+
 /** Somebody gives a node other limits and another list of peers: the cluster's go on being in force. */
 const otherConfiguration: ServerFault = (world) => {
   const host = victim(world);
@@ -40,6 +70,7 @@ const otherConfiguration: ServerFault = (world) => {
   const [limits] = world.settings.limits!.channels;
   const maxMessages = world.random.pick([0, 20, 40]);
   host.settings = { limits: { maxChannels: 5, channels: [{ ...limits!, maxMessages }] }, batchMessages: 8 };
+  host.peers = world.random.pick([undefined, ["x", "y"], [host.name]]);
   host.kill();
   world.operator.startLater(host, 5);
 };
@@ -49,5 +80,7 @@ export const OPERATION_FAULTS = {
   removeNode,
   readSomewhere,
   readAgain: readSomewhere,
+  handOver,
+  otherCluster,
   otherConfiguration,
 };

@@ -14,6 +14,8 @@ const BEYOND_REPAIR = /unable to recover|damaged|Move this directory|cannot be r
 const NO_START = /connection to NATS is down|stopped while starting/;
 /** The disk failed: there is no other reason for that here. */
 const INJECTED = /injected failure|no space left/;
+/** Both sides say so, and end. */
+const OTHER_PEERS = /give the same list to all nodes/;
 const REMOVED = /was removed from the cluster/;
 const ROUND: Millis = 60;
 
@@ -29,6 +31,8 @@ export class Operator {
   readonly #removed = new Set<Host>();
   readonly #wiped = new Set<Host>();
   readonly #rotten = new Set<Host>();
+  /** A founder was given another list of peers than the others. */
+  #mistaken = false;
   /** A second process under the name of a host. */
   #stopExtras: (() => void)[] = [];
 
@@ -129,6 +133,10 @@ export class Operator {
     node.fatal = undefined;
     const excuses = [host.excuse, NO_START, INJECTED, this.#rotten.has(host) ? BEYOND_REPAIR : undefined];
     host.excuse = undefined;
+    if (OTHER_PEERS.test(reason) && this.#correctPeers()) {
+      host.files = host.files.afterKill();
+      return this.startLater(host, this.#world.random.pick([10, 100, 600]));
+    }
     if (REMOVED.test(reason)) this.#removed.add(host);
     else if (!excuses.some((excuse) => excuse?.test(reason))) {
       throw new Violation("I19 recovery", `${host.name} stopped: ${reason}`);
@@ -136,6 +144,16 @@ export class Operator {
     host.files = host.files.afterKill();
     if (!REMOVED.test(reason) && BEYOND_REPAIR.test(reason)) this.wipe(host);
     this.startLater(host, this.#world.random.pick([10, 100, 600]));
+  }
+
+  /** Gives everybody the same list of peers. Answers whether somebody had, or was told of, another one. */
+  #correctPeers(): boolean {
+    for (const host of this.#world.hosts.values()) {
+      if (host.peers === undefined || host.incarnation !== "") continue;
+      this.#mistaken = true;
+      host.peers = undefined;
+    }
+    return this.#mistaken;
   }
 
   /** Does its rounds from now on. */
@@ -152,6 +170,7 @@ export class Operator {
   /** Ends every fault of every host. */
   heal(): void {
     this.stopExtras();
+    this.#correctPeers();
     for (const host of this.#world.hosts.values()) {
       if (host.node?.frozen) host.node.thaw();
       this.healDisk(host);

@@ -6,6 +6,7 @@
 import { Malformed } from "../../../src/protocol/varint.ts";
 import { Ack } from "../../../src/protocol/client_messages.ts";
 import type { RaftOptions } from "../../../src/raft/options.ts";
+import { DEFAULT_LIMITS as DEFAULT_RAFT_LIMITS, type RaftLimits } from "../../../src/raft/core/mod.ts";
 import { decodeMessage } from "../../../src/raft/wire/wire_format.ts";
 import type { ServerSettings } from "../../../src/server/mod.ts";
 import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
@@ -29,6 +30,11 @@ import { ServiceInvariants } from "./service_invariants.ts";
 import type { HeldSubscription } from "./simulated_client.ts";
 import { CLUSTER, type ServerCode } from "./simulated_node.ts";
 
+/** So that they are met. */
+const SMALL_LIMITS = {
+  ...{ appendBytes: 2_000, windowMessages: 4, windowBytes: 6_000 },
+  ...{ uncommittedBytes: 8_000, applyBytes: 3_000, cacheBytes: 3_000 },
+};
 const TROUBLE_MS = [500, 800, 1_200, 1_800] as const;
 /** Everything has to be well again so long after the last fault: a hundred election timeouts, for what waits longest. */
 const HEALING_MS = 25_000;
@@ -76,6 +82,7 @@ export class ServerWorld implements Cluster {
   readonly #payloads = new Map<string, string>();
   readonly #invariants: readonly ClusterInvariant[] = clusterInvariants();
   readonly #raft: Partial<RaftOptions>;
+  readonly limits: RaftLimits;
   readonly settings: Partial<ServerSettings>;
 
   constructor(options: ServerWorldOptions) {
@@ -96,7 +103,10 @@ export class ServerWorld implements Cluster {
       sync: this.synced,
       allowAddRemoveNode: true,
       logCacheSize: random.pick([0, 4, 512]),
+      ...(random.chance(0.5) ? { segmentBytes: random.pick([300, 2_000, 20_000]) } : {}),
+      ...(random.chance(0.4) ? { limits: SMALL_LIMITS } : {}),
     };
+    this.limits = { ...DEFAULT_RAFT_LIMITS, ...this.#raft.limits };
     const maxMessages = random.pick([0, 0, 0, 30]);
     const limits = { maxChannels: 10, channels: [{ ...DEFAULT_LIMITS.channels[0]!, maxMessages }] };
     this.settings = { limits, allowShortAckWait: true, heartbeatInterval: 60_000, batchMessages: random.pick([4, 64]) };
@@ -104,6 +114,7 @@ export class ServerWorld implements Cluster {
     const count = random.pick([3, 3, 3, 3, 4, 5]);
     for (const name of ["a", "b", "c", "d", "e"].slice(0, count)) this.hosts.set(name, new Host(this, name));
     this.book.founders = [...this.hosts.keys()];
+    if (random.chance(0.05)) mistakePeers(this);
   }
 
   run(): void {
@@ -149,17 +160,17 @@ export class ServerWorld implements Cluster {
   }
 
   /** What `host` is started with; limits of log and snapshots differ from start to start. */
-  startOptions({ name }: Host): {
+  startOptions({ peers, clusterId }: Host): {
     settings: Partial<ServerSettings>;
     raft: Partial<RaftOptions>;
     peers: readonly string[];
+    clusterId: string;
     code: ServerCode | undefined;
   } {
-    const { random } = this;
+    const { random, book } = this;
     const logs = { snapshotEntries: random.pick([8, 20, 60]), trailingLogs: random.pick([0, 5, 20]) };
     const raft = { ...this.#raft, ...logs, logSnapshots: random.pick([1, 2]) };
-    void name;
-    return { settings: this.settings, raft, peers: this.book.founders, code: this.#options.code };
+    return { settings: this.settings, raft, peers: peers ?? book.founders, clusterId, code: this.#options.code };
   }
 
   attempted(guid: string, channel: string, payload: string): void {
@@ -371,6 +382,13 @@ export class ServerWorld implements Cluster {
       : "";
     return [...hosts, this.population.lack, this.operator.lack, states].join("; ");
   }
+}
+
+/** Somebody gives one of the founders another list of peers than the others. */
+function mistakePeers({ hosts, book, random }: ServerWorld): void {
+  const host = random.pick([...hosts.values()]);
+  const { founders } = book;
+  host.peers = random.chance(0.5) ? [...founders, "stranger"] : founders.filter((name) => name !== host.name).slice(1);
 }
 
 function lastOf(host: Host, channel: string): number {

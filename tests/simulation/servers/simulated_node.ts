@@ -27,6 +27,7 @@ export interface NodeOptions {
   readonly code?: ServerCode;
   /** In the names of its connections; its own name by default. */
   readonly label?: string;
+  readonly clusterId?: string;
   readonly raft?: Partial<Parameters<typeof openRaftJournal>[0]>;
 }
 
@@ -102,7 +103,7 @@ export class SimulatedNode {
     this.server = await code.StreamingServer.open(
       {
         settings: {
-          clusterId: CLUSTER,
+          clusterId: this.options.clusterId ?? CLUSTER,
           discoverPrefix: "_STAN.discover",
           clustered: true,
           replaceDurable: false,
@@ -119,7 +120,7 @@ export class SimulatedNode {
         ...ports,
         journal: (recovered) =>
           this.journal = code.openRaftJournal({
-            clusterId: CLUSTER,
+            clusterId: this.options.clusterId ?? CLUSTER,
             nodeId: this.name,
             peers,
             logPath: "/raft",
