@@ -61,6 +61,8 @@ export class Wal {
   #wanted = 0;
   /** Where the last mark ended. */
   #marked = 0;
+  /** What a failed write left behind is cut off, but not on the disk yet. */
+  #cuttingOff = false;
   #syncing: Promise<void> | undefined;
   #failed: unknown;
   #commit: number;
@@ -106,7 +108,7 @@ export class Wal {
 
   /** Bytes on the disk. */
   get bytes(): number {
-    return [...this.#doomed, ...this.#segments].reduce((sum, segment) => sum + segment.size, 0);
+    return [...this.#doomed, ...this.#segments].reduce((sum, { size }) => sum + size, 0);
   }
 
   /** Whether something was written since the last sync began. */
@@ -187,7 +189,7 @@ export class Wal {
   /** Blocks until everything written is durable. Throws FileFailed; the log is dead then. */
   syncNow(): void {
     const segment = this.#usable();
-    if (!this.unsynced) return;
+    if (!this.unsynced && !this.#cuttingOff) return;
     const upTo = segment.size;
     try {
       segment.file.syncNow();
@@ -195,6 +197,7 @@ export class Wal {
       this.#failed = cause;
       throw cause;
     }
+    this.#cuttingOff = false;
     this.#noteSynced(segment, upTo);
   }
 
@@ -305,6 +308,7 @@ export class Wal {
 
   /** After a failed write: what it left behind must not be taken for records later. */
   #undo(segment: Segment, cause: unknown): void {
+    this.#cuttingOff = true;
     try {
       segment.file.truncate(segment.size);
     } catch {
@@ -332,7 +336,7 @@ export class Wal {
     if (active.size === SEGMENT_HEADER || active.size + size <= (this.options.segmentBytes ?? SEGMENT_BYTES)) {
       return active;
     }
-    // Marks too: the next segment's header tells the chain at the very end of this one.
+    // Marks too: the next segment's header tells the chain at the very end of this one, behind which there must be nothing.
     this.#marked = active.size;
     this.#wanted = active.size;
     this.syncNow();
@@ -380,15 +384,14 @@ export class Wal {
 
   #load(index: number): WalEntry {
     const number = this.#index.segment(index);
-    const segment = this.#segments[number - this.#segments[0]!.number]!;
+    const { file } = this.#segments[number - this.#segments[0]!.number]!;
     const length = this.#index.length(index);
     const term = this.#index.term(index)!;
     const record = new Uint8Array(recordSize(length));
-    const got = segment.file.readAt(record, this.#index.offset(index) - RECORD_HEADER);
+    const got = file.readAt(record, this.#index.offset(index) - RECORD_HEADER);
     // What was sound when it was written, or when the log was opened, need not be any more: others would get it as sound.
     if (got !== record.length || !holdsEntry(record, index, term)) {
-      const { path } = segment.file;
-      throw new FileFailed("other", path, `entry ${index} of the cluster log is damaged in ${path}`);
+      throw new FileFailed("other", file.path, `entry ${index} of the cluster log is damaged in ${file.path}`);
     }
     const stored = record.subarray(RECORD_HEADER, RECORD_HEADER + length);
     const payload = this.options.seal === undefined ? stored : this.options.seal.open(stored);

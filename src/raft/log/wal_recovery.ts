@@ -78,6 +78,7 @@ class Recovery {
     const numbers = this.files.list(this.directory)
       .flatMap((entry) => entry.isFile && NAME.test(entry.name) ? [Number(entry.name.slice(0, 8))] : [])
       .sort((a, b) => a - b);
+    if (numbers.length > 0 && this.#isUnfinished(numbers[numbers.length - 1]!)) numbers.pop();
     this.#pruned = (numbers[0] ?? 1) > 1;
     for (let i = 0; i < numbers.length && this.#damage === undefined; i++) {
       this.#readSegment(numbers[i]!, i > 0 && numbers[i]! !== numbers[i - 1]! + 1, i === numbers.length - 1);
@@ -105,7 +106,7 @@ class Recovery {
     const bytes = this.#readAll(path);
     if (gap) return this.#fail(path, 0, "the segment before this one is missing");
     const header = decodeSegmentHeader(bytes);
-    if (typeof header === "string") return this.#badHeader(path, bytes, isLast, header);
+    if (typeof header === "string") return this.#fail(path, 0, header);
     if (header.number !== number) return this.#fail(path, 12, `holds segment ${header.number}`);
     if (this.#segments.length > 0 && header.chain !== this.#chain) {
       return this.#fail(path, 32, "does not follow the segment before it");
@@ -121,15 +122,21 @@ class Recovery {
     if (header.identity.some((byte) => byte !== 0)) this.#identity = header.identity;
   }
 
-  /** A segment's header is synced before its first record: without one there is nothing to lose in the last segment. */
-  #badHeader(path: string, bytes: Uint8Array, isLast: boolean, reason: string): void {
+  /**
+   * A segment's header is synced before its first record: without one there is nothing to lose in the last segment, which
+   * is removed. What is written goes on behind the one before, whose end may be torn as well.
+   */
+  #isUnfinished(number: number): boolean {
+    const path = segmentPath(this.directory, number);
+    const bytes = this.#readAll(path);
+    const header = decodeSegmentHeader(bytes);
+    if (typeof header !== "string" || header.startsWith("log format")) return false;
     const zero = bytes.subarray(SEGMENT_HEADER).every((byte) => byte === 0);
-    if (!isLast || (!zero && bytes.length > SEGMENT_HEADER) || reason.startsWith("log format")) {
-      return this.#fail(path, 0, reason);
-    }
+    if (!zero && bytes.length > SEGMENT_HEADER) return false;
     this.#torn += bytes.length;
     this.files.remove(path);
     this.files.syncDirectory(this.directory);
+    return true;
   }
 
   /** Takes in sound records; returns the offset behind the last one. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryFiles } from "../../../tests/support/memory_files.ts";
+import type { Unsynced } from "../../../tests/support/memory_disk.ts";
 import { SeededRandom } from "../../../tests/support/seeded_random.ts";
 import { Wal, type WalEntry, type WalOptions } from "./wal.ts";
 import { FileFailed } from "../../ports/files.ts";
@@ -215,3 +216,44 @@ Deno.test("an entry that rots after the log was opened is not handed out", () =>
     (error) => error instanceof FileFailed && /entry 3 .* damaged/.test(error.message),
   );
 });
+
+Deno.test("P6: what a full disk left behind does not come back behind a segment that is full", () => {
+  const before = new MemoryFiles();
+  const first = open(before);
+  first.append([entry(1, 1), entry(2, 1)]);
+  first.syncNow();
+  first.close();
+  const files = before.afterKill();
+  const wal = open(files, { segmentBytes: 400 });
+  files.capacity = files.used + 50;
+  assert.throws(() => wal.append([entry(3, 1)]), FileFailed);
+  files.capacity = Infinity;
+  wal.append([entry(3, 1, "x".repeat(300))]);
+  wal.syncNow();
+  assert.equal(files.list("/raft/log").length, 2);
+  const again = open(files.afterCrash(writesOnly));
+  assert.equal(again.damage, undefined);
+  assert.equal(again.lastIndex, 3);
+});
+
+Deno.test("P6: a segment that a full disk had no room for leaves the end of the one before as it was: maybe torn", () => {
+  const files = new MemoryFiles();
+  const wal = open(files, { segmentBytes: 200 });
+  wal.append([entry(1, 1), entry(2, 1)]);
+  wal.syncNow();
+  files.capacity = files.used + 9;
+  assert.throws(() => wal.append([entry(3, 1, "x".repeat(300))]), FileFailed);
+  wal.mark(2);
+  assert.equal(files.list("/raft/log").length, 1);
+  const left = files.afterCrash(writesOnly);
+  assert.equal(left.list("/raft/log").length, 2);
+  const again = open(left);
+  assert.equal(again.damage, undefined);
+  assert.equal(again.lastIndex, 2);
+});
+
+/** Power fails: of what was not synced, writes and new files survive; what cut them off or removed them does not. */
+function writesOnly(change: Unsynced): number {
+  if (change.kind === "truncate") return 0;
+  return change.kind === "entries" && change.edits.some(({ node }) => node === undefined) ? 0 : Infinity;
+}
