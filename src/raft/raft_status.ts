@@ -13,6 +13,8 @@ export interface RaftJournalStatus {
   readonly identity: string;
   readonly members: readonly { readonly id: string; readonly voter: boolean }[];
   readonly lastIndex: number;
+  /** Up to here the log is known to be on this node's disk. */
+  readonly durableIndex: number;
   readonly commit: number;
   readonly applied: number;
   readonly snapshotIndex: number;
@@ -53,6 +55,7 @@ export function statusOf(
     identity: member.identity,
     members,
     lastIndex: status?.lastIndex ?? wal?.lastIndex ?? 0,
+    durableIndex: status?.durableIndex ?? 0,
     commit: status?.commit ?? 0,
     applied: status?.applied ?? 0,
     snapshotIndex: running?.snapshotting.lastIndex ?? 0,

@@ -78,10 +78,11 @@ export class Raft {
 
   /** The writes up to `ticket` are durable (C3). */
   stored(ticket: Ticket): void {
-    const { outbox, log, role } = this.#state;
+    const { outbox, log, role, limits } = this.#state;
     assert(ticket <= outbox.lastTicket, `write ${ticket} was never asked for`);
     outbox.stored(ticket);
     log.stored(ticket);
+    log.shrinkCache(limits.cacheBytes);
     role.stored();
   }
 

@@ -361,7 +361,8 @@ const UNFINISHED = 600 * 1024;
 class BoundsAreKept implements ClusterInvariant {
   readonly name = "I18 bounds";
 
-  looked({ limits, book, hosts }: Cluster, host: Host, { peers, held, commit, applied }: RaftJournalStatus): void {
+  looked({ limits, book, hosts }: Cluster, host: Host, status: RaftJournalStatus): void {
+    const { peers, held, applied, durableIndex, lastIndex } = status;
     const { largest } = book;
     const { appendBytes, windowMessages, windowBytes, uncommittedBytes, applyBytes, cacheBytes } = limits;
     const append = Math.max(appendBytes, largest);
@@ -373,7 +374,7 @@ class BoundsAreKept implements ClusterInvariant {
     const uncommitted = Math.max(uncommittedBytes, PROPOSAL) + largest;
     const applying = applyBytes + Math.max(applyBytes, largest);
     // In memory stays what is not on this disk or not applied yet; entries of others come on top.
-    const needed = this.#bytesBehind(book, Math.min(commit, applied, host.log.durableIndex), host.log.lastIndex);
+    const needed = this.#bytesBehind(book, Math.min(applied, durableIndex), lastIndex);
     const cached = cacheBytes + needed + append;
     const unfinished = hosts.size * UNFINISHED;
     const most = { uncommitted, applying, cached, unfinished };
