@@ -151,12 +151,13 @@ export class RaftLog {
     return entries;
   }
 
-  /** Writes up to `ticket` are durable. Says whether more of the log is. */
-  stored(ticket: Ticket): boolean {
+  /** Writes up to `ticket` are durable; of entries that are, no more than `keepBytes` stay in memory. Says whether more of the log is. */
+  stored(ticket: Ticket, keepBytes = Infinity): boolean {
     const before = this.durable;
     while (this.#writes.length > 0 && this.#writes[0]!.ticket <= ticket) {
       this.durable = Math.max(this.durable, this.#writes.shift()!.last);
     }
+    this.shrinkCache(keepBytes);
     return this.durable > before;
   }
 

@@ -81,8 +81,7 @@ export class Raft {
     const { outbox, log, role, limits } = this.#state;
     assert(ticket <= outbox.lastTicket, `write ${ticket} was never asked for`);
     outbox.stored(ticket);
-    log.stored(ticket);
-    log.shrinkCache(limits.cacheBytes);
+    log.stored(ticket, limits.cacheBytes);
     role.stored();
   }
 

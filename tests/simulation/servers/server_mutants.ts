@@ -70,7 +70,7 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
       replace: "this.#tell(this.#written);\n    if (!this.#sync || !this.#wal.unsynced) return;",
     }],
     caughtBy: /^I8 |^I12 /,
-    favourites: ["losePower"],
+    favourites: ["losePower", "slowDisk"],
   },
   {
     bug: "applies what it has stored a second time after a restart",
