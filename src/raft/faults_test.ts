@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { TestCluster, type TestNode } from "../../tests/support/raft_cluster.ts";
 import { StoreFailed } from "../ports/store.ts";
+import { readMember } from "./members/mod.ts";
 
 function follower(cluster: TestCluster, leader: TestNode): TestNode {
   return cluster.alive.find((node) => node !== leader)!;
@@ -115,6 +116,21 @@ Deno.test("P6: what a full disk could not take is not committed by what stands t
   const again = cluster.restart(first);
   await cluster.untilEqual();
   assert.ok(!again.replica.applied.some((line) => line.includes("stale")), again.replica.applied.join("\n"));
+});
+
+Deno.test("P8: a node whose log could not be written yet does not claim to have had one", async () => {
+  const cluster = new TestCluster(58);
+  const [late, ...others] = cluster.trio();
+  late!.files.onCall = ({ kind, path }) => kind === "write" && path.includes("/log/") ? { code: "full" } : undefined;
+  await cluster.clock.until(() => others.some((node) => node.journal.mayServe), 10_000);
+  await cluster.done(others.find((node) => node.journal.mayServe)!.propose("x"));
+  await cluster.clock.advance(1000);
+  const before = readMember(late!.files, "/raft/test/member");
+  late!.kill();
+  const again = cluster.restart(late!);
+  await cluster.untilEqual();
+  assert.equal(again.replica.applied.length, 1);
+  assert.equal(readMember(again.files, "/raft/test/member")?.incarnation, before?.incarnation, again.lines.join("\n"));
 });
 
 Deno.test("a store without room delays its node; any other failure of the store ends it", async () => {

@@ -23,6 +23,7 @@ import {
   type Ready,
   type RoleChange,
   type SnapshotMark,
+  type Ticket,
 } from "./core/mod.ts";
 import type { CheckedOptions } from "./options.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
@@ -87,6 +88,9 @@ export class RaftNode {
   #cancelTick: Cancel = () => {};
   /** The newest commit index known; noted in the log now and then (P4). */
   #commit = 0;
+  #lastTicket: Ticket = 0;
+  /** To be told once what was written up to a ticket is durable. */
+  #identity: { readonly identity: string; readonly after: Ticket } | undefined;
   #looks = 0;
   #excitedUntil: Millis = 0;
   /** Syncs in a row that took longer than a lease. */
@@ -105,6 +109,7 @@ export class RaftNode {
     this.#storing = new Storing(directory.wal, directory.vote, clock, options.sync, {
       stored: (ticket) => {
         this.raft.stored(ticket);
+        this.#tellIdentity();
         this.schedule();
       },
       disk: (state) => {
@@ -272,8 +277,10 @@ export class RaftNode {
   #perform(ready: Ready): void {
     const { events } = this.#parts;
     if (ready.roleChange !== undefined) events.role(ready.roleChange);
-    if (ready.identity !== undefined) events.identity(ready.identity);
+    this.#lastTicket = Math.max(this.#lastTicket, ready.ticket);
+    if (ready.identity !== undefined) this.#identity = { identity: ready.identity, after: this.#lastTicket };
     this.#storing.write(ready);
+    this.#tellIdentity();
     this.#send(ready.messages);
     if (this.raft.role === "leader") this.#parts.transport.push();
     this.#storing.sync(this.raft.role !== "leader");
@@ -294,6 +301,14 @@ export class RaftNode {
       if (outgoing.after > durable) this.#waiting.push(outgoing);
       else this.#parts.transport.send(outgoing.message);
     }
+  }
+
+  /** A member that knows its cluster without a log has lost it: the log that tells it is durable first. */
+  #tellIdentity(): void {
+    if (this.#identity === undefined || this.#identity.after > this.#storing.durable) return;
+    const { identity } = this.#identity;
+    this.#identity = undefined;
+    this.#parts.events.identity(identity);
   }
 
   #sendDurable(): void {
