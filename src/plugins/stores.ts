@@ -1,6 +1,8 @@
 /** Options → stores. */
 import type { Options } from "../config/mod.ts";
 import {
+  agreedLimits,
+  checkLimits,
   type ConfiguredLimits,
   encrypted,
   logSeal,
@@ -43,6 +45,7 @@ export const fileStore: StorePlugin = {
       autoSync: file.autoSync,
       // The cluster's log keeps what is not in the files yet.
       flushLag: cluster.clustered ? FLUSH_LAG : 0,
+      replicated: cluster.clustered,
     }, { files, clock, random, log, commands });
   },
 };
@@ -63,10 +66,9 @@ export const encryption: EncryptionPlugin = {
 export function storeLimits({ streaming: { limits, cluster } }: Options): StoreLimits {
   const { maxChannels, maxSubscriptions, maxMessages, maxBytes, maxAge, maxInactivity } = limits;
   const channels = new Map<string, ConfiguredLimits>(limits.channels.map(({ name, ...own }) => [name, own]));
-  // How many channels a cluster may have is agreed upon: a node must not refuse what the others accept.
-  return {
-    maxChannels: cluster.clustered ? 0 : maxChannels,
-    global: { maxSubscriptions, maxMessages, maxBytes, maxAge, maxInactivity },
-    channels,
-  };
+  const global = { maxSubscriptions, maxMessages, maxBytes, maxAge, maxInactivity };
+  if (!cluster.clustered) return { maxChannels, global, channels };
+  // A cluster's limits are agreed upon: a node must neither refuse nor forget what the others keep.
+  checkLimits({ maxChannels: 0, global, channels });
+  return agreedLimits;
 }

@@ -26,7 +26,14 @@ export interface ConfiguredLimits extends ChannelLimits {
 /** Limits after inheritance; what the `set limits` operation carries. */
 export type ResolvedLimits = Pick<SetLimits, "maxChannels" | "channels">;
 
-const UNLIMITED: ChannelLimits = { maxSubscriptions: 0, maxMessages: 0, maxBytes: 0, maxAge: 0n, maxInactivity: 0n };
+/** No limits. */
+export const UNLIMITED: ChannelLimits = {
+  maxSubscriptions: 0,
+  maxMessages: 0,
+  maxBytes: 0,
+  maxAge: 0n,
+  maxInactivity: 0n,
+};
 
 /** The reference's defaults (spec streaming, section 10). */
 export const DEFAULT_LIMITS: ResolvedLimits = {

@@ -5,6 +5,7 @@
 import type { Clock } from "../ports/clock.ts";
 import { type MessageSource, PartlyStored, type Replica as ReplicaPort } from "../ports/journal.ts";
 import { type MessageVisitor, StoreFailed } from "../ports/store.ts";
+import { limitsOf } from "../protocol/limits.ts";
 import type { CreateChannel, DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { type Awaitable, isLater, type Millis, type Sequence } from "../protocol/units.ts";
@@ -118,7 +119,8 @@ export class Replica implements ReplicaPort {
    */
   snapshot(): Awaitable<Uint8Array> {
     this.#outbound.reportNow();
-    const writing = this.#machine.beginSnapshot(this.#clock.now());
+    const firstOf = (name: string) => this.#recorder.channels.get(name)?.messages.first ?? 0;
+    const writing = this.#machine.beginSnapshot(this.#clock.now(), firstOf);
     for (let i = 0; i < SNAPSHOT_STEPS; i++) if (!writing.step()) return this.#snapshotDone(writing);
     return this.#writeOn(writing);
   }
@@ -146,10 +148,13 @@ export class Replica implements ReplicaPort {
   async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {
     const { channels } = decodeSnapshot(snapshot);
     const judge = { outdated: (name: string) => this.#isOutdated(name, channels), doubted: this.#doubted };
-    await restoreMessages(channels, judge, source, this.#recorder);
-    this.#doubted.clear();
-    this.#machine.restore(snapshot, this.#clock.now());
-    this.#limitAll();
+    try {
+      await restoreMessages(channels, judge, source, this.#recorder);
+      this.#doubted.clear();
+      this.#machine.restore(snapshot, this.#clock.now());
+    } finally {
+      this.#limitAll();
+    }
     this.#listener.restored();
     this.#outbound.perform(this.#machine.takeEffects());
   }
@@ -240,9 +245,15 @@ export class Replica implements ReplicaPort {
 
   /** What the store holds under the name of a new channel is not that channel's: its messages are in the log, all of them. */
   #create(operation: CreateChannel): Awaitable<void> {
-    if (!this.#doubted.delete(operation.channel)) return this.#recorder.createChannel(operation);
-    return Promise.resolve(this.#recorder.deleteChannel(operation.channel))
-      .then(() => this.#recorder.createChannel(operation));
+    const { channel } = operation;
+    // Before anything is stored in it: the store does not know what was agreed upon.
+    const limit = () => this.#recorder.limit(channel, limitsOf(channel, this.#machine.state.limits));
+    if (!this.#doubted.delete(channel)) {
+      const created = this.#recorder.createChannel(operation);
+      return isLater(created) ? created.then(limit) : limit();
+    }
+    return Promise.resolve(this.#recorder.deleteChannel(channel))
+      .then(() => this.#recorder.createChannel(operation)).then(limit);
   }
 
   /** The machine counts only after the store has the messages, so several publishes of one run are counted on here. */

@@ -26,8 +26,8 @@ function setUp(channels: number, look: number) {
   /** Steps of each turn. */
   const turns: number[] = [0];
   const begin = machine.beginSnapshot.bind(machine);
-  machine.beginSnapshot = (now) => {
-    const writing = begin(now);
+  machine.beginSnapshot = (now, firstOf) => {
+    const writing = begin(now, firstOf);
     const step = writing.step.bind(writing);
     writing.step = () => {
       turns[turns.length - 1]!++;
@@ -45,7 +45,9 @@ function setUp(channels: number, look: number) {
       queueMicrotask(run);
     },
   } as unknown as Clock;
-  const replica = new Replica({ machine, clock, outbound: { reportNow() {} } } as never);
+  const replica = new Replica(
+    { machine, clock, outbound: { reportNow() {} }, recorder: { channels: new Map() } } as never,
+  );
   return { machine, replica, turns, eachTurn: (run: () => void) => betweenTurns = run };
 }
 

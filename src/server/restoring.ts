@@ -2,6 +2,7 @@
 import { assert } from "../protocol/assert.ts";
 import type { MessageSource } from "../ports/journal.ts";
 import type { MessageLog } from "../ports/store.ts";
+import { UNLIMITED } from "../protocol/limits.ts";
 import { VarintReader } from "../protocol/varint.ts";
 import { isLater, type Sequence } from "../protocol/units.ts";
 import type { ChannelSnapshot } from "../streaming/mod.ts";
@@ -22,9 +23,9 @@ export interface Judgement {
 }
 
 /**
- * Makes the store hold every channel of the snapshot up to its last message, and no other channel. Messages at hand are
- * kept, where they are in doubt only if other nodes hold the same; a hole is filled from `source`. Going on after a failure
- * starts where the store ends.
+ * Makes the store hold every channel of the snapshot from its first to its last message, and no other channel. Messages at
+ * hand are kept, where they are in doubt only if other nodes hold the same; a hole is filled from `source`. Going on after a failure
+ * starts where the store ends. Leaves every channel without limits.
  */
 export async function restoreMessages(
   channels: readonly ChannelSnapshot[],
@@ -42,7 +43,10 @@ export async function restoreMessages(
     }
     doubted.delete(channel.name);
     await recorder.createChannel({ kind: "create channel", channel: channel.name });
+    // What the limits had left when the snapshot was taken is told by the snapshot.
+    recorder.limit(channel.name, UNLIMITED);
     await fill(channel, source, recorder);
+    recorder.evictBefore(channel.name, beginning(channel));
   }
 }
 
@@ -59,7 +63,7 @@ async function agrees(channel: ChannelSnapshot, source: MessageSource, recorder:
 async function fill(channel: ChannelSnapshot, source: MessageSource, recorder: Recorder): Promise<void> {
   const { messages } = recorder.channels.get(channel.name)!;
   if (messages.last >= channel.last) return;
-  const from = Math.max(messages.last + 1, channel.expiredBefore, 1);
+  const from = Math.max(messages.last + 1, beginning(channel), 1);
   const append = (sequence: Sequence, buffer: Uint8Array, start: number, end: number): boolean => {
     if (sequence > messages.last + 1) restart(messages, sequence);
     const { timestamp, fieldsStart, fieldsEnd } = splitStored(buffer, start, end);
@@ -69,6 +73,11 @@ async function fill(channel: ChannelSnapshot, source: MessageSource, recorder: R
   await source.fetch(channel.name, channel.incarnation, from, channel.last, append);
   if (messages.last < channel.last) restart(messages, channel.last + 1);
   await messages.flush();
+}
+
+/** The first message that the state of the snapshot still knows. */
+function beginning({ first, expiredBefore }: ChannelSnapshot): Sequence {
+  return Math.max(first, expiredBefore);
 }
 
 /** Empties a log so that `sequence` comes next. Local stores do that at once. */

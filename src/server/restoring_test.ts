@@ -1,6 +1,7 @@
 /** Messages that a snapshot names and the store lacks (spec clustering, section 6). */
 import assert from "node:assert/strict";
 import type { MessageSource } from "../ports/journal.ts";
+import type { ChannelLimits } from "../ports/store.ts";
 import { MsgProto } from "../protocol/client_messages.ts";
 import type { ChannelSnapshot } from "../streaming/mod.ts";
 import type { Recorder } from "./recorder.ts";
@@ -34,6 +35,10 @@ class Log {
     this.flushes++;
   }
 
+  evictBefore(sequence: number): void {
+    while (this.first < Math.min(sequence, this.last + 1)) this.texts.delete(this.first++);
+  }
+
   /** Messages under the sequences `from` to `to`, as if stored before. */
   static holding(from: number, to: number): Log {
     const log = new Log();
@@ -59,6 +64,14 @@ class Channels {
 
   createChannel({ channel }: { channel: string }): void {
     if (!this.channels.has(channel)) this.channels.set(channel, { messages: new Log() });
+  }
+
+  limit(channel: string, { maxMessages }: ChannelLimits): void {
+    assert.ok(this.channels.has(channel) && maxMessages === 0);
+  }
+
+  evictBefore(channel: string, first: number): void {
+    this.channels.get(channel)!.messages.evictBefore(first);
   }
 
   deleteChannel(channel: string): void {
@@ -115,7 +128,13 @@ class Source implements MessageSource {
   }
 }
 
-const foo = (last: number, expiredBefore = 0) => ({ name: "foo", incarnation: 7, last, expiredBefore });
+const foo = (last: number, expiredBefore = 0, first = 0) => ({
+  name: "foo",
+  incarnation: 7,
+  last,
+  expiredBefore,
+  first,
+});
 
 Deno.test("an empty store gets everything", async () => {
   const [channels, source] = [new Channels(), new Source()];
@@ -156,6 +175,16 @@ Deno.test("what the snapshot says has expired is not asked for", async () => {
   await channels.restore(source, [foo(8, 5)]);
   assert.deepEqual(source.asked, ["foo/7 5-8"]);
   assert.deepEqual([...channels.channels.get("foo")!.messages.texts.keys()], [5, 6, 7, 8]);
+});
+
+Deno.test("what the limits had left when the snapshot was taken is what is left here", async () => {
+  const [channels, source] = [new Channels(), new Source()];
+  const messages = channels.put("foo", Log.holding(1, 3));
+  await channels.restore(source, [foo(5, 0, 3)]);
+  assert.deepEqual([...messages.texts.keys()], [3, 4, 5]);
+  await channels.restore(source, [foo(5, 5, 3)]);
+  assert.deepEqual([...messages.texts.keys()], [5]);
+  assert.deepEqual(source.asked, ["foo/7 4-5"]);
 });
 
 Deno.test("where all have expired the numbering goes on behind them", async () => {

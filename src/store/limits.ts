@@ -1,6 +1,12 @@
 /** The limits that a store is opened with, in its own terms; inheritance is settled by {@link ../protocol/limits.ts}. */
 import { type ChannelLimits, StoreFailed } from "../ports/store.ts";
-import { DEFAULT_LIMITS, limitsLookup, limitsProblem, resolveLimits as resolve } from "../protocol/limits.ts";
+import {
+  DEFAULT_LIMITS,
+  limitsLookup,
+  limitsProblem,
+  resolveLimits as resolve,
+  UNLIMITED,
+} from "../protocol/limits.ts";
 
 /** Limits of a channel or pattern as configured: 0 or missing inherits, negative is unlimited. */
 export type ConfiguredLimits = Partial<ChannelLimits>;
@@ -19,6 +25,9 @@ export const defaultLimits: StoreLimits = {
   maxChannels: DEFAULT_LIMITS.maxChannels,
   global: DEFAULT_LIMITS.channels[0]!,
 };
+
+/** Those of a store that is told later what the limits of each channel are, because a cluster agrees upon them. */
+export const agreedLimits: StoreLimits = { maxChannels: 0, global: UNLIMITED };
 
 /** Checked limits with inheritance resolved. */
 export interface ResolvedLimits {

@@ -4,6 +4,7 @@
  * Must not know NATS, Raft, or what a message means to a client.
  */
 export {
+  agreedLimits,
   checkLimits,
   type ConfiguredLimits,
   defaultLimits,

@@ -24,7 +24,7 @@ import type { Effect, WakeKey } from "./effects.ts";
 import { follow, lead, learn, statement, type TimestampOf } from "./leadership.ts";
 import type { KnownPublishes } from "./recent_publishes.ts";
 import { missing, overdue, redeliverAll, undelivered } from "./redelivery.ts";
-import { encodeSnapshot, recentPublishes, restoreSnapshot, SnapshotWriting } from "./snapshot.ts";
+import { encodeSnapshot, type FirstOf, recentPublishes, restoreSnapshot, SnapshotWriting } from "./snapshot.ts";
 import { type Client, emptyState, type State, type Subscription } from "./state.ts";
 import { revoke, subscribe, unsubscribe } from "./subscribing.ts";
 
@@ -57,10 +57,10 @@ export interface MachineDoor {
   /** The state at once: the same bytes on every replica. */
   snapshot(): Uint8Array;
   /**
-   * Begins a snapshot of the state as it is now, with what was published lately, to be written in steps while the state
-   * goes on. One at a time.
+   * Begins a snapshot of the state as it is now, with what was published lately and where the messages of each channel begin,
+   * to be written in steps while the state goes on. One at a time.
    */
-  beginSnapshot(now: Millis): SnapshotWriting;
+  beginSnapshot(now: Millis, firstOf?: FirstOf): SnapshotWriting;
   endSnapshot(): void;
   restore(snapshot: Uint8Array, now: Millis): void;
 
@@ -161,8 +161,9 @@ export class Machine implements MachineDoor {
     return encodeSnapshot(this.state);
   }
 
-  beginSnapshot(now: Millis): SnapshotWriting {
-    return this.#writing = new SnapshotWriting(this.state, this.#context.recentPublishes.newest(now));
+  beginSnapshot(now: Millis, firstOf: FirstOf = () => 0): SnapshotWriting {
+    const recent = this.#context.recentPublishes.newest(now);
+    return this.#writing = new SnapshotWriting(this.state, { recent, firstOf });
   }
 
   endSnapshot(): void {

@@ -17,12 +17,16 @@ import {
   string,
   uint64,
 } from "../protocol/schema.ts";
+import type { Sequence } from "../protocol/units.ts";
 import { addChannel, newChannel } from "./channel.ts";
 import { addClient, newClient } from "./clients.ts";
 import { DIGEST_SCHEME, UNKNOWN_DIGEST } from "./digest.ts";
 import { DEALT, newGroup } from "./queue_group.ts";
 import { type Channel, type Client, emptyState, type QueueGroup, type State, type Subscription } from "./state.ts";
 import { bringOnline, durableKey, pendingInOrder, subscriptionOf } from "./subscription.ts";
+
+/** The first message that the store holds of a channel at this moment. */
+export type FirstOf = (channel: string) => Sequence;
 
 /** A snapshot that this version cannot read is refused rather than misread. */
 const VERSION = 1;
@@ -67,8 +71,10 @@ const ChannelSnapshot = message({
   lastSubscriptionId: uint64(6),
   groups: repeated(7, GroupSnapshot),
   subscriptions: repeated(8, SubscriptionSnapshot),
+  /** The first message that the limits had left; 0: not known. */
+  first: uint64(9),
 });
-/** A channel as it stands in a snapshot. Messages are named, from `expiredBefore` to `last`, not contained. */
+/** A channel as it stands in a snapshot. Messages are named, from `first` and `expiredBefore` to `last`, not contained. */
 export type ChannelSnapshot = Message<typeof ChannelSnapshot>;
 
 /**
@@ -93,6 +99,13 @@ const StateSnapshot = message({
 /** A decoded snapshot. */
 export type StateSnapshot = Message<typeof StateSnapshot>;
 
+/** What a snapshot takes along besides the state. */
+interface Along {
+  /** Publishes applied lately; they are copied at once. */
+  readonly recent?: readonly PackedMessages[];
+  readonly firstOf?: FirstOf;
+}
+
 /**
  * Writes the state as it was when this began, in steps; meanwhile it may change, provided that {@link before} is told of
  * each channel ahead of its first change (spec clustering, S1). Protobuf's fields may stand one after the other, so the
@@ -104,17 +117,19 @@ export class SnapshotWriting {
   readonly #channels: readonly Channel[];
   /** Where each channel's piece will stand, until it is written. */
   readonly #left = new Map<Channel, number>();
+  /** The first messages in the store, by place in {@link #channels}. */
+  readonly #firsts: readonly Sequence[];
   readonly #digest: number;
   #nextClient = 0;
   #nextChannel = 0;
 
-  /** `recent`: publishes applied lately, to be taken along; they are copied at once. */
-  constructor(state: State, recent: readonly PackedMessages[] = []) {
+  constructor(state: State, { recent = [], firstOf = () => 0 }: Along = {}) {
     const { maxChannels, channels } = state.limits;
     const head = { version: VERSION, maxChannels, limits: [...channels], recent: recent.map(recentSnapshot) };
     this.#pieces.push(StateSnapshot.encode(head));
     this.#clients = [...state.clients.values()];
     this.#channels = [...state.channels.values()];
+    this.#firsts = this.#channels.map(({ name }) => firstOf(name));
     this.#digest = state.digest;
     this.#channels.forEach((channel, i) => this.#left.set(channel, this.#clients.length + 1 + i));
   }
@@ -124,7 +139,8 @@ export class SnapshotWriting {
     const place = this.#left.get(channel);
     if (place === undefined) return;
     this.#left.delete(channel);
-    this.#pieces[place] = StateSnapshot.encode({ channels: [channelSnapshot(channel)] });
+    const first = this.#firsts[place - this.#clients.length - 1]!;
+    this.#pieces[place] = StateSnapshot.encode({ channels: [channelSnapshot(channel, first)] });
   }
 
   /** Writes one client or channel more; `false` when all are written. */
@@ -161,7 +177,7 @@ export function encodeSnapshot(state: State): Uint8Array {
   return writing.finish();
 }
 
-function channelSnapshot(channel: Channel): ChannelSnapshot {
+function channelSnapshot(channel: Channel, first: Sequence): ChannelSnapshot {
   const groups = [...channel.groups.values()];
   const { name, incarnation, last, lastTimestamp, expiredBefore, lastSubscriptionId } = channel;
   return {
@@ -173,6 +189,7 @@ function channelSnapshot(channel: Channel): ChannelSnapshot {
     lastSubscriptionId,
     groups: groups.map(({ name, lastSent, formerIds }) => ({ name, lastSent, formerIds })),
     subscriptions: [...channel.subscriptions.values()].map((each) => subscriptionSnapshot(each, groups)),
+    first,
   };
 }
 

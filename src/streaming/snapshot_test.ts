@@ -26,6 +26,17 @@ function busy(): MachineDriver {
   return driver;
 }
 
+Deno.test("a snapshot tells where the messages of each channel began when it was begun", () => {
+  const { machine } = busy();
+  const firsts = new Map([["foo", 7]]);
+  const writing = machine.beginSnapshot(0, (channel) => firsts.get(channel) ?? 0);
+  firsts.set("foo", 9);
+  while (writing.step());
+  machine.endSnapshot();
+  const { channels } = decodeSnapshot(writing.finish());
+  assert.deepEqual(channels.map(({ name, first }) => [name, first]), [["foo", 7], ["bar.baz", 0]]);
+});
+
 Deno.test("a snapshot restored gives the same snapshot again", () => {
   const driver = busy();
   const snapshot = driver.machine.snapshot();

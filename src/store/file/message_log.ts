@@ -3,15 +3,17 @@ import { type ChannelLimits, type MessageLog, type MessageVisitor, StoreFailed }
 import type { Awaitable, Millis, Nanos, Offset, Sequence } from "../../protocol/units.ts";
 import { Reading } from "../block_reading.ts";
 import { exceeds, limitsReached } from "../retention.ts";
-import { type FileContext, join } from "./context.ts";
+import type { FileContext } from "./context.ts";
 import { EntryFinder } from "./entry_finder.ts";
 import { fillerOf } from "./filler.ts";
+import { FirstNote } from "./first_note.ts";
 import { type Flushable, Flushing } from "./flushing.ts";
 import { Lagging } from "./lagging.ts";
 import { SIZE } from "./message_index.ts";
 import { readMessages } from "./message_reading.ts";
 import { ReadCache } from "./read_cache.ts";
-import { type Extent, OVERHEAD, Slice, unflushedBytes } from "./slice.ts";
+import { OVERHEAD, Slice, unflushedBytes } from "./slice.ts";
+import { removeSliceFiles } from "./slice_files.ts";
 import { type SliceLimits, sliceLimits } from "./slice_limits.ts";
 import type { WriteSteps } from "./syncing.ts";
 import { Tail } from "./tail.ts";
@@ -54,6 +56,9 @@ export class FileMessageLog implements MessageLog, Flushable {
   #idleSince: Millis = 0;
 
   readonly #entries: EntryFinder;
+  readonly #note: FirstNote;
+  /** What {@link first} was when the present flush began. */
+  #flushedFirst: Sequence = 0;
 
   constructor(
     readonly channel: string,
@@ -70,14 +75,16 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#limits = limits;
     this.#sliceLimits = sliceLimits(context.options, limits);
     this.#filler = fillerOf(channel);
+    this.#note = new FirstNote(directory, context);
   }
 
-  /** Takes over what recovery found, in ascending order, and evicts what the limits and the age at `now` do not allow. */
+  /** Takes over what recovery found, in ascending order, and evicts what was evicted, and what limits and age at `now` do not allow. */
   adopt(slices: readonly Slice[], now: Nanos): void {
     this.#slices = [...slices];
     this.#recount(0);
     while (exceeds(this.count, this.bytes, this.#limits)) this.#evictFirst();
     if (this.#limits.maxAge > 0n) this.evictBefore(this.#firstAfter(now - this.#limits.maxAge));
+    this.evictBefore(this.#note.read() ?? 0);
     this.#floor = this.first;
     this.#bury();
     this.#cache.clear();
@@ -185,7 +192,9 @@ export class FileMessageLog implements MessageLog, Flushable {
       else this.#evictUpTo(slice, limit - 1);
     }
     this.#floor = Math.max(this.#floor, limit);
-    if (!this.#dirty && !this.#flushing.running) this.#bury();
+    if (this.#dirty || this.#flushing.running) return;
+    this.#note.moved(this.first);
+    this.#bury();
   }
 
   flush(): Awaitable<void> {
@@ -200,32 +209,15 @@ export class FileMessageLog implements MessageLog, Flushable {
   /** Writes slice by slice what is not in the files. */
   *writeSteps(beside: boolean): WriteSteps {
     this.#flushTarget = this.last;
+    this.#flushedFirst = this.first;
     const targets = this.#slices.filter((slice) => slice.dirty).map((slice) => ({ slice, extent: slice.extent }));
     for (const { slice, extent } of targets) {
       if (this.#doomed.includes(slice)) continue;
       const atOnce = beside && slice === this.#slices.at(-1) && extent.end - slice.flushed.end <= WINDOW;
-      yield* atOnce ? this.#stepsAtOnce(slice, extent) : this.#sliceSteps(slice, extent);
+      yield* atOnce ? this.#tail.stepsAtOnce(slice, extent) : this.#tail.steps(slice, extent);
       slice.flushed = extent;
     }
     for (const slice of this.#full.splice(0)) if (this.#slices.includes(slice)) slice.trim();
-  }
-
-  /**
-   * Messages and entries are synced at once: a busy disk takes as long for both as for one. After a power loss, entries may be there
-   * whose messages are not; a start looks for them at the end of the newest slice.
-   */
-  *#stepsAtOnce(slice: Slice, extent: Extent): WriteSteps {
-    this.#tail.writeData(slice, extent.end);
-    this.#tail.writeEntries(slice, extent.last);
-    yield [slice.data, slice.index].filter((file) => file.unsynced);
-  }
-
-  /** An entry never reaches the disk before its message does. */
-  *#sliceSteps(slice: Slice, extent: Extent): WriteSteps {
-    this.#tail.writeData(slice, extent.end);
-    if (slice.data.unsynced) yield slice.data;
-    this.#tail.writeEntries(slice, extent.last);
-    if (slice.index.unsynced) yield slice.index;
   }
 
   /** Evicted slices can make room, but the last slice that is on disk must stay. */
@@ -237,6 +229,7 @@ export class FileMessageLog implements MessageLog, Flushable {
   }
 
   flushed(): void {
+    this.#note.moved(this.#flushedFirst);
     this.#setDirty();
     if (!this.#dirty) {
       this.#floor = this.first;
@@ -254,6 +247,7 @@ export class FileMessageLog implements MessageLog, Flushable {
   /** Removes the files of slices that are evicted. */
   #bury(): void {
     if (this.#doomed.length === 0) return;
+    this.#note.settle(this.#slices[0]?.first ?? this.first);
     for (const slice of this.#doomed) {
       slice.remove(this.channel);
       this.#cache.clear(slice);
@@ -271,7 +265,7 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#flushing.writeNow(() => {
       for (const slice of this.#slices.filter((each) => each.dirty)) {
         if (slice === this.#slices.at(-1)) this.#tail.writeData(slice, slice.end);
-        else this.context.syncing.runBlocking(this.#sliceSteps(slice, slice.extent));
+        else this.context.syncing.runBlocking(this.#tail.steps(slice, slice.extent));
       }
     });
   }
@@ -338,11 +332,8 @@ export class FileMessageLog implements MessageLog, Flushable {
     if (this.#flushing.running) return this.#flushing.settle().then(() => this.empty(restartAt));
     this.context.syncing.check();
     this.release();
-    const { files } = this.context.ports;
-    for (const { name, isFile } of files.list(this.directory)) {
-      if (isFile && /^msgs\..*\./.test(name)) files.remove(join(this.directory, name));
-    }
-    if (this.context.options.sync) files.syncDirectory(this.directory);
+    removeSliceFiles(this.directory, this.context);
+    this.#note.forget();
     this.#numbered = restartAt > 0 ? restartAt - 1 : 0;
     this.#floor = 0;
     this.#recount(0);
@@ -357,6 +348,7 @@ export class FileMessageLog implements MessageLog, Flushable {
   release(): void {
     for (const slice of [...this.#slices, ...this.#doomed]) slice.close();
     this.#slices = [];
+    this.#note.close();
     this.#doomed = [];
     this.#full.length = 0;
     this.#tail.clear();

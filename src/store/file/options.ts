@@ -42,6 +42,11 @@ export interface FileStoreOptions {
   readonly autoSync: Millis;
   /** Messages are flushed this much later than asked for, while something else keeps them until they are settled; 0: at once. */
   readonly flushLag: Millis;
+  /**
+   * The nodes of a cluster hold the same messages: what was evicted is noted, so that a start evicts the same, whatever the limits,
+   * and tells it from what is lost; and what cannot be used is told as damage, not refused.
+   */
+  readonly replicated: boolean;
 }
 
 /** Every option as it is when it was not set, but for the directory. */
@@ -64,6 +69,7 @@ export const defaultFileStoreOptions: Omit<FileStoreOptions, "directory"> = {
   readBufferSize: 2 * 1024 * 1024,
   autoSync: 60_000,
   flushLag: 0,
+  replicated: false,
 };
 
 /** Throws StoreFailed `refused` with the reference's text for the first option that cannot be meant. */

@@ -9,7 +9,8 @@ import { MsgStamp } from "../message_stamp.ts";
 import type { Checksum } from "./checksum.ts";
 import { sealEntry } from "./message_index.ts";
 import { HEADER_SIZE, writeHeader } from "./record.ts";
-import { type Slice, SliceBlock } from "./slice.ts";
+import { type Extent, type Slice, SliceBlock } from "./slice.ts";
+import type { WriteSteps } from "./syncing.ts";
 
 /** Written messages are kept up to this many bytes. */
 const KEPT = 4 * BLOCK_SIZE;
@@ -77,6 +78,24 @@ export class Tail {
   /** Writes the index entries of a slice, up to that of `last`. Throws FileFailed. */
   writeEntries(slice: Slice, last: Sequence): void {
     for (const block of this.#blocks) if (block.slice === slice) slice.writeEntries(block, last);
+  }
+
+  /**
+   * Messages and entries are synced at once: a busy disk takes as long for both as for one. After a power loss, entries may be there
+   * whose messages are not; a start looks for them at the end of the newest slice.
+   */
+  *stepsAtOnce(slice: Slice, extent: Extent): WriteSteps {
+    this.writeData(slice, extent.end);
+    this.writeEntries(slice, extent.last);
+    yield [slice.data, slice.index].filter((file) => file.unsynced);
+  }
+
+  /** An entry never reaches the disk before its message does. */
+  *steps(slice: Slice, extent: Extent): WriteSteps {
+    this.writeData(slice, extent.end);
+    if (slice.data.unsynced) yield slice.data;
+    this.writeEntries(slice, extent.last);
+    if (slice.index.unsynced) yield slice.index;
   }
 
   /** Visits what is here of the reading, which must have come to {@link first}. */

@@ -2,7 +2,7 @@
 import type { MessageBus } from "../../../src/ports/message_bus.ts";
 import { openRaftJournal, type RaftJournal } from "../../../src/raft/mod.ts";
 import { type ServerSettings, StreamingServer } from "../../../src/server/mod.ts";
-import { messagesOnly, openFileStore } from "../../../src/store/mod.ts";
+import { agreedLimits, messagesOnly, openFileStore, type OpenFileStoreOptions } from "../../../src/store/mod.ts";
 import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
 import type { MemoryBus, MemoryNet } from "../../support/memory_bus.ts";
 import type { MemoryFiles } from "../../support/memory_files.ts";
@@ -29,6 +29,7 @@ export interface NodeOptions {
   readonly label?: string;
   readonly clusterId?: string;
   readonly raft?: Partial<Parameters<typeof openRaftJournal>[0]>;
+  readonly store?: Partial<OpenFileStoreOptions>;
 }
 
 /** What a node stands on. */
@@ -94,11 +95,10 @@ export class SimulatedNode {
     const { clock, files, log } = this;
     const random = this.world.random.fork();
     const ports = { files, clock, random, log };
-    const { maxChannels, channels } = settings.limits ?? DEFAULT_LIMITS;
-    const limits = { maxChannels, global: channels[0]! };
     const sizes = { bufferSize: 4096, readBufferSize: 4096, flushLag: 50 };
     const code = this.options.code ?? PRODUCTION;
-    const store = code.messagesOnly(code.openFileStore({ directory: "/store", limits, ...sizes }, ports));
+    const place = { directory: "/store", limits: agreedLimits, replicated: true, ...sizes, ...this.options.store };
+    const store = code.messagesOnly(code.openFileStore(place, ports));
     if (!await store.tryLock()) throw new Error("the store is in use");
     this.server = await code.StreamingServer.open(
       {
