@@ -25,6 +25,11 @@ export class NotAgreed extends Error {
   }
 }
 
+/** Whether whoever leads next may carry out what was not agreed upon here, or has been agreed upon without this node's knowing. */
+export function mayYetBeDone({ code }: NotAgreed): boolean {
+  return code === "not-leader" || code === "unknown";
+}
+
 /**
  * The store was full for some of the operations given to {@link Replica.apply}: their outcomes are refusals and nothing of
  * them took effect; the others did. Alone, that is an answer; in a cluster, where others stored all, the same operations

@@ -13,11 +13,14 @@ import { Outbound } from "./outbound.ts";
 import { Publishing } from "./publishing.ts";
 import type { Recorder } from "./recorder.ts";
 import { Replica } from "./replica.ts";
+import { RecentRequests } from "./recent_requests.ts";
+import { RequestHolding } from "./request_holding.ts";
 import { Requests } from "./requests.ts";
 import type { ServerParts } from "./server.ts";
 import { Sessions } from "./sessions.ts";
 import { Subscribing } from "./subscribing.ts";
 import type { Timers } from "./timers.ts";
+import { WhenSpeaking } from "./when_speaking.ts";
 
 /** What exists before the rest is put together. */
 export interface Core {
@@ -37,21 +40,27 @@ export interface Assembled {
   readonly replica: Replica;
   /** Only in a cluster. */
   readonly holding: Holding | undefined;
+  readonly requestHolding: RequestHolding | undefined;
 }
 
 export function assemble(parts: ServerParts, core: Core): Assembled {
   const { store, bus, clock, log, settings, partitions } = parts;
-  const { clustered } = settings;
+  const { clustered: othersHold } = settings;
   const { machine, recorder, journal, timers, info, nuid } = core;
   const latecomers = partitions === undefined ? undefined : new Latecomers(clock);
   const outbound = new Outbound({ bus, journal, recorder, timers, log });
-  const common = { machine, recorder, journal, outbound, bus, clock, log, latecomers };
-  const publishing = new Publishing({ ...common, batchMessages: settings.batchMessages, othersHold: clustered });
-  const holding = clustered ? new Holding({ bus, clock, publishing, machine }) : undefined;
+  const whenSpeaking = new WhenSpeaking(outbound, clock);
+  const common = { machine, recorder, journal, outbound, whenSpeaking, bus, clock, log, latecomers, othersHold };
+  const publishing = new Publishing({ ...common, batchMessages: settings.batchMessages });
+  const holding = othersHold ? new Holding({ bus, clock, publishing, machine }) : undefined;
   const delivering = new Delivering(common);
   const sessions = new Sessions({ ...common, publishing, info, heartbeatTimeout: settings.heartbeatTimeout });
   const subscribing = new Subscribing({ ...common, publishing, partitions, nuid, ...settings });
   const requests = new Requests(bus, { sessions, publishing, subscribing });
+  const recent = othersHold ? new RecentRequests() : undefined;
+  const requestHolding = recent === undefined
+    ? undefined
+    : new RequestHolding({ bus, clock, handlers: { sessions, subscribing }, recent });
   const expiring = new Expiring(common);
   const leading = new Leading({
     ...common,
@@ -63,10 +72,19 @@ export function assemble(parts: ServerParts, core: Core): Assembled {
     expiring,
     partitions,
     holding,
+    requestHolding,
     info,
     settings,
   });
   outbound.connect(leading);
-  const replica = new Replica({ machine, recorder, outbound, clock, listener: leading, belongTo: core.belongTo });
-  return { publishing, delivering, leading, replica, holding };
+  const replica = new Replica({
+    machine,
+    recorder,
+    outbound,
+    clock,
+    listener: leading,
+    belongTo: core.belongTo,
+    recent,
+  });
+  return { publishing, delivering, leading, replica, holding, requestHolding };
 }

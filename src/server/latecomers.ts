@@ -90,7 +90,7 @@ export function latecomerKey(connId: string, clientId: string): string {
 }
 
 /** A copy that outlives the receive buffer. */
-function copyOf(message: Inbound): Inbound {
+export function copyOf(message: Inbound): Inbound {
   const shift = Math.min(message.subjectStart, message.payloadStart);
   const end = Math.max(message.payloadEnd, message.replyEnd, message.subjectEnd);
   return {

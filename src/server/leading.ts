@@ -20,6 +20,7 @@ import type { Partitions } from "./partitions.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Recorder } from "./recorder.ts";
 import type { ReplicaListener } from "./replica.ts";
+import type { RequestHolding } from "./request_holding.ts";
 import type { Requests } from "./requests.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -40,6 +41,8 @@ export interface LeadingParts {
   readonly partitions: Partitions | undefined;
   /** Set in a cluster: who takes in publish requests. */
   readonly holding: Holding | undefined;
+  /** And all other requests. */
+  readonly requestHolding: RequestHolding | undefined;
   readonly info: () => ServerInfo;
   readonly settings: { readonly clustered: boolean; readonly limits: Pick<SetLimits, "maxChannels" | "channels"> };
 }
@@ -63,12 +66,13 @@ export class Leading implements ReplicaListener, Performers {
   }
 
   restored(): void {
-    const { publishing, holding, machine, clock } = this.#parts;
+    const { publishing, holding, requestHolding, machine, clock } = this.#parts;
     publishing.clientsChanged();
     let newest = 0n;
     for (const { lastTimestamp } of machine.state.channels.values()) {
       if (lastTimestamp > newest) newest = lastTimestamp;
     }
+    requestHolding?.replaced();
     holding?.replaced(Number((clock.wall() - newest) / 1_000_000n));
   }
 
@@ -101,6 +105,7 @@ export class Leading implements ReplicaListener, Performers {
     );
     if (reign !== this.#reign) return;
     holding?.lead();
+    this.#parts.requestHolding?.lead();
     await requests.open(this.#parts.info(), this.#publishPatterns()).catch(() =>
       log.warn("NATS did not confirm the request subjects yet")
     );
@@ -117,6 +122,7 @@ export class Leading implements ReplicaListener, Performers {
     if (wasLeading && settings.clustered) log.notice("server lost leadership, performing leader stepdown actions");
     requests.close();
     this.#parts.holding?.follow();
+    this.#parts.requestHolding?.follow();
     expiring.stop();
     outbound.mute();
     machine.follow();
@@ -196,9 +202,9 @@ export class Leading implements ReplicaListener, Performers {
     }
   }
 
-  /** The channels whose publish requests are subscribed to while leading. */
-  #publishPatterns(): readonly string[] {
-    if (this.#parts.holding !== undefined) return [];
+  /** The channels whose publish requests are subscribed to while leading; `undefined` where requests are heard all the time. */
+  #publishPatterns(): readonly string[] | undefined {
+    if (this.#parts.holding !== undefined) return undefined;
     return this.#parts.partitions?.channels ?? [">"];
   }
 

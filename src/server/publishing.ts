@@ -3,7 +3,7 @@
  * arrival. Nothing here makes an object per message (spec streaming, section 4).
  */
 import type { Clock } from "../ports/clock.ts";
-import { type Journal, NotAgreed } from "../ports/journal.ts";
+import { type Journal, mayYetBeDone, NotAgreed } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import type { Inbound, MessageBus } from "../ports/message_bus.ts";
 import { CtrlMsg, PubAck } from "../protocol/client_messages.ts";
@@ -190,9 +190,8 @@ export class Publishing {
 
   #failed(batch: PublishBatch, error: unknown): void {
     if (!(error instanceof NotAgreed)) throw error;
-    const mayYetBeStored = error.code === "not-leader" || error.code === "unknown";
     // Others hold these requests too: whoever leads next takes them in and acknowledges them.
-    if (!mayYetBeStored || !this.#othersHold) {
+    if (!mayYetBeDone(error) || !this.#othersHold) {
       this.#acknowledgeRefused(batch, () => ({ kind: "refused", text: error.message }));
     }
     this.#release(batch);

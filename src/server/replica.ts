@@ -17,6 +17,7 @@ import {
   type SnapshotWriting,
 } from "../streaming/mod.ts";
 import type { Outbound, RefusedRecord } from "./outbound.ts";
+import type { RecentRequests } from "./recent_requests.ts";
 import type { Recorder } from "./recorder.ts";
 import { restoreMessages } from "./restoring.ts";
 
@@ -43,6 +44,7 @@ export class Replica implements ReplicaPort {
   readonly #clock: Clock;
   readonly #listener: ReplicaListener;
   readonly #belongTo: (identity: string) => Awaitable<void>;
+  readonly #recent: RecentRequests | undefined;
   /** Channels of which the store may hold what is none of this cluster's. */
   readonly #doubted = new Set<string>();
   /** The store was full for an operation of the present apply. */
@@ -60,6 +62,8 @@ export class Replica implements ReplicaPort {
       listener: ReplicaListener;
       /** Keeps with the store whose messages it holds. */
       belongTo: (identity: string) => Awaitable<void>;
+      /** In a cluster: is told which requests took effect. */
+      recent?: RecentRequests | undefined;
     },
   ) {
     this.#machine = parts.machine;
@@ -68,6 +72,7 @@ export class Replica implements ReplicaPort {
     this.#clock = parts.clock;
     this.#listener = parts.listener;
     this.#belongTo = parts.belongTo;
+    this.#recent = parts.recent;
   }
 
   apply(operations: readonly Operation[], index: number): Awaitable<readonly Outcome[]> {
@@ -302,6 +307,7 @@ export class Replica implements ReplicaPort {
     for (const operation of run) {
       const outcome = this.#machine.apply(operation, index, now);
       outcomes.push(outcome);
+      if (!isRefusal(outcome)) this.#recent?.note(operation, now);
       if (outcome.kind === "channel deleted" && operation.kind === "delete channel") {
         const deleted = this.#recorder.deleteChannel(operation.channel);
         if (isLater(deleted)) (waiting ??= []).push(deleted);

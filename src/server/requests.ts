@@ -1,9 +1,11 @@
 /** Subject → handler, while this server leads (spec streaming, sections 1.4 and 1.5). */
 import type { Inbound, MessageBus, Subscription } from "../ports/message_bus.ts";
+import { CloseRequest, ConnectRequest, SubscriptionRequest, UnsubscribeRequest } from "../protocol/client_messages.ts";
 import { pingSubject } from "../protocol/subjects.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import { Malformed } from "../protocol/varint.ts";
 import type { Publishing } from "./publishing.ts";
+import { closeKey, connectKey, subscribeKey, unsubscribeKey } from "./recent_requests.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Subscribing } from "./subscribing.ts";
 
@@ -11,6 +13,57 @@ export interface RequestHandlers {
   readonly sessions: Sessions;
   readonly publishing: Publishing;
   readonly subscribing: Subscribing;
+}
+
+/** What clients ask for besides publishing and pings. */
+export interface ClientRequest {
+  readonly subject: string;
+  /** By what it is known when it has been carried out ({@link RecentRequests}); `undefined` when it cannot be. */
+  key(message: Inbound): string | undefined;
+  handle(message: Inbound): void;
+  /** It was carried out already, maybe without an answer: answers again. */
+  again(message: Inbound): void;
+}
+
+export function clientRequests(
+  { sessions, subscribing }: Pick<RequestHandlers, "sessions" | "subscribing">,
+  info: ServerInfo,
+): readonly ClientRequest[] {
+  const unsubscribe = (subject: string, remove: boolean): ClientRequest => ({
+    subject,
+    key: keyOf(UnsubscribeRequest, ({ clientId, subject, inbox }) => unsubscribeKey(clientId, subject, inbox)),
+    handle: (message) => subscribing.unsubscribe(message, remove),
+    again: (message) => subscribing.endedBefore(message),
+  });
+  return [
+    {
+      subject: info.discovery,
+      key: keyOf(ConnectRequest, ({ clientId, heartbeatInbox }) => connectKey(clientId, heartbeatInbox)),
+      handle: (message) => sessions.connect(message),
+      again: (message) => sessions.connectedBefore(message),
+    },
+    {
+      subject: info.subscribe,
+      key: keyOf(SubscriptionRequest, ({ clientId, subject, inbox }) => subscribeKey(clientId, subject, inbox)),
+      handle: (message) => subscribing.subscribe(message),
+      again: (message) => subscribing.subscribedBefore(message),
+    },
+    unsubscribe(info.unsubscribe, true),
+    unsubscribe(info.subClose, false),
+    {
+      subject: info.close,
+      key: keyOf(CloseRequest, ({ clientId }) => closeKey(clientId)),
+      handle: (message) => sessions.close(message),
+      again: (message) => sessions.closedBefore(message),
+    },
+  ];
+}
+
+function keyOf<T>(declared: Decoder<T>, key: (request: T) => string): ClientRequest["key"] {
+  return (message) => {
+    const request = decoded(declared, message);
+    return request === undefined ? undefined : key(request);
+  };
 }
 
 export class Requests {
@@ -24,24 +77,20 @@ export class Requests {
   }
 
   /**
-   * Listens to what clients ask; to publish requests for `channels`, names or patterns, none where somebody else listens
-   * to them. Resolves when NATS knows.
+   * Listens to pings and, unless somebody else listens to all the rest (`channels` is `undefined`), to what clients ask and
+   * to publish requests for `channels`, names or patterns. Resolves when NATS knows.
    */
-  async open(info: ServerInfo, channels: readonly string[]): Promise<void> {
-    const { sessions, publishing, subscribing } = this.#handlers;
-    const publishSubjects = channels.map((pattern) => `${info.publish}.${pattern}`);
+  async open(info: ServerInfo, channels: readonly string[] | undefined): Promise<void> {
+    const { sessions, publishing } = this.#handlers;
     const handlers: [string, (message: Inbound) => void][] = [
-      [info.discovery, (message) => sessions.connect(message)],
       [pingSubject(info), (message) => sessions.ping(message)],
-      ...publishSubjects.map((subject): [string, (message: Inbound) => void] => [
-        subject,
-        (message) => publishing.handle(message),
-      ]),
-      [info.subscribe, (message) => subscribing.subscribe(message)],
-      [info.unsubscribe, (message) => subscribing.unsubscribe(message, true)],
-      [info.subClose, (message) => subscribing.unsubscribe(message, false)],
-      [info.close, (message) => sessions.close(message)],
     ];
+    if (channels !== undefined) {
+      for (const { subject, handle } of clientRequests(this.#handlers, info)) handlers.push([subject, handle]);
+      for (const pattern of channels) {
+        handlers.push([`${info.publish}.${pattern}`, (message) => publishing.handle(message)]);
+      }
+    }
     this.#subscriptions = handlers.map(([subject, handler]) => this.#bus.subscribe(subject, handler));
     await this.#bus.flush();
   }

@@ -22,6 +22,7 @@ import type { Publishing } from "./publishing.ts";
 import { adopt, readStore } from "./recovering.ts";
 import { Recorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
+import type { RequestHolding } from "./request_holding.ts";
 import { Timers } from "./timers.ts";
 
 export interface ServerSettings extends MachineSettings {
@@ -73,6 +74,7 @@ export class StreamingServer {
   readonly #leading: Leading;
   readonly #replica: Replica;
   readonly #holding: Holding | undefined;
+  readonly #requestHolding: RequestHolding | undefined;
   #info: ServerInfo;
   #stopped: Promise<void> | undefined;
 
@@ -132,6 +134,7 @@ export class StreamingServer {
     this.#leading = assembled.leading;
     this.#replica = assembled.replica;
     this.#holding = assembled.holding;
+    this.#requestHolding = assembled.requestHolding;
     bus.onBatchEnd(() => this.#batchEnded());
   }
 
@@ -139,6 +142,7 @@ export class StreamingServer {
   async start(): Promise<void> {
     this.#maintainLater();
     this.#holding?.listen(this.#info);
+    this.#requestHolding?.listen(this.#info);
     await this.journal.start(this.#replica);
   }
 
@@ -167,6 +171,7 @@ export class StreamingServer {
     this.publishing.flush();
     await this.journal.stop();
     this.#holding?.stop();
+    this.#requestHolding?.stop();
     this.#leading.follow();
     this.#housekeeping.clear();
     await this.#parts.store.close();

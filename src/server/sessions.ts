@@ -3,7 +3,7 @@
  * 3 and 6.3).
  */
 import type { Clock } from "../ports/clock.ts";
-import { type Journal, NotAgreed } from "../ports/journal.ts";
+import { type Journal, mayYetBeDone, NotAgreed } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import type { Inbound, MessageBus } from "../ports/message_bus.ts";
 import {
@@ -26,25 +26,25 @@ import type { Outbound } from "./outbound.ts";
 import { latin1 } from "../protocol/latin1.ts";
 import type { Publishing } from "./publishing.ts";
 import { decoded, replyTo } from "./requests.ts";
+import type { WhenSpeaking } from "./when_speaking.ts";
 
 /** How soon to look again whether the lease is back. */
 const LEASE_RETRY: Millis = 50;
 /** How long the old client of a contested id may take to answer. */
 const DUPLICATE_CHECK: Millis = 500;
-/** So many pings wait until this server may speak; more are dropped, as they would be without a leader. */
-const EARLY_PINGS_MAX = 10_000;
 const EMPTY = new Uint8Array(0);
 
-interface PingRequest {
-  readonly request: Ping;
-  readonly reply: Uint8Array;
-}
+/** Why a request failed: the text for the client, or `elsewhere` when whoever leads next has it, and answers. */
+type Failure = { readonly text: string } | "elsewhere";
 
 export interface SessionParts {
   readonly machine: Machine;
   readonly journal: Journal;
   readonly publishing: Publishing;
   readonly outbound: Outbound;
+  readonly whenSpeaking: WhenSpeaking;
+  /** Other servers have the requests too, and one that leads later carries them out. */
+  readonly othersHold: boolean;
   readonly bus: MessageBus;
   readonly clock: Clock;
   readonly log: Log;
@@ -59,8 +59,6 @@ export class Sessions {
   /** Ids that are being connected: further connects for them are refused at once. */
   readonly #connecting = new Set<string>();
   readonly #evicting = new Set<string>();
-  /** Pings that came before this leader may speak. */
-  readonly #earlyPings: PingRequest[] = [];
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -76,37 +74,37 @@ export class Sessions {
     if (this.#connecting.has(clientId)) return this.#refused(reply, Text.clientIdRegistered);
     this.#connecting.add(clientId);
     this.#register(admitted)
-      .then((error) => error === undefined ? answer(this.#welcome(request!)) : this.#refused(reply, error))
+      .then((failure) => {
+        if (failure === undefined) answer(this.#welcome(request!));
+        else if (failure !== "elsewhere") this.#refused(reply, failure.text);
+      })
       .finally(() => this.#connecting.delete(clientId));
+  }
+
+  /** The client was registered, maybe by a leader that could not say so. One that has gone again needs no answer. */
+  connectedBefore(message: Inbound): void {
+    const request = decoded(ConnectRequest, message);
+    const client = this.#parts.machine.state.clients.get(request?.clientId ?? "");
+    if (client === undefined || client.heartbeatInbox !== request!.heartbeatInbox) return;
+    this.#answer(replyTo(message), ConnectResponse.encode(this.#welcome(request!)));
   }
 
   ping(message: Inbound): void {
     if (message.payloadEnd === message.payloadStart || message.replyEnd === message.replyStart) return;
-    const { outbound } = this.#parts;
-    if (!outbound.leading || this.#earlyPings.length >= EARLY_PINGS_MAX) return;
     const request = decoded(Ping, message);
     if (request === undefined) return;
-    const ping = { request, reply: replyTo(message)! };
-    if (outbound.speaking) return this.#answerPing(ping);
-    this.#earlyPings.push(ping);
-    if (this.#earlyPings.length === 1) void this.#answerEarlyPings();
+    const reply = replyTo(message)!;
+    // Clients whose pings were lost with an old leader should not lose another.
+    this.#parts.whenSpeaking.run(() => this.#answerPing(request, reply));
   }
 
-  #answerPing({ request, reply }: PingRequest): void {
+  #answerPing(request: Ping, reply: Uint8Array): void {
     const { machine, outbound, clock } = this.#parts;
     const pinging = admitPing(machine.state, request);
     if (pinging.kind === "refused") return this.#answer(reply, PingResponse.encode({ error: pinging.text }));
     machine.pinged(pinging.client, clock.now());
     outbound.perform(machine.takeEffects());
     this.#answer(reply, EMPTY);
-  }
-
-  /** A new leader that may not speak yet: clients whose pings were lost with the old one should not lose another. */
-  async #answerEarlyPings(): Promise<void> {
-    const { outbound } = this.#parts;
-    while (outbound.leading && !outbound.speaking) await this.#pause();
-    const pings = this.#earlyPings.splice(0);
-    if (outbound.speaking) { for (const ping of pings) this.#answerPing(ping); }
   }
 
   #pause(): Promise<void> {
@@ -118,12 +116,18 @@ export class Sessions {
     const reply = replyTo(message);
     const admitted = admitClose(this.#parts.machine.state, decoded(CloseRequest, message));
     if (isRefusal(admitted)) {
-      if (this.#parts.outbound.speaking) this.#answer(reply, CloseResponse.encode({ error: admitted.text }));
-      return;
+      const { text: error } = admitted;
+      return this.#parts.whenSpeaking.run(() => this.#answer(reply, CloseResponse.encode({ error })));
     }
-    this.#disconnect(admitted.clientId).then((error) => {
-      this.#answer(reply, error === undefined ? EMPTY : CloseResponse.encode({ error }));
+    this.#disconnect(admitted.clientId).then((failure) => {
+      if (failure === "elsewhere") return;
+      this.#answer(reply, failure === undefined ? EMPTY : CloseResponse.encode({ error: failure.text }));
     });
+  }
+
+  /** The client was closed, maybe by a leader that could not say so. */
+  closedBefore(message: Inbound): void {
+    this.#answer(replyTo(message), EMPTY);
   }
 
   /** Asks a client for a sign of life, as soon as this server may speak; the machine is told what came of it. */
@@ -155,46 +159,46 @@ export class Sessions {
     });
   }
 
-  /** Registers the client, closing one that held the id and does not answer. Answers with an error text, if any. */
-  async #register(admitted: Connect): Promise<string | undefined> {
+  /** Registers the client, closing one that held the id and does not answer. Answers with what went wrong, if anything did. */
+  async #register(admitted: Connect): Promise<Failure | undefined> {
     const { machine, bus, log, latecomers } = this.#parts;
     const old = machine.state.clients.get(admitted.clientId);
     if (old !== undefined) {
       const answer = await bus.request(old.heartbeatInbox, EMPTY, DUPLICATE_CHECK);
-      if (answer.kind === "reply") return Text.clientIdRegistered;
+      if (answer.kind === "reply") return { text: Text.clientIdRegistered };
     }
-    const error = await this.#commit({ ...admitted, replace: old !== undefined });
-    if (error === undefined) {
+    const failure = await this.#commit({ ...admitted, replace: old !== undefined });
+    if (failure === undefined) {
       const { connId, clientId } = admitted;
       latecomers?.arrived(latecomerKey("", clientId), latecomerKey(latin1(connId), ""));
     }
-    if (error === undefined && log.debugging) {
+    if (failure === undefined && log.debugging) {
       log.debug(`[Client:${admitted.clientId}] Connected (Inbox=${admitted.heartbeatInbox})`);
     }
-    return error;
+    return failure;
   }
 
   /** Without a lease another server may lead, which knows better (spec clustering, Q4). */
   #refused(reply: Uint8Array | undefined, error: string): void {
-    if (this.#parts.outbound.speaking) this.#answer(reply, ConnectResponse.encode({ error }));
+    this.#parts.whenSpeaking.run(() => this.#answer(reply, ConnectResponse.encode({ error })));
   }
 
   /** `heartbeatInbox`: only the connection that has it; empty: whichever holds the id. */
-  #disconnect(clientId: string, heartbeatInbox = ""): Promise<string | undefined> {
+  #disconnect(clientId: string, heartbeatInbox = ""): Promise<Failure | undefined> {
     this.#parts.journal.flushReports();
     return this.#commit({ kind: "disconnect", clientId, heartbeatInbox });
   }
 
   /** Commits one operation after all publishes received before it. */
-  async #commit(operation: Operation): Promise<string | undefined> {
-    const { journal, publishing } = this.#parts;
+  async #commit(operation: Operation): Promise<Failure | undefined> {
+    const { journal, publishing, othersHold } = this.#parts;
     publishing.flush();
     try {
       const outcome: Outcome = (await journal.commit([operation]))[0]!;
-      return isRefusal(outcome) ? outcome.text : undefined;
+      return isRefusal(outcome) ? { text: outcome.text } : undefined;
     } catch (error) {
-      if (error instanceof NotAgreed) return error.message;
-      throw error;
+      if (!(error instanceof NotAgreed)) throw error;
+      return othersHold && mayYetBeDone(error) ? "elsewhere" : { text: error.message };
     } finally {
       publishing.clientsChanged();
     }

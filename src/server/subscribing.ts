@@ -1,6 +1,6 @@
 /** Subscribe, unsubscribe and subscription-close requests (spec streaming, sections 5 and 6). */
 import type { Clock } from "../ports/clock.ts";
-import { type Journal, NotAgreed } from "../ports/journal.ts";
+import { type Journal, mayYetBeDone, NotAgreed } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import type { Inbound, MessageBus } from "../ports/message_bus.ts";
 import { StoreFailed } from "../ports/store.ts";
@@ -18,6 +18,7 @@ import type { Partitions } from "./partitions.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Recorder } from "./recorder.ts";
 import { decoded, replyTo } from "./requests.ts";
+import type { WhenSpeaking } from "./when_speaking.ts";
 
 const EMPTY = new Uint8Array(0);
 /** How soon to look again whether the lease is back. */
@@ -29,6 +30,9 @@ export interface SubscribingParts {
   readonly publishing: Publishing;
   readonly recorder: Recorder;
   readonly outbound: Outbound;
+  readonly whenSpeaking: WhenSpeaking;
+  /** Other servers have the requests too, and one that leads later carries them out. */
+  readonly othersHold: boolean;
   readonly bus: MessageBus;
   readonly clock: Clock;
   readonly log: Log;
@@ -53,6 +57,21 @@ export class Subscribing {
     const request = decoded(SubscriptionRequest, message);
     if (!this.#isOurs(request?.subject) || this.#isEarly(message, request, reply)) return;
     this.#subscribe(request, reply).catch((error: unknown) => this.#failed(reply, error));
+  }
+
+  /** The subscription was made, maybe by a leader that could not say so. One that has ended again needs no answer. */
+  subscribedBefore(message: Inbound): void {
+    const request = decoded(SubscriptionRequest, message);
+    const channel = this.#parts.machine.state.channels.get(request?.subject ?? "");
+    for (const { inbox, clientId, ackInbox } of channel?.byAckInbox.values() ?? []) {
+      if (inbox !== request!.inbox || clientId !== request!.clientId) continue;
+      return this.#answer(replyTo(message), SubscriptionResponse.encode({ ackInbox }));
+    }
+  }
+
+  /** The subscription was ended, maybe by a leader that could not say so. */
+  endedBefore(message: Inbound): void {
+    this.#answer(replyTo(message), EMPTY);
   }
 
   /** `remove`: unsubscribe; otherwise close, which keeps a durable. */
@@ -140,13 +159,14 @@ export class Subscribing {
   }
 
   #failed(reply: Uint8Array | undefined, error: unknown): void {
+    if (error instanceof NotAgreed && this.#parts.othersHold && mayYetBeDone(error)) return;
     if (error instanceof NotAgreed || error instanceof StoreFailed) this.#refuse(reply, error.message);
     else throw error;
   }
 
   /** Refuses without agreement: only with a lease, for else another server may lead, which knows better (Q4). */
   #refuseNow(reply: Uint8Array | undefined, error: string): void {
-    if (this.#parts.outbound.speaking) this.#refuse(reply, error);
+    this.#parts.whenSpeaking.run(() => this.#refuse(reply, error));
   }
 
   #refuse(reply: Uint8Array | undefined, error: string): void {
