@@ -335,12 +335,12 @@ export class Cluster {
     return member !== undefined && isSameNode(member, incarnation);
   }
 
-  /** All other members, the leader first. */
+  /** The leader, whom a node with another list of peers does not know as a member yet, and all other members. */
   #others(): string[] {
     const leader = this.#running?.node.raft.leader ?? "";
     const { nodeId } = this.#directory.member;
-    const others = this.#membership.membership.members.map((member) => member.id).filter((id) => id !== nodeId);
-    return others.sort((a, b) => Number(b === leader) - Number(a === leader));
+    const members = this.#membership.membership.members.map((member) => member.id);
+    return [...new Set([leader, ...members])].filter((id) => id !== "" && id !== nodeId);
   }
 
   /** While this node looks for its way back it is nobody: of others it only has to know whether one is itself. */

@@ -81,8 +81,8 @@ export class Harness {
 
   note(): void {}
 
-  begin(name: string, files: MemoryFiles): SimulatedNode {
-    const node = new SimulatedNode(this, name, files, NAMES, this.#settingsOf(name));
+  begin(name: string, files: MemoryFiles, peers: readonly string[] = NAMES): SimulatedNode {
+    const node = new SimulatedNode(this, name, files, peers, this.#settingsOf(name));
     this.nodes.set(name, node);
     return node;
   }

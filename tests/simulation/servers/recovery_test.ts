@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
 import type { ServerSettings } from "../../../src/server/mod.ts";
-import type { MemoryFiles } from "../../support/memory_files.ts";
+import { MemoryFiles } from "../../support/memory_files.ts";
 import { Harness } from "./harness.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
 
@@ -222,3 +222,17 @@ function copyTree(from: MemoryFiles, to: MemoryFiles, path: string): void {
     }
   }
 }
+
+test("3.6: a node that lost its disk and is given another list of peers gets everything from the cluster it is in", async (world) => {
+  await publish(world, 60);
+  const [lost] = world.followers;
+  lost!.kill();
+  await publish(world, 5, "later");
+  // Nobody answers when it decides what to form a cluster with.
+  world.net.reaches = (from, to) => from.startsWith(`${lost!.name}-`) === to.startsWith(`${lost!.name}-`);
+  const node = world.begin(lost!.name, new MemoryFiles(), ["x", "y"]);
+  await world.pass(600);
+  world.net.reaches = () => true;
+  await world.clock.until(() => stored(node).length === 65, 20_000, "everything on the node that lost its disk");
+  await threeVoters(world);
+});
