@@ -43,6 +43,8 @@ export class MemoryFiles implements Files {
   onCall: ((call: FileCall) => InjectedFailure | undefined) | undefined;
   /** Bytes that all files together may have; a write beyond fails with `full` after filling what there is. */
   capacity = Infinity;
+  /** Syncs succeed, and what they cover gets lost all the same when power fails; until {@link settle}. */
+  lies = false;
   /** Called by an asynchronous sync, which ends when `done` is called; by default at once. */
   onSync: (done: () => void) => void = (done) => done();
   readonly #root: DiskDirectory;
@@ -76,6 +78,12 @@ export class MemoryFiles implements Files {
   /** What is there after the process was killed at this moment: everything, and no lock. */
   afterKill(): MemoryFiles {
     return new MemoryFiles(this.#root.afterKill());
+  }
+
+  /** Everything is on the disk from now on, and the disk lies no more. */
+  settle(): void {
+    this.lies = false;
+    settle(this.#root);
   }
 
   /** Every call fails from now on: what belongs to a process that is gone must not do anything any more. */
@@ -186,7 +194,7 @@ export class MemoryFiles implements Files {
     this.check({ kind: "sync", path, length: 0 });
     const directory = this.#find(path);
     if (!(directory instanceof DiskDirectory)) throw missing("sync directory", path);
-    directory.sync();
+    if (!this.lies) directory.sync();
   }
 
   lock(path: string): FileLock | undefined {
@@ -326,7 +334,7 @@ class MemoryFile implements OpenFile {
     }
     const synced = this.#files.watcher?.syncing(this.path);
     return () => {
-      end(true);
+      if (!this.#files.lies) end(true);
       synced?.();
     };
   }
@@ -360,6 +368,12 @@ function missing(action: string, path: string): FileFailed {
 
 function parts(path: string): string[] {
   return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+function settle(node: DiskNode): void {
+  if (node instanceof DiskFile) return node.beginSync()(true);
+  node.sync();
+  for (const inner of node.entries.values()) settle(inner);
 }
 
 function bytesIn(node: DiskNode): number {

@@ -150,3 +150,17 @@ Deno.test("the same seed loses the same", () => {
   assert.equal(left(7), left(7));
   assert.notEqual(left(7), left(8));
 });
+
+Deno.test("a disk that lies loses what it said was safe, unless it comes to its senses before power fails", () => {
+  const files = new MemoryFiles();
+  files.makeDirectory("/d");
+  const file = files.open("/d/a", { mode: "new" });
+  files.lies = true;
+  file.writeAt(new Uint8Array([1, 2, 3]), 0);
+  file.syncNow();
+  files.syncDirectory("/d");
+  files.syncDirectory("/");
+  assert.deepEqual(files.afterCrash(() => 0).tree(""), []);
+  files.settle();
+  assert.deepEqual(files.afterCrash(() => 0).tree(""), [{ path: "/d/a", size: 3 }]);
+});

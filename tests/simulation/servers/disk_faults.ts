@@ -2,6 +2,7 @@
 import { MemoryFiles } from "../../support/memory_files.ts";
 import { Violation } from "../simulation.ts";
 import type { Host } from "./host.ts";
+import { BEYOND_REPAIR } from "./operator.ts";
 import type { ServerWorld } from "./server_world.ts";
 import { type ServerFault, victim } from "./victim.ts";
 
@@ -87,6 +88,34 @@ const restoreBackup: ServerFault = (world) => {
   });
 };
 
+/**
+ * A disk says of everything that it is safe, and power fails: of what was synced meanwhile any part is gone. As with a
+ * backup, nothing else may happen until that is noticed: no cluster survives it together with anything else.
+ */
+const lieAboutSyncs: ServerFault = (world) => {
+  const host = victim(world);
+  if (host === undefined || !isRestorable(world, host)) return false;
+  const { files, boot } = host;
+  files.lies = true;
+  let tries = 5;
+  const fail = () => {
+    if (host.files !== files || host.boot !== boot || !files.lies) return;
+    if (!world.troubled) return files.settle();
+    if (!world.operator.mayLose(host) || !isRestorable(world, host)) {
+      if (--tries > 0) world.later(30, fail);
+      else files.settle();
+      return;
+    }
+    world.note(`${host.name} loses power, and what its disk had lied about`);
+    world.trouble.heal();
+    world.operator.fragile = true;
+    world.operator.loseDisk(host, host.loseLies());
+    host.excuse = BEYOND_REPAIR;
+    world.operator.startLater(host, world.random.pick(DOWN));
+  };
+  world.later(world.random.between(20, 300), fail);
+};
+
 /** A leader's own acknowledgements nobody else knows of. */
 function isRestorable(world: ServerWorld, host: Host): boolean {
   const everybody = [...world.hosts.values()].every((each) => each.running);
@@ -140,5 +169,6 @@ export const DISK_FAULTS = {
   rot,
   wipe,
   restoreBackup,
+  lieAboutSyncs,
   wrongDirectory,
 };

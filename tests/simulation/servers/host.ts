@@ -114,6 +114,13 @@ export class Host {
     this.#end(() => this.files.afterCrash(this.#world.survival()));
   }
 
+  /** Power fails, and the disk has lied about what it has: what is left of it. */
+  loseLies(): MemoryFiles {
+    const left = this.files.afterCrash(this.#world.survival());
+    this.files.settle();
+    return left;
+  }
+
   /** The disk is exchanged while the server is down. */
   exchangeDisk(files: MemoryFiles): void {
     this.#end(() => files);
@@ -138,6 +145,8 @@ export class Host {
   }
 
   #end(left: () => MemoryFiles): void {
+    // What a lie has to do with is {@link loseLies}'s affair alone.
+    if (this.files.lies) this.files.settle();
     const files = left();
     if (this.up) {
       this.#world.note(`${this.name} is gone`);

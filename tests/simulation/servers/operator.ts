@@ -9,7 +9,8 @@ import type { Host } from "./host.ts";
 import type { ServerWorld } from "./server_world.ts";
 
 /** A start that says so cannot go on with what is on its disk; its text tells to take it away. */
-const BEYOND_REPAIR = /unable to recover|damaged|Move this directory|cannot be read|is empty|edited|checksum|corrupt/i;
+export const BEYOND_REPAIR =
+  /unable to recover|damaged|Move this directory|cannot be read|is empty|edited|checksum|corrupt/i;
 /** A server ends that finds no NATS when it starts, or is told to stop meanwhile. */
 const NO_START = /connection to NATS is down|stopped while starting/;
 /** The disk failed: there is no other reason for that here. */
@@ -183,6 +184,7 @@ export class Operator {
   }
 
   healDisk({ files }: Host): void {
+    if (files.lies) files.settle();
     files.onCall = undefined;
     files.failsRead = undefined;
     files.capacity = Infinity;
