@@ -254,7 +254,9 @@ export class Backfill implements MessageSource {
 
   #others(): readonly string[] {
     const known = this.#parts.others();
-    return known.length > 0 ? known : this.#members;
+    // Before it knows its cluster this node has at best a list that somebody gave it, who may have been wrong.
+    const isGuess = known.length === 0 || this.#parts.identity() === "";
+    return isGuess && this.#members.length > 0 ? this.#members : known;
   }
 
   /** Who holds something of a channel, and whether every other member has answered. */

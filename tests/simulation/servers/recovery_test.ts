@@ -163,6 +163,20 @@ test("P8: a channel's directory is lost: it is filled from other nodes before it
   assert.equal((await world.agreed((node) => stored(node, "bar"))).length, 10);
 });
 
+test("TS66: a node that lost everything gets all from the cluster's members, whatever peers it is told", async (world) => {
+  await publish(world, 150);
+  const [one] = world.followers;
+  one!.kill();
+  // It hears of nobody at first, so that this list is all it has to go by.
+  const isBack = (bus: string) => bus.startsWith(`${one!.name}-`);
+  world.net.reaches = (from, to) => isBack(from) === isBack(to);
+  const back = world.begin(one!.name, new MemoryFiles(), ["x", "y"]);
+  await world.pass(3000);
+  world.net.heal();
+  await world.clock.until(() => stored(back).length === 150, 20_000, "the messages");
+  assert.equal((await world.agreed(stored)).length, 150);
+});
+
 test("P8: a store from an old backup is filled up, from the log where that holds it", async (world) => {
   await publish(world, 5);
   const victim = world.followers[0]!;
