@@ -3,6 +3,7 @@
  * prints how to reach them. Usage: `deno task cluster [first port] [folder]`; state is kept in `data/cluster` unless told
  * otherwise.
  */
+import { ENGINE_FLAGS } from "./engine_flags.ts";
 
 const root = decodeURIComponent(new URL("..", import.meta.url).pathname);
 const names = ["a", "b", "c"] as const;
@@ -80,7 +81,7 @@ function introduction(ports: readonly Ports[], folder: string): string {
 
 function start(file: string): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "cli.ts", "-c", file],
+    args: ["run", ...ENGINE_FLAGS, "-A", "--no-check", "cli.ts", "-c", file],
     cwd: root,
     stdin: "null",
     stdout: "piped",

@@ -3,6 +3,7 @@
  * in the folder would be packed into it otherwise. Usage: `deno task compile`. Where the runtime that `deno compile`
  * downloads cannot be had, DENORT_BIN names one of the same version.
  */
+import { ENGINE_FLAGS } from "./engine_flags.ts";
 
 const root = decodeURIComponent(new URL("..", import.meta.url).pathname);
 const output = `${root}dist/nats-streaming-server${Deno.build.os === "windows" ? ".exe" : ""}`;
@@ -25,7 +26,17 @@ async function main(): Promise<void> {
     copySources("", copy);
     await Deno.mkdir(`${root}dist`, { recursive: true });
     const { success, code } = await new Deno.Command(Deno.execPath(), {
-      args: ["compile", "--no-check", "--no-prompt", ...permissions, ...threads, "--output", output, "cli.ts"],
+      args: [
+        "compile",
+        "--no-check",
+        "--no-prompt",
+        ...ENGINE_FLAGS,
+        ...permissions,
+        ...threads,
+        "--output",
+        output,
+        "cli.ts",
+      ],
       cwd: copy,
       stdin: "null",
     }).spawn().status;

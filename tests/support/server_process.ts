@@ -2,6 +2,7 @@
  * Real processes of the server for scenarios: started, waited for by their log lines and never by a delay, and gone with
  * the scenario. The variable STREAMING_SERVER names another program with the same command line to run instead.
  */
+import { ENGINE_FLAGS } from "../../scripts/engine_flags.ts";
 import { deadline } from "./deadline.ts";
 
 const root = decodeURIComponent(new URL("../..", import.meta.url).pathname);
@@ -13,7 +14,8 @@ export const isOwnServer = substitute === undefined;
 /** The command that runs the server from its sources. */
 export function serverCommand(): readonly string[] {
   if (substitute !== undefined) return [substitute];
-  return [Deno.execPath(), "run", "--quiet", "-A", "--no-check", "--config", `${root}deno.json`, `${root}cli.ts`];
+  const run = [Deno.execPath(), "run", "--quiet", ...ENGINE_FLAGS, "-A", "--no-check"];
+  return [...run, "--config", `${root}deno.json`, `${root}cli.ts`];
 }
 
 export interface LaunchOptions {
