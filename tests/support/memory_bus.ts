@@ -59,6 +59,8 @@ export class MemoryNet {
   onSend: ((from: string, subject: string, payload: Uint8Array) => void) | undefined;
   onArrival: ((to: string, subject: string, payload: Uint8Array) => void) | undefined;
   maxPayload = 1_048_576;
+  /** For {@link MemoryBus}: how many there were. */
+  requests = 0;
   readonly clock: Clock;
   readonly #exact = new Map<string, Set<Interest>>();
   readonly #wild = new Set<Interest>();
@@ -179,7 +181,6 @@ export class MemoryBus implements MessageBus {
   #batchEndIsSet = false;
   #connected = true;
   #closed = false;
-  #requestCount = 0;
   /** Grows with each loss of the connection: what was on its way before does not arrive. */
   #life = 0;
 
@@ -229,7 +230,8 @@ export class MemoryBus implements MessageBus {
 
   request(subject: string, payload: Uint8Array, timeout: Millis): Promise<Answer> {
     if (!this.#connected) return Promise.resolve({ kind: "disconnected" });
-    const reply = `_INBOX.${this.name}.${++this.#requestCount}`;
+    // No two requests share one, of connections of one name neither: an answer may be late.
+    const reply = `_INBOX.${this.name}.${++this.#net.requests}`;
     return new Promise((resolve) => {
       let cancel: Cancel = () => {};
       const settle = (answer: Answer) => {
