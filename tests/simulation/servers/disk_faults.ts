@@ -116,10 +116,17 @@ const lieAboutSyncs: ServerFault = (world) => {
   world.later(world.random.between(20, 300), fail);
 };
 
-/** A leader's own acknowledgements nobody else knows of. */
+/**
+ * A leader's own acknowledgements nobody else knows of. And what only the leader and this host hold is lost with the two:
+ * before this host notices that its disk went back, it may make somebody leader who lags behind.
+ */
 function isRestorable(world: ServerWorld, host: Host): boolean {
-  const everybody = [...world.hosts.values()].every((each) => each.running);
-  return everybody && world.synced && world.leader()?.serving === true && world.leader() !== host;
+  const leader = world.leader();
+  if (leader?.serving !== true || leader === host || !world.synced) return false;
+  const { commit } = leader.seen;
+  return [...world.hosts.values()].every((each) => {
+    return each.running && (each === host || each.ownLog.durableIndex >= commit);
+  });
 }
 
 /** A server is started with the cluster log of another one, which it has to refuse; then with its own. */
