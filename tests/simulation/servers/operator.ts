@@ -150,7 +150,7 @@ export class Operator {
   /** Gives everybody the same list of peers. Answers whether somebody had, or was told of, another one. */
   #correctPeers(): boolean {
     for (const host of this.#world.hosts.values()) {
-      if (host.peers === undefined || host.incarnation !== "") continue;
+      if (host.peers === undefined) continue;
       this.#mistaken = true;
       host.peers = undefined;
     }
