@@ -5,7 +5,7 @@
 import type { DeliveryFact, Operation } from "../protocol/operations.ts";
 import type { Outcome } from "../protocol/outcomes.ts";
 import type { Awaitable, Sequence } from "../protocol/units.ts";
-import { type MessageVisitor, StoreFailed } from "./store.ts";
+import { type Damage, type MessageVisitor, StoreFailed } from "./store.ts";
 
 /**
  * An operation was not agreed upon, or nobody knows. `message` is the text for the client.
@@ -90,6 +90,9 @@ export interface Replica {
    * answers when the store holds them durably. May be called again after a failure and then goes on where it stopped.
    */
   restore(snapshot: Uint8Array, source: MessageSource): Awaitable<void>;
+
+  /** What the store found damaged or missing; set aside, or a reason not to start, before anything is applied. */
+  readonly damages?: readonly Damage[];
 
   /** Whether the store lacks messages that the snapshot names as the last ones of their channels. */
   lacks?(snapshot: Uint8Array): boolean;

@@ -102,10 +102,25 @@ export interface RecoveredChannel {
   readonly highestSubscriptionId: number;
 }
 
+/** Something stored that cannot be used, or is missing. A store says so, instead of refusing, only where other nodes hold the same. */
+export interface Damage {
+  /** What it is: channel, file and offset. */
+  readonly text: string;
+  /** Why the store cannot be used where nobody else holds the same; `undefined`: it can be, as it is. */
+  readonly refusal: StoreFailed | undefined;
+  /**
+   * Moves what cannot be used out of the way, durably; the channel then ends where it is sound. Before anything is written.
+   * Answers what was done, for the operator. Throws StoreFailed.
+   */
+  setAside(): string;
+}
+
 export interface RecoveredState {
   readonly info: ServerInfo;
   readonly clients: readonly ClientInfo[];
   readonly channels: ReadonlyMap<string, RecoveredChannel>;
+  /** Nothing may be stored before it is decided what is to be done about these. */
+  readonly damages?: readonly Damage[];
 }
 
 export interface Store {

@@ -18,6 +18,7 @@ import { presenceOf } from "./presence.ts";
 import { LOST, type Proposals } from "./proposals.ts";
 import { type RaftJournalStatus, statusOf } from "./raft_status.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
+import { repairStore } from "./store_repair.ts";
 import { findWayBack, lookerPresence } from "./way_back.ts";
 import { SignedBus, Transport } from "./wire/mod.ts";
 
@@ -184,7 +185,6 @@ export class Cluster {
   }
 
   async #begin(replica: Replica): Promise<void> {
-    const { clock } = this.#ports;
     this.#replica = replica;
     if (this.#directory.member.forcing) throw new StartFailed(`${this.#directory.path}: ${FORCING}`);
     const control = await this.#open("raft");
@@ -192,11 +192,7 @@ export class Cluster {
     const { clusterId } = this.#options;
     const { nodeId } = this.#directory.member;
     const transport = new Transport({
-      clusterId,
-      nodeId,
-      boot: this.#boot,
-      control,
-      bulk,
+      ...{ clusterId, nodeId, boot: this.#boot, control, bulk },
       events: {
         message: (message) => this.#running?.node.receive(message),
         batchEnded: () => this.#running?.node.hurry(),
@@ -205,6 +201,7 @@ export class Cluster {
       },
     });
     this.#transport = transport;
+    const { clock } = this.#ports;
     const who = new Who(control, clock, clusterId, () => this.#presence(), (...what) => this.#heard(...what));
     this.#who = who;
     await transport.ready();
@@ -213,7 +210,7 @@ export class Cluster {
       await findWayBack(this.#directory, { clusterId, boot: this.#boot, who, bus: control, ...this.#ports, stopped });
     } else await this.#chooseFounders(control, who);
     if (this.#stopped) throw new StartFailed("stopped while starting");
-    this.#directory.chooseSnapshot((state) => replica.lacks?.(state) ?? false);
+    repairStore(this.#directory, replica);
     this.#belongTo(this.#directory.member.identity);
     this.#running = this.#assemble(replica, transport, who, control, bulk);
     await transport.ready();

@@ -16,6 +16,7 @@ import { isNodeId } from "./core/mod.ts";
 import { checkOptions, type RaftOptions } from "./options.ts";
 import { Proposals } from "./proposals.ts";
 import { RaftDirectory } from "./raft_directory.ts";
+import { refuseDamage } from "./store_repair.ts";
 import { crc32c, entryFrom } from "./wire/mod.ts";
 
 export interface ForcingPorts {
@@ -107,6 +108,7 @@ class Forcing implements Journal {
   async #goOn(identity: string, replica: Replica): Promise<void> {
     const directory = this.#directory;
     const { log } = this.#ports;
+    refuseDamage(replica);
     directory.beginForcing(identity);
     directory.chooseSnapshot((state) => replica.lacks?.(state) ?? false);
     const summary = directory.summary();

@@ -1,6 +1,7 @@
 /** Puts the parts of a server together: each gets only what it works with. */
 import { Delivering } from "./delivering.ts";
 import type { Journal } from "../ports/journal.ts";
+import type { Damage } from "../ports/store.ts";
 import type { Nuid } from "../protocol/nuid.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import type { Awaitable } from "../protocol/units.ts";
@@ -31,6 +32,8 @@ export interface Core {
   readonly nuid: Nuid;
   readonly info: () => ServerInfo;
   readonly belongTo: (identity: string) => Awaitable<void>;
+  /** What the store found damaged. */
+  readonly damages: readonly Damage[] | undefined;
 }
 
 export interface Assembled {
@@ -77,14 +80,7 @@ export function assemble(parts: ServerParts, core: Core): Assembled {
     settings,
   });
   outbound.connect(leading);
-  const replica = new Replica({
-    machine,
-    recorder,
-    outbound,
-    clock,
-    listener: leading,
-    belongTo: core.belongTo,
-    recent,
-  });
+  const { belongTo, damages } = core;
+  const replica = new Replica({ machine, recorder, outbound, clock, listener: leading, belongTo, recent, damages });
   return { publishing, delivering, leading, replica, holding, requestHolding };
 }

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../ports/clock.ts";
 import { type MessageSource, PartlyStored, type Replica as ReplicaPort } from "../ports/journal.ts";
-import { type MessageVisitor, StoreFailed } from "../ports/store.ts";
+import { type Damage, type MessageVisitor, StoreFailed } from "../ports/store.ts";
 import { limitsOf } from "../protocol/limits.ts";
 import type { CreateChannel, DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
@@ -45,6 +45,7 @@ export class Replica implements ReplicaPort {
   readonly #listener: ReplicaListener;
   readonly #belongTo: (identity: string) => Awaitable<void>;
   readonly #recent: RecentRequests | undefined;
+  readonly damages: readonly Damage[];
   /** Channels of which the store may hold what is none of this cluster's. */
   readonly #doubted = new Set<string>();
   /** The store was full for an operation of the present apply. */
@@ -64,6 +65,8 @@ export class Replica implements ReplicaPort {
       belongTo: (identity: string) => Awaitable<void>;
       /** In a cluster: is told which requests took effect. */
       recent?: RecentRequests | undefined;
+      /** What the store found damaged. */
+      damages?: readonly Damage[] | undefined;
     },
   ) {
     this.#machine = parts.machine;
@@ -73,6 +76,7 @@ export class Replica implements ReplicaPort {
     this.#listener = parts.listener;
     this.#belongTo = parts.belongTo;
     this.#recent = parts.recent;
+    this.damages = parts.damages ?? [];
   }
 
   apply(operations: readonly Operation[], index: number): Awaitable<readonly Outcome[]> {

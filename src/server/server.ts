@@ -128,6 +128,7 @@ export class StreamingServer {
       nuid: found.nuid,
       info: () => this.#info,
       belongTo: (identity) => this.#belongTo(identity),
+      damages: found.recovered?.damages,
     });
     this.publishing = assembled.publishing;
     this.delivering = assembled.delivering;

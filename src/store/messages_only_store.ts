@@ -35,7 +35,7 @@ class MessagesOnlyStore implements Store {
     for (const [name, { store, highestSubscriptionId }] of state.channels) {
       channels.set(name, { store: withoutSubscriptions(store), subscriptions: [], highestSubscriptionId });
     }
-    return { info: state.info, clients: [], channels };
+    return { ...state, clients: [], channels };
   }
 
   init(info: ServerInfo): Awaitable<void> {

@@ -3,6 +3,7 @@ import { FileFailed, type FileLock } from "../../ports/files.ts";
 import {
   type ChannelLimits,
   type ChannelStore,
+  type Damage,
   type RecoveredChannel,
   type RecoveredState,
   type Store,
@@ -20,7 +21,14 @@ import { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions }
 import { readOwnerNote, writeOwnerNote } from "./owner_note.ts";
 import { ReadCaches } from "./read_cache.ts";
 import { encodeRecord } from "./record.ts";
-import { type ChannelFiles, openClients, recoverChannel, recoverClients, recoverServerInfo } from "./recovery.ts";
+import {
+  type ChannelFiles,
+  openClients,
+  recoverChannel,
+  recoverClients,
+  recoverServerInfo,
+  tolerating,
+} from "./recovery.ts";
 import { FileSubscriptionsLog } from "./subscriptions_log.ts";
 import { Syncing } from "./syncing.ts";
 
@@ -105,6 +113,8 @@ class FileStore implements Store {
   #channels = new Map<string, ChannelFiles>();
   #lock: FileLock | undefined;
   #marked = false;
+  /** What the last recovery found. */
+  #damages: Damage[] = [];
   #closing: Promise<void> | undefined;
   #maintaining: Promise<void> | undefined;
   #syncedAt: Millis | undefined;
@@ -126,8 +136,7 @@ class FileStore implements Store {
   }
 
   readOwner(): string {
-    const { ports: { files }, options } = this.#context;
-    return this.#guard(() => readOwnerNote(files, options.directory));
+    return this.#guard(() => readOwnerNote(this.#context.ports.files, this.#context.options.directory));
   }
 
   writeOwner(text: string): void {
@@ -150,7 +159,10 @@ class FileStore implements Store {
     const { ports: { files }, options } = this.#context;
     if (!this.#marked) this.#context.unclean = files.exists(this.#path(OPEN_MARK));
     const info = this.#guard(() => recoverServerInfo(this.#serverFile, this.#context));
-    this.#guard(() => openClients(this.#clients, this.#context));
+    const damages = this.#damages = [] as Damage[];
+    const tolerate = <T>(recover: () => T) =>
+      this.#guard(() => tolerating(damages, this.#clients.handle, this.#context, recover));
+    tolerate(() => openClients(this.#clients, this.#context));
     const names = this.#guard(() =>
       files.list(options.directory).filter((entry) => entry.isDirectory).map(({ name }) => name)
     );
@@ -158,11 +170,13 @@ class FileStore implements Store {
       if (names.length > 0) throw new StoreFailed("refused", "no server state recovered but channels present");
       return undefined;
     }
-    const { clients } = this.#guard(() => recoverClients(this.#clients, this.#context));
+    const isRead = damages.length === 0;
+    const clients = isRead ? tolerate(() => recoverClients(this.#clients, this.#context).clients) : undefined;
     const channels = await this.#recoverChannels(names);
     this.#context.openFiles.closeAll();
     this.#mark();
-    return { info, clients: [...clients.values()], channels };
+    const all = damages.map((each) => ({ ...each, setAside: () => this.#guard(() => each.setAside()) }));
+    return { info, clients: [...clients?.values() ?? []], channels, damages: all };
   }
 
   /** Recovers channels side by side. The first error is thrown when those under way have ended. */
@@ -196,8 +210,9 @@ class FileStore implements Store {
   }
 
   #recoverOne(name: string): RecoveredChannel {
-    const { replay, ...channel } = this.#guard(() => recoverChannel(name, this.limitsOf(name), this.#context));
+    const { replay, damages, ...channel } = this.#guard(() => recoverChannel(name, this.limitsOf(name), this.#context));
     this.#channels.set(name, channel);
+    this.#damages.push(...damages);
     return { store: channel, subscriptions: replay.recovered(), highestSubscriptionId: replay.highestId };
   }
 

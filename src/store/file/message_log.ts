@@ -78,6 +78,11 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#note = new FirstNote(directory, context);
   }
 
+  /** Where messages begin, as far as it was noted. Throws FileFailed. */
+  get noted(): Sequence | undefined {
+    return this.#note.read();
+  }
+
   /** Takes over what recovery found, in ascending order, and evicts what was evicted, and what limits and age at `now` do not allow. */
   adopt(slices: readonly Slice[], now: Nanos): void {
     this.#slices = [...slices];

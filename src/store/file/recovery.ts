@@ -1,8 +1,9 @@
 /** Rebuilding what a directory holds after a stop or a crash (spec stores, sections 3.9 to 3.11). */
 import { FileFailed } from "../../ports/files.ts";
-import { type ChannelLimits, StoreFailed } from "../../ports/store.ts";
+import { type ChannelLimits, type Damage, StoreFailed } from "../../ports/store.ts";
 import { Malformed } from "../../protocol/varint.ts";
 import { ServerInfo } from "../../protocol/stored_records.ts";
+import { type BadSlice, channelDamage, damageText } from "./channel_damage.ts";
 import { ClientReplay, type ClientsLog } from "./clients_log.ts";
 import { type FileContext, join } from "./context.ts";
 import { FileMessageLog } from "./message_log.ts";
@@ -91,47 +92,98 @@ export function recoverChannel(
   name: string,
   limits: ChannelLimits,
   context: FileContext,
-): ChannelFiles & { readonly replay: SubscriptionReplay } {
+): ChannelFiles & { readonly replay: SubscriptionReplay; readonly damages: readonly Damage[] } {
   const directory = join(context.options.directory, name);
   const messages = new FileMessageLog(name, directory, limits, context);
   const subscriptions = new FileSubscriptionsLog(name, directory, context);
   const slices: Slice[] = [];
   try {
-    recoverMessages(messages, slices, context);
-    const replay = recoverSubscriptions(subscriptions, context);
-    return { name, directory, messages, subscriptions, replay };
+    const damage = recoverMessages(messages, slices, context);
+    const damages = damage === undefined ? [] : [damage];
+    const replay = tolerating(
+      damages,
+      subscriptions.handle,
+      context,
+      () => recoverSubscriptions(subscriptions, context),
+    );
+    return { name, directory, messages, subscriptions, replay: replay ?? new SubscriptionReplay(), damages };
   } finally {
     for (const slice of slices) slice.close();
     subscriptions.handle.close();
   }
 }
 
-function recoverMessages(messages: FileMessageLog, slices: Slice[], context: FileContext): void {
+/**
+ * What cannot be used of a file that a cluster's node does not need: it is told as damage, and the file made anew when that
+ * is set aside. `undefined`: so it is.
+ */
+export function tolerating<T>(
+  damages: Damage[],
+  handle: FileHandle,
+  { options: { replicated, sync }, openFiles }: FileContext,
+  recover: () => T,
+): T | undefined {
+  try {
+    return recover();
+  } catch (error) {
+    if (!replicated || !(error instanceof StoreFailed) || error.code !== "corrupt") throw error;
+    damages.push({
+      text: damageText(error),
+      refusal: error,
+      setAside() {
+        handle.close();
+        openFiles.create(handle.path, sync);
+        return `file "${handle.path}" was made anew: a node of a cluster keeps nothing in it`;
+      },
+    });
+    return undefined;
+  }
+}
+
+/** Throws StoreFailed for what cannot be used; answers it where other nodes hold the same. */
+function recoverMessages(messages: FileMessageLog, slices: Slice[], context: FileContext): Damage | undefined {
   const { files, clock } = context.ports;
+  const { replicated } = context.options;
+  const bad: BadSlice[] = [];
+  const refused = (error: unknown) =>
+    failed(`unable to recover message store for [${messages.channel}](file: "${lastOpened}")`, error);
   const names = new Set<string>();
   let lastOpened = "";
   try {
     for (const { name, isFile } of files.list(messages.directory)) if (isFile) names.add(name);
     const data = [...names].filter((name) => name.startsWith("msgs.") && name.endsWith(".dat"));
     const newest = Math.max(...data.map((name) => parseInt(name.slice("msgs.".length))));
-    for (const name of data) {
-      const slice = new Slice(sliceNumber(name), messages.directory, context);
+    const opening = (handle: FileHandle) => {
+      lastOpened = join(messages.channel, handle.path.slice(messages.directory.length + 1));
+      return handle;
+    };
+    const recoverOne = (slice: Slice) => {
       slices.push(slice);
-      const opening = (handle: FileHandle) => {
-        lastOpened = join(messages.channel, handle.path.slice(messages.directory.length + 1));
-        return handle;
-      };
       void opening(slice.data).file;
       const hadIndex = names.has(`msgs.${slice.number}.idx`);
       if (!hadIndex) context.openFiles.create(slice.index.path, context.options.sync);
       void opening(slice.index).file;
       recoverSlice(slice, hadIndex, slice.number === newest, context);
       slice.close();
+    };
+    for (const name of data) {
+      let number = Infinity;
+      try {
+        number = sliceNumber(name);
+        recoverOne(new Slice(number, messages.directory, context));
+      } catch (error) {
+        const refusal = refused(error);
+        if (!replicated || refusal.code !== "corrupt") throw error;
+        bad.push({ number, refusal });
+      }
     }
-    const found = slices.filter((slice) => slice.records > 0).sort((a, b) => a.number - b.number);
-    messages.adopt(ascending(found, messages.channel, context), clock.wall());
+    const sound = slices.filter(({ number, records }) => records > 0 && bad.every((each) => each.number !== number));
+    const found = ascending(sound.sort((a, b) => a.number - b.number), messages.channel, context);
+    if (replicated) return channelDamage(messages, found, bad, context);
+    messages.adopt(found, clock.wall());
+    return undefined;
   } catch (error) {
-    throw failed(`unable to recover message store for [${messages.channel}](file: "${lastOpened}")`, error);
+    throw refused(error);
   }
 }
 

@@ -20,7 +20,7 @@ import { type MemoryBus, MemoryNet } from "../../support/memory_bus.ts";
 import { MemoryFiles } from "../../support/memory_files.ts";
 import { SeededRandom } from "../../support/seeded_random.ts";
 import { VirtualClock } from "../../support/virtual_clock.ts";
-import { CLUSTER, SimulatedNode } from "./simulated_node.ts";
+import { CLUSTER, type NodeOptions, SimulatedNode } from "./simulated_node.ts";
 
 const text = new TextEncoder();
 const NAMES = ["a", "b", "c"];
@@ -61,7 +61,12 @@ export class Harness {
   readonly #beating = new Set<string>();
   #count = 0;
 
-  private constructor(settingsOf: (name: string) => Partial<ServerSettings>, seed: number) {
+  private constructor(
+    settingsOf: (name: string) => Partial<ServerSettings>,
+    seed: number,
+    readonly options: NodeOptions,
+    readonly names: readonly string[],
+  ) {
     this.random = new SeededRandom(seed);
     this.net.delay = () => 0.2;
     this.client = this.net.connect("client");
@@ -72,17 +77,20 @@ export class Harness {
   static async start(
     settings: Partial<ServerSettings> | ((name: string) => Partial<ServerSettings>) = {},
     seed = 1,
+    options: NodeOptions = {},
+    names = NAMES,
   ): Promise<Harness> {
-    const harness = new Harness(typeof settings === "function" ? settings : () => settings, seed);
-    for (const name of NAMES) harness.begin(name, new MemoryFiles());
+    const settingsOf = typeof settings === "function" ? settings : () => settings;
+    const harness = new Harness(settingsOf, seed, options, names);
+    for (const name of names) harness.begin(name, new MemoryFiles());
     await harness.leader();
     return harness;
   }
 
   note(): void {}
 
-  begin(name: string, files: MemoryFiles, peers: readonly string[] = NAMES): SimulatedNode {
-    const node = new SimulatedNode(this, name, files, peers, this.#settingsOf(name));
+  begin(name: string, files: MemoryFiles, peers = this.names): SimulatedNode {
+    const node = new SimulatedNode(this, name, files, peers, this.#settingsOf(name), undefined, this.options);
     this.nodes.set(name, node);
     return node;
   }
