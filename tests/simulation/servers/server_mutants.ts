@@ -100,7 +100,7 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
       find: "lastSent: subscription.group === undefined ? subscription.lastSent : 0,",
       replace: "lastSent: 0,",
     }],
-    caughtBy: /^I17 |^I4 /,
+    caughtBy: /^I17 |^I4 |^I19 .*states differ/,
     favourites: ["kill", "restartAll", "wipe"],
   },
 ];
