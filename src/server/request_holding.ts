@@ -71,12 +71,19 @@ export class RequestHolding {
     this.#forget();
     // What may have been carried out before anything is known of it must not be carried out again.
     const oldest = Math.max(this.#clock.now() - HELD, this.#recent.since + ARRIVAL_SPREAD);
-    for (const { request, message, at } of held) {
-      if (at < oldest) continue;
-      const key = request.key(message);
-      if (key !== undefined && this.#recent.take(key)) request.again(message);
-      else request.handle(message);
-    }
+    const candidates = held.filter(({ at }) => at >= oldest).map(({ request, message }) => {
+      const known = request.known(message);
+      return { request, message, known, isDone: known !== undefined && this.#recent.take(known.key) };
+    });
+    // A client that has connected since, heard by another leader, gave up what it asked before that.
+    const connected = new Map<string, number>();
+    candidates.forEach(({ request, known, isDone }, i) => {
+      if (isDone && request.connects) connected.set(known!.clientId, i);
+    });
+    candidates.forEach(({ request, message, known, isDone }, i) => {
+      if (isDone) request.again(message);
+      else if (known === undefined || i >= (connected.get(known.clientId) ?? 0)) request.handle(message);
+    });
   }
 
   follow(): void {

@@ -80,6 +80,21 @@ Deno.test("what was carried out already is only answered; of two alike the secon
   assert.deepEqual(world.lead(), ["closed before a", "close a"]);
 });
 
+Deno.test("what a client asked before it connected anew, heard by another leader, is not carried out", async () => {
+  const world = new World();
+  const connId = new Uint8Array(0);
+  await world.ask("close", "a");
+  await world.ask("close", "b");
+  await world.ask("discover", "a");
+  await world.ask("sub", "a");
+  await world.ask("close", "b");
+  world.recent.note({
+    ...{ kind: "connect", clientId: "a", heartbeatInbox: "", connId, protocol: 1 },
+    ...{ pingInterval: 5, pingMaxOut: 3, replace: true },
+  }, world.clock.now());
+  assert.deepEqual(world.lead(), ["close b", "connected before a", "subscribe a", "close b"]);
+});
+
 Deno.test("after the state was replaced, what may be in it is not carried out", async () => {
   const world = new World();
   await world.ask("close", "before");

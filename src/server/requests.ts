@@ -18,8 +18,10 @@ export interface RequestHandlers {
 /** What clients ask for besides publishing and pings. */
 export interface ClientRequest {
   readonly subject: string;
-  /** By what it is known when it has been carried out ({@link RecentRequests}); `undefined` when it cannot be. */
-  key(message: Inbound): string | undefined;
+  /** It begins what a client does under its id. */
+  readonly connects: boolean;
+  /** Whose it is, and by what it is known when it has been carried out ({@link RecentRequests}); `undefined`: damaged. */
+  known(message: Inbound): { readonly clientId: string; readonly key: string } | undefined;
   handle(message: Inbound): void;
   /** It was carried out already, maybe without an answer: answers again. */
   again(message: Inbound): void;
@@ -31,20 +33,23 @@ export function clientRequests(
 ): readonly ClientRequest[] {
   const unsubscribe = (subject: string, remove: boolean): ClientRequest => ({
     subject,
-    key: keyOf(UnsubscribeRequest, ({ clientId, subject, inbox }) => unsubscribeKey(clientId, subject, inbox)),
+    connects: false,
+    known: knownBy(UnsubscribeRequest, ({ clientId, subject, inbox }) => unsubscribeKey(clientId, subject, inbox)),
     handle: (message) => subscribing.unsubscribe(message, remove),
     again: (message) => subscribing.endedBefore(message),
   });
   return [
     {
       subject: info.discovery,
-      key: keyOf(ConnectRequest, ({ clientId, heartbeatInbox }) => connectKey(clientId, heartbeatInbox)),
+      connects: true,
+      known: knownBy(ConnectRequest, ({ clientId, heartbeatInbox }) => connectKey(clientId, heartbeatInbox)),
       handle: (message) => sessions.connect(message),
       again: (message) => sessions.connectedBefore(message),
     },
     {
       subject: info.subscribe,
-      key: keyOf(SubscriptionRequest, ({ clientId, subject, inbox }) => subscribeKey(clientId, subject, inbox)),
+      connects: false,
+      known: knownBy(SubscriptionRequest, ({ clientId, subject, inbox }) => subscribeKey(clientId, subject, inbox)),
       handle: (message) => subscribing.subscribe(message),
       again: (message) => subscribing.subscribedBefore(message),
     },
@@ -52,17 +57,21 @@ export function clientRequests(
     unsubscribe(info.subClose, false),
     {
       subject: info.close,
-      key: keyOf(CloseRequest, ({ clientId }) => closeKey(clientId)),
+      connects: false,
+      known: knownBy(CloseRequest, ({ clientId }) => closeKey(clientId)),
       handle: (message) => sessions.close(message),
       again: (message) => sessions.closedBefore(message),
     },
   ];
 }
 
-function keyOf<T>(declared: Decoder<T>, key: (request: T) => string): ClientRequest["key"] {
+function knownBy<T extends { readonly clientId: string }>(
+  declared: Decoder<T>,
+  key: (request: T) => string,
+): ClientRequest["known"] {
   return (message) => {
     const request = decoded(declared, message);
-    return request === undefined ? undefined : key(request);
+    return request === undefined ? undefined : { clientId: request.clientId, key: key(request) };
   };
 }
 
