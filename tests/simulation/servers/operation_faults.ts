@@ -75,12 +75,21 @@ const otherConfiguration: ServerFault = (world) => {
   world.operator.startLater(host, 5);
 };
 
+/** A client answers no heartbeats for a while, and goes on publishing and acknowledging: it is taken for dead meanwhile. */
+const deafen: ServerFault = (world) => {
+  if (!world.evicts) return false;
+  const client = world.random.pick(world.population.clients);
+  client.deaf = true;
+  world.later(world.random.pick([150, 500, 1_000]), () => client.deaf = false);
+};
+
 export const OPERATION_FAULTS = {
   stopInOrder,
   removeNode,
   readSomewhere,
   readAgain: readSomewhere,
   handOver,
+  deafen,
   otherCluster,
   otherConfiguration,
 };

@@ -3,11 +3,14 @@ import type { Millis, Sequence } from "../../../src/protocol/units.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import { Violation } from "../simulation.ts";
 import type { ServerWorld } from "./server_world.ts";
-import { type HeldSubscription, SimulatedClient, type Subscribing } from "./simulated_client.ts";
+import { Forgotten, type HeldSubscription, SimulatedClient, type Subscribing } from "./simulated_client.ts";
 
 export const CHANNELS = ["foo", "bar"] as const;
 /** Negative: milliseconds. */
 const ACK_WAIT = -250;
+
+/** So long after everything healed nobody has a reason to take a client for dead. */
+const SETTLED: Millis = 1_500;
 
 /** What subscribers that share a position got, by sequence. */
 export interface Reception {
@@ -89,7 +92,15 @@ export class Population {
       for (let n = 1; world.troubled; n++) {
         if (random.chance(0.01)) await this.#comeBack(client, random);
         if (this.publishing < 40) this.#publish(client, channel, `${id} ${n}${paddingOf(random)}`, habit);
-        do await this.#wait(random.between(1, 2 * habit.pause)); while (this.publishing >= habit.window * 3);
+        do {
+          await this.#wait(random.between(1, 2 * habit.pause));
+          const looks = world.evicts && random.chance(0.2);
+          if (looks && await this.#isForgotten(client)) await this.#connectAnew(client);
+        } while (this.publishing >= habit.window * 3);
+      }
+      while (world.evicts) {
+        await this.#wait(100);
+        if (await this.#isForgotten(client)) await this.#connectAnew(client);
       }
     };
     void work();
@@ -111,6 +122,24 @@ export class Population {
       this.publishing--;
     };
     void send();
+  }
+
+  /** Whether the servers took this client for dead. Once all is well they have no reason to. */
+  async #isForgotten(client: SimulatedClient): Promise<boolean> {
+    const world = this.#world;
+    const { connectedAt } = client;
+    if (!world.evicts || !await client.isForgotten()) return false;
+    world.note(`${client.id} was evicted`);
+    const healedAt = world.healedAt ?? Infinity;
+    if (connectedAt > healedAt && world.clock.now() > healedAt + SETTLED) {
+      throw new Violation("I19 recovery", `${client.id} was evicted, though it answers`);
+    }
+    return true;
+  }
+
+  async #connectAnew(client: SimulatedClient): Promise<void> {
+    client.vanish();
+    await client.connect();
   }
 
   /** Leaves, in one way or the other, and connects again under the same id. */
@@ -149,21 +178,36 @@ export class Population {
     this.#subscribers++;
     const subscribe = async () => {
       if (forgets) reception.payloads.clear();
-      const held = await client.subscribe(wanted, (sequence, payload) => {
+      const received = (sequence: Sequence, payload: string) => {
         this.#received(reception, sequence, payload);
         if (random.chance(0.02)) return undefined;
         return random.chance(0.5) ? 0 : random.between(1, 30);
-      });
-      world.subscribed(held);
-      return held;
+      };
+      for (;;) {
+        try {
+          const held = await client.subscribe(wanted, received);
+          world.subscribed(held);
+          return held;
+        } catch (error) {
+          if (!(error instanceof Forgotten)) throw error;
+          world.note(`${client.id} is not known any more`);
+          await this.#connectAnew(client);
+        }
+      }
     };
     const work = async () => {
       await client.connect();
       let held = await subscribe();
       this.#settled++;
-      while (world.troubled) {
-        await this.#wait(random.between(50, 800));
-        if (!world.troubled || random.chance(0.4)) continue;
+      while (world.troubled || world.evicts) {
+        await this.#wait(random.between(50, world.evicts ? 250 : 800));
+        if (await this.#isForgotten(client)) {
+          this.#settled--;
+          await this.#connectAnew(client);
+          held = await subscribe();
+          this.#settled++;
+        }
+        if (!world.troubled || random.chance(world.evicts ? 0.7 : 0.4)) continue;
         this.#settled--;
         held = await this.#change(client, held, random, subscribe);
         this.#settled++;

@@ -94,6 +94,12 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     favourites: ["isolateLeader", "healNetwork", "stall", "pause"],
   },
   {
+    bug: "keeps the subscriptions of a client that it evicted",
+    changes: [{ file: "streaming/clients.ts", find: "    end(context, subscription, false, now);\n", replace: "" }],
+    caughtBy: /^I4 |^I17 |^I19 /,
+    favourites: ["deafen"],
+  },
+  {
     bug: "forgets where a durable stands when it takes a snapshot",
     changes: [{
       file: "streaming/snapshot.ts",

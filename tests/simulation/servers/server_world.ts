@@ -69,6 +69,9 @@ export class ServerWorld implements Cluster {
   readonly service: ServiceInvariants;
   readonly trace: string[] = [];
   readonly synced: boolean;
+  /** Heartbeats to clients are so close together that those who do not answer are taken for dead. */
+  readonly evicts: boolean;
+  healedAt: number | undefined;
   /** Faults happen. */
   troubled = true;
   /** Publishers that repeat themselves go on doing so. */
@@ -93,6 +96,7 @@ export class ServerWorld implements Cluster {
     this.net.onSend = (from, subject, payload) => this.#guarded(() => this.#sent(from, subject, payload));
     this.net.onArrival = (to, subject, payload) => this.#guarded(() => this.#arrived(to, subject, payload));
     this.synced = random.chance(0.85);
+    this.evicts = random.chance(0.25);
     this.operator = new Operator(this);
     this.service = new ServiceInvariants(this, this.history, this.#payloads);
     this.#raft = {
@@ -109,12 +113,17 @@ export class ServerWorld implements Cluster {
     this.limits = { ...DEFAULT_RAFT_LIMITS, ...this.#raft.limits };
     const maxMessages = random.pick([0, 0, 0, 30]);
     const limits = { maxChannels: 10, channels: [{ ...DEFAULT_LIMITS.channels[0]!, maxMessages }] };
-    this.settings = { limits, allowShortAckWait: true, heartbeatInterval: 60_000, batchMessages: random.pick([4, 64]) };
+    this.settings = { limits, allowShortAckWait: true, ...this.#heartbeats(), batchMessages: random.pick([4, 64]) };
     this.#faults = new ServerFaults(this, options.favourites);
     const count = random.pick([3, 3, 3, 3, 4, 5]);
     for (const name of ["a", "b", "c", "d", "e"].slice(0, count)) this.hosts.set(name, new Host(this, name));
     this.book.founders = [...this.hosts.keys()];
     if (random.chance(0.05)) mistakePeers(this);
+  }
+
+  #heartbeats(): Pick<ServerSettings, "heartbeatInterval" | "heartbeatTimeout" | "heartbeatFailCount"> {
+    const usual = { heartbeatTimeout: 1_000, heartbeatFailCount: 3, heartbeatInterval: 60_000 };
+    return this.evicts ? { heartbeatTimeout: 60, heartbeatFailCount: 2, heartbeatInterval: 100 } : usual;
   }
 
   run(): void {
@@ -306,6 +315,8 @@ export class ServerWorld implements Cluster {
   #heal(): void {
     this.note("everything heals");
     this.troubled = false;
+    this.healedAt = this.clock.now();
+    for (const client of this.population.clients) client.deaf = false;
     this.trouble.heal();
     this.operator.heal();
   }

@@ -26,6 +26,7 @@ const EMPTY = new Uint8Array(0);
 const RETRY: Millis = 60;
 const REQUEST: Millis = 600;
 const ENDED = new Set(["", "stan: invalid subscription", "stan: unknown clientID", "stan: unknown channel"]);
+const UNKNOWN_CLIENT = "stan: unknown clientID";
 const ALREADY_REGISTERED = "stan: clientID already registered";
 const text = new TextEncoder();
 const decoder = new TextDecoder();
@@ -56,6 +57,11 @@ export class Gone extends Error {
   override readonly name = "Gone";
 }
 
+/** The servers took this client for dead. */
+export class Forgotten extends Error {
+  override readonly name = "Forgotten";
+}
+
 export class SimulatedClient {
   readonly #net: MemoryNet;
   readonly #clock: VirtualClock;
@@ -66,6 +72,10 @@ export class SimulatedClient {
   #count = 0;
   #inbox = "";
   readonly #waiting = new Map<string, (result: PublishResult) => void>();
+  /** Answers no heartbeats, though it goes on with everything else. */
+  deaf = false;
+  /** When it was connected last. */
+  connectedAt: Millis = 0;
 
   constructor(readonly id: string, net: MemoryNet, clock: VirtualClock, told: (text: string) => void) {
     this.#told = told;
@@ -97,7 +107,10 @@ export class SimulatedClient {
       const answer = await this.#request(life, `_STAN.discover.${CLUSTER}`, request);
       // An earlier try of this very connection may have been registered although its answer was lost.
       const error = answer === undefined ? "none" : ConnectResponse.decode(answer).error;
-      if (error === "" || (error === ALREADY_REGISTERED && await this.#isRegistered(life))) return;
+      if (error === "" || (error === ALREADY_REGISTERED && await this.#isRegistered(life))) {
+        this.connectedAt = this.#clock.now();
+        return;
+      }
       this.#told(`${this.#inbox}: ${error}`);
       await this.#pause(life);
     }
@@ -107,6 +120,13 @@ export class SimulatedClient {
   async #isRegistered(life: number): Promise<boolean> {
     const answer = await this.#request(life, `_STAN.discover.${CLUSTER}.pings`, Ping.encode({ connId: this.#connId }));
     return answer !== undefined && (answer.length === 0 || PingResponse.decode(answer).error === "");
+  }
+
+  /** Whether the servers say that they know this connection no more. Rejects with Gone. */
+  async isForgotten(): Promise<boolean> {
+    const payload = Ping.encode({ connId: this.#connId });
+    const answer = await this.#request(this.#life, `_STAN.discover.${CLUSTER}.pings`, payload);
+    return answer !== undefined && answer.length > 0 && PingResponse.decode(answer).error !== "";
   }
 
   /** Says goodbye, once. */
@@ -145,7 +165,7 @@ export class SimulatedClient {
     });
   }
 
-  /** Subscribes, however long it takes. Rejects with Gone. */
+  /** Subscribes, however long it takes. Rejects with Gone, and with Forgotten when the servers do not know this client. */
   async subscribe(wanted: Subscribing, received: Receiver): Promise<HeldSubscription> {
     const life = this.#life;
     const unwanted: string[] = [];
@@ -170,6 +190,7 @@ export class SimulatedClient {
         return held;
       }
       this.#told(`${inbox}: ${response?.error ?? "no answer"}`);
+      if (response?.error === UNKNOWN_CLIENT) throw new Forgotten();
       listening.unsubscribe();
       // As the Go client does: whatever came of the request, this subscription is not wanted any more.
       unwanted.push(inbox);
@@ -217,7 +238,7 @@ export class SimulatedClient {
   }
 
   #answer(message: Inbound): void {
-    if (message.replyEnd === message.replyStart) return;
+    if (this.deaf || message.replyEnd === message.replyStart) return;
     this.#bus.publish(message.buffer.slice(message.replyStart, message.replyEnd), EMPTY);
   }
 
