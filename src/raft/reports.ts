@@ -17,7 +17,7 @@ interface Gathered {
   readonly subscriptionId: number;
   readonly sent: Set<Sequence>;
   readonly acknowledged: Set<Sequence>;
-  /** Those in `sent` that followers know of already: they went to another member of the group and came back. */
+  /** Those in `sent` that followers may know of: they went to another member of the group and came back, or a snapshot has them. */
   readonly returned: Set<Sequence>;
   /** The newest sequence sent: raises lastSent even when it was acknowledged since. */
   newest: Sequence;
@@ -51,8 +51,9 @@ export class Reports {
       }
     }
     for (const sequence of fact.acknowledged) {
-      if (!gathered.sent.delete(sequence) || gathered.returned.delete(sequence)) gathered.acknowledged.add(sequence);
-      else if (sequence === gathered.newest) gathered.newestAcknowledged = true;
+      const waits = gathered.sent.delete(sequence);
+      if (!waits || gathered.returned.delete(sequence)) gathered.acknowledged.add(sequence);
+      if (waits && sequence === gathered.newest) gathered.newestAcknowledged = true;
     }
     this.#cancel ??= this.#clock.wakeAt(this.#clock.now() + WAIT, () => this.flush());
     if (gathered.sent.size + gathered.acknowledged.size >= ITEMS && !this.#full) {
@@ -73,7 +74,12 @@ export class Reports {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#full = false;
-    if (!this.#flushAll()) this.#cancel = this.#clock.wakeAt(this.#clock.now() + WAIT, () => this.flush());
+    if (this.#flushAll()) return;
+    this.#cancel = this.#clock.wakeAt(this.#clock.now() + WAIT, () => this.flush());
+    // Whoever asked may take a snapshot now, by which others get to know of what is still to be sent.
+    for (const subscriptions of this.#channels.values()) {
+      for (const { sent, returned } of subscriptions.values()) for (const sequence of sent) returned.add(sequence);
+    }
   }
 
   #flushAll(): boolean {

@@ -87,5 +87,21 @@ Deno.test("what cannot be sent goes later, together with what came since, statem
   assert.deepEqual(sent, []);
   open = true;
   await clock.advance(1_000);
-  assert.deepEqual(sent, ["7 1|", "1 3|"]);
+  assert.deepEqual(sent, ["7 1|", "1 3|1"]);
+});
+
+Deno.test("what could not be reported before a snapshot is acknowledged by name: whoever has the snapshot knows of it", () => {
+  const sent: string[] = [];
+  let open = false;
+  const reports = new Reports(new VirtualClock(), (facts) => {
+    if (open) sent.push(...facts.map((each) => `${each.sent}|${each.acknowledged}`));
+    return open;
+  });
+  const about = { channel: "foo", incarnation: 1, subscriptionId: 1 };
+  reports.add({ ...about, sent: [1, 2, 3], acknowledged: [] });
+  reports.flush();
+  reports.add({ ...about, sent: [], acknowledged: [1, 3] });
+  open = true;
+  reports.flush();
+  assert.deepEqual(sent, ["2,3|1,3"]);
 });
