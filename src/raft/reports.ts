@@ -17,8 +17,10 @@ interface Gathered {
   readonly subscriptionId: number;
   readonly sent: Set<Sequence>;
   readonly acknowledged: Set<Sequence>;
-  /** Those in `sent` that followers may know of: they went to another member of the group and came back, or a snapshot has them. */
+  /** Those in `sent` that followers know of already: they went to another member of the group and came back. */
   readonly returned: Set<Sequence>;
+  /** Those in `sent` that a snapshot may have told others of. */
+  readonly told: Set<Sequence>;
   /** The newest sequence sent: raises lastSent even when it was acknowledged since. */
   newest: Sequence;
   newestAcknowledged: boolean;
@@ -52,8 +54,10 @@ export class Reports {
     }
     for (const sequence of fact.acknowledged) {
       const waits = gathered.sent.delete(sequence);
-      if (!waits || gathered.returned.delete(sequence)) gathered.acknowledged.add(sequence);
-      if (waits && sequence === gathered.newest) gathered.newestAcknowledged = true;
+      const returned = gathered.returned.delete(sequence);
+      const told = gathered.told.delete(sequence);
+      if (!waits || returned || told) gathered.acknowledged.add(sequence);
+      if (waits && !returned && sequence === gathered.newest) gathered.newestAcknowledged = true;
     }
     this.#cancel ??= this.#clock.wakeAt(this.#clock.now() + WAIT, () => this.flush());
     if (gathered.sent.size + gathered.acknowledged.size >= ITEMS && !this.#full) {
@@ -78,7 +82,7 @@ export class Reports {
     this.#cancel = this.#clock.wakeAt(this.#clock.now() + WAIT, () => this.flush());
     // Whoever asked may take a snapshot now, by which others get to know of what is still to be sent.
     for (const subscriptions of this.#channels.values()) {
-      for (const { sent, returned } of subscriptions.values()) for (const sequence of sent) returned.add(sequence);
+      for (const { sent, told } of subscriptions.values()) for (const sequence of sent) told.add(sequence);
     }
   }
 
@@ -119,6 +123,7 @@ export class Reports {
         sent: new Set(),
         acknowledged: new Set(),
         returned: new Set(),
+        told: new Set(),
         newest: 0,
         newestAcknowledged: false,
       };
