@@ -77,7 +77,10 @@ export class MemoryFiles implements Files {
 
   /** What is there after the process was killed at this moment: everything, and no lock. */
   afterKill(): MemoryFiles {
-    return new MemoryFiles(this.#root.afterKill());
+    const left = new MemoryFiles(this.#root.afterKill());
+    // Lies come out when power fails, and in the life of this process only.
+    if (this.lies) left.settle();
+    return left;
   }
 
   /** Everything is on the disk from now on, and the disk lies no more. */
