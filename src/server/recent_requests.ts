@@ -38,7 +38,12 @@ export class RecentRequests {
     this.since = now;
   }
 
-  /** Whether a request of this key was carried out; each time counts for one request. */
+  /** Whether a request of this key was carried out. */
+  has(key: string): boolean {
+    return (this.#counts.get(key) ?? 0) > 0 || (this.#before.get(key) ?? 0) > 0;
+  }
+
+  /** As {@link has}, where each time counts for one request. */
   take(key: string): boolean {
     for (const counts of [this.#before, this.#counts]) {
       const count = counts.get(key) ?? 0;

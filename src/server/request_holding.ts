@@ -73,17 +73,27 @@ export class RequestHolding {
     const oldest = Math.max(this.#clock.now() - HELD, this.#recent.since + ARRIVAL_SPREAD);
     const candidates = held.filter(({ at }) => at >= oldest).map(({ request, message }) => {
       const known = request.known(message);
-      return { request, message, known, isDone: known !== undefined && this.#recent.take(known.key) };
+      return { request, message, known, isDone: known !== undefined && this.#isDone(request, known.key) };
     });
-    // A client that has connected since, heard by another leader, gave up what it asked before that.
+    // A client that has connected since, heard by another leader, gave up what it asked before that. One that asked again
+    // for the same connection gave up the earlier request.
     const connected = new Map<string, number>();
+    const asked = new Map<string, number>();
     candidates.forEach(({ request, known, isDone }, i) => {
-      if (isDone && request.connects) connected.set(known!.clientId, i);
+      if (known === undefined || !request.connects) return;
+      if (isDone) connected.set(known.clientId, i);
+      asked.set(known.key, i);
     });
     candidates.forEach(({ request, message, known, isDone }, i) => {
       if (isDone) request.again(message);
-      else if (known === undefined || i >= (connected.get(known.clientId) ?? 0)) request.handle(message);
+      else if (known === undefined) request.handle(message);
+      else if (i >= (connected.get(known.clientId) ?? 0) && i >= (asked.get(known.key) ?? 0)) request.handle(message);
     });
+  }
+
+  /** A connection is made once, however often it was asked for; of other requests each is one of its own. */
+  #isDone(request: ClientRequest, key: string): boolean {
+    return request.connects ? this.#recent.has(key) : this.#recent.take(key);
   }
 
   follow(): void {

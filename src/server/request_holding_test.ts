@@ -95,6 +95,18 @@ Deno.test("what a client asked before it connected anew, heard by another leader
   assert.deepEqual(world.lead(), ["close b", "connected before a", "subscribe a", "close b"]);
 });
 
+Deno.test("a connection that was asked for several times is made once", async () => {
+  const world = new World();
+  const connId = new Uint8Array(0);
+  for (let i = 0; i < 3; i++) await world.ask("discover", "a");
+  for (let i = 0; i < 2; i++) await world.ask("discover", "b");
+  world.recent.note({
+    ...{ kind: "connect", clientId: "b", heartbeatInbox: "", connId, protocol: 1 },
+    ...{ pingInterval: 5, pingMaxOut: 3, replace: false },
+  }, world.clock.now());
+  assert.deepEqual(world.lead(), ["connect a", "connected before b", "connected before b"]);
+});
+
 Deno.test("after the state was replaced, what may be in it is not carried out", async () => {
   const world = new World();
   await world.ask("close", "before");
