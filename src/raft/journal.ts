@@ -56,7 +56,8 @@ function machineBoot(files: Files): string {
 
 export class RaftJournal implements Journal {
   readonly nodeId: string;
-  readonly commitsAtOnce = 4;
+  /** So many batches are synced by followers and sent at the same time before others grow larger. */
+  readonly commitsAtOnce = 12;
   /** The directory of log and snapshots, for the start-up lines. */
   readonly logPath: string;
   readonly #ports: RaftPorts;
