@@ -191,6 +191,7 @@ export class FileMessageLog implements MessageLog, Flushable {
 
   evictBefore(sequence: Sequence): void {
     const limit = Math.min(sequence, this.last + 1);
+    const before = this.first;
     while (this.count > 0 && this.first < limit) {
       const slice = this.#slices[0]!;
       if (slice.last < limit) this.#evictSlice(slice);
@@ -198,7 +199,7 @@ export class FileMessageLog implements MessageLog, Flushable {
     }
     this.#floor = Math.max(this.#floor, limit);
     if (this.#dirty || this.#flushing.running) return;
-    this.#note.moved(this.first);
+    if (this.first !== before) this.#note.moved(this.first);
     this.#bury();
   }
 
@@ -234,7 +235,8 @@ export class FileMessageLog implements MessageLog, Flushable {
   }
 
   flushed(): void {
-    this.#note.moved(this.#flushedFirst);
+    // Of a store that is only looked at nothing is noted.
+    if (this.#dirty) this.#note.moved(this.#flushedFirst);
     this.#setDirty();
     if (!this.#dirty) {
       this.#floor = this.first;
