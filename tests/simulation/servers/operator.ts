@@ -17,7 +17,7 @@ const NO_START = /connection to NATS is down|stopped while starting/;
 const INJECTED = /injected failure|no space left/;
 /** Both sides say so, and end. */
 const OTHER_PEERS = /give the same list to all nodes/;
-const REMOVED = /was removed from the cluster/;
+const REMOVED = /^this node was removed from the cluster$/;
 const ROUND: Millis = 60;
 
 export class Operator {

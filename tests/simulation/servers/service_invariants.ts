@@ -111,7 +111,8 @@ export class ServiceInvariants {
     this.acks++;
     const { book, hosts, synced } = this.#cluster;
     const places = book.placesOf(guid);
-    const durable = places.find(({ index, term }) => {
+    // The latest counts: what an earlier leader had in another place may have been overruled.
+    const durable = places.findLast(({ index, term }) => {
       const held = (member: Member) => {
         if (book.lost.has(`${member.id}/${member.incarnation}`)) return true;
         const log = hosts.get(member.id)?.ownLog;
