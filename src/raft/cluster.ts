@@ -247,8 +247,8 @@ export class Cluster {
     this.#looking = true;
     const { clock, log } = this.#ports;
     const { nodeId } = member;
-    const founders = await decideStart({ options: this.#options, nodeId, boot: this.#boot, who, bus, clock, log });
-    this.#directory.updateMember({ founders });
+    const decision = await decideStart({ options: this.#options, nodeId, boot: this.#boot, who, bus, clock, log });
+    this.#directory.begin(decision);
     this.#looking = false;
   }
 

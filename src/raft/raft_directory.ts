@@ -12,7 +12,7 @@ import type { LogSummary } from "./core/mod.ts";
 import { makeDurableDirectory } from "./durable_directory.ts";
 import { type HardStateFile, Reserve, type Wal } from "./log/mod.ts";
 import { summarize } from "./log_summary.ts";
-import { type MemberRecord, readMember, writeMember } from "./members/mod.ts";
+import { type MemberRecord, readMember, type StartDecision, writeMember } from "./members/mod.ts";
 import { Ailing, holdsLog, type NodeFiles, openNodeFiles } from "./node_files.ts";
 import type { CheckedOptions } from "./options.ts";
 import { asidePath, keepMemberFile, makeRoom, moveAside } from "./setting_aside.ts";
@@ -108,6 +108,12 @@ export class RaftDirectory {
     this.reserve.essential(() => writeMember(this.#files, path, next));
     this.#member = next;
     if (changes.identity !== undefined) this.#opened?.wal.setIdentity(identityBytes(changes.identity));
+  }
+
+  /** A node without a past begins. */
+  begin({ founders, term }: StartDecision): void {
+    if (term > this.vote.state.term) this.vote.save({ term, vote: "" });
+    this.updateMember({ founders });
   }
 
   /**
