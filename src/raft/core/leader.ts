@@ -279,7 +279,7 @@ export class Leader implements Role {
     if (!peer.voter) this.#changes.caughtUpMore(peer);
   }
 
-  /** What a node has applied it knows for good, and it has noted durably of which cluster that is. */
+  /** What a follower has applied is durable there, and it notes of which cluster that is. */
   #isEstablished(): boolean {
     const { identity, log, id } = this.#state;
     if (identity === "") return false;
@@ -290,7 +290,8 @@ export class Leader implements Role {
       if (!member.voter) continue;
       voters++;
       if (member.incarnation !== "") bound++;
-      if (member.id === id || (this.peers.get(member.id)?.applied ?? -1) >= log.identityIndex) knowing++;
+      const known = member.id === id ? log.durable : this.peers.get(member.id)?.applied ?? -1;
+      if (known >= log.identityIndex) knowing++;
     }
     return Math.min(knowing, bound) >= quorumOf(voters);
   }
