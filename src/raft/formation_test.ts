@@ -96,3 +96,15 @@ Deno.test("nodes without a past that cannot hear the third one yet wait for it a
     assert.equal(other.journal.status().identity, identity);
   }
 });
+
+Deno.test("M9: a list of peers that was corrected counts at once, while other founders are there", async () => {
+  const cluster = new TestCluster(1_200);
+  const mistaken = cluster.add("c", { peers: ["b", "c"] });
+  await cluster.clock.advance(3_000);
+  mistaken.kill();
+  cluster.add("a", { peers: PEERS });
+  await cluster.clock.advance(3_000);
+  cluster.restart(mistaken, { peers: PEERS });
+  await cluster.untilLeader(5_000);
+  oneCluster(cluster, "corrected");
+});
