@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
 import type { MemoryFiles } from "../../support/memory_files.ts";
-import { Harness } from "./harness.ts";
+import { Harness, stored } from "./harness.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
 
 const FOO = "/store/foo";
@@ -22,16 +22,6 @@ function test(name: string, run: (world: Harness) => Promise<void>, maxMessages 
 
 async function publish(world: Harness, count: number, channel = "foo"): Promise<void> {
   for (let i = 0; i < count; i++) assert.equal(await world.publish("me", channel, `message ${i}`), "");
-}
-
-function stored(node: SimulatedNode, channel = "foo"): string[] {
-  const texts: string[] = [];
-  const messages = node.server?.recorder.channels.get(channel)?.messages;
-  messages?.read(1, messages.last, 10_000_000, (sequence, buffer, start, end) => {
-    texts.push(`${sequence} ${new TextDecoder("latin1").decode(buffer.subarray(start, end))}`);
-    return true;
-  });
-  return texts;
 }
 
 /** Stops a node in order, so that its files end where its messages do, changes its disk, and starts it again. */

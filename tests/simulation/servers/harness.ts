@@ -259,3 +259,28 @@ function isReady(node: SimulatedNode): boolean {
   return lines.lastIndexOf("INF Streaming Server is ready") >
     lines.findLastIndex((line) => line.includes("performing leader stepdown actions"));
 }
+
+/** A test in a world of three servers, where the client "me" is connected. */
+export function connectedTest(name: string, run: (world: Harness) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const world = await Harness.start();
+    try {
+      const refusal = await world.connect("me");
+      if (refusal !== "") throw new Error(refusal);
+      await run(world);
+    } finally {
+      world.stop();
+    }
+  });
+}
+
+/** Everything a node's store holds of a channel: sequence and message. */
+export function stored(node: SimulatedNode, channel = "foo"): string[] {
+  const texts: string[] = [];
+  const messages = node.server?.recorder.channels.get(channel)?.messages;
+  messages?.read(1, messages.last, 10_000_000, (sequence, buffer, start, end) => {
+    texts.push(`${sequence} ${new TextDecoder("latin1").decode(buffer.subarray(start, end))}`);
+    return true;
+  });
+  return texts;
+}

@@ -10,21 +10,9 @@ import {
 } from "../../../src/protocol/client_messages.ts";
 import type { Inbound } from "../../../src/ports/message_bus.ts";
 import { CLUSTER, type SimulatedNode } from "./simulated_node.ts";
-import { Harness } from "./harness.ts";
+import { connectedTest as test, type Harness } from "./harness.ts";
 
 const text = new TextEncoder();
-
-function test(name: string, run: (world: Harness) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const world = await Harness.start();
-    try {
-      assert.equal(await world.connect("me"), "");
-      await run(world);
-    } finally {
-      world.stop();
-    }
-  });
-}
 
 interface Asked {
   readonly answers: Uint8Array[];

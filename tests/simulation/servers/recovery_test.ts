@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
 import type { ServerSettings } from "../../../src/server/mod.ts";
 import { MemoryFiles } from "../../support/memory_files.ts";
-import { Harness } from "./harness.ts";
+import { Harness, stored } from "./harness.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
 
 function test(
@@ -24,17 +24,6 @@ function test(
 
 async function publish(world: Harness, count: number, text = "message", channel = "foo"): Promise<void> {
   for (let i = 0; i < count; i++) assert.equal(await world.publish("me", channel, `${text} ${i}`), "");
-}
-
-/** Everything a node's store holds of a channel. */
-function stored(node: SimulatedNode, channel = "foo"): string[] {
-  const texts: string[] = [];
-  const messages = node.server?.recorder.channels.get(channel)?.messages;
-  messages?.read(1, messages.last, 10_000_000, (sequence, buffer, start, end) => {
-    texts.push(`${sequence} ${new TextDecoder("latin1").decode(buffer.subarray(start, end))}`);
-    return true;
-  });
-  return texts;
 }
 
 /** Kills a node, changes its disk, and starts it again. */

@@ -2,22 +2,10 @@
 import assert from "node:assert/strict";
 import { Ping, PubAck, PubMsg, SubscriptionRequest } from "../../../src/protocol/client_messages.ts";
 import type { Inbound } from "../../../src/ports/message_bus.ts";
-import { Harness } from "./harness.ts";
+import { connectedTest as test, type Harness } from "./harness.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
 
 const text = new TextEncoder();
-
-function test(name: string, run: (world: Harness) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const world = await Harness.start();
-    try {
-      assert.equal(await world.connect("me"), "");
-      await run(world);
-    } finally {
-      world.stop();
-    }
-  });
-}
 
 function busesOf(node: SimulatedNode): string[] {
   return node.buses.map(({ name }) => name);
