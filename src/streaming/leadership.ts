@@ -9,7 +9,7 @@ import { armHeartbeat } from "./clients.ts";
 import type { Context } from "./context.ts";
 import { DEALT, learnFormerAcknowledged, learnSent } from "./queue_group.ts";
 import { redeliver } from "./redelivery.ts";
-import type { Channel, State, Subscription } from "./state.ts";
+import type { Channel, QueueGroup, State, Subscription } from "./state.ts";
 import { ackWait, armAtMost, forgetLeadership, noteDeadline, pendingInOrder, restall } from "./subscription.ts";
 
 /** When a message was stored; 0n when it is gone. */
@@ -117,8 +117,9 @@ export function follow(context: Context): void {
 }
 
 /**
- * Follower: takes in what the leader did some time ago. Those who left a group come last: a message that moved to one of
- * them is taken from its former holder by the same report, and has to find its heir after that.
+ * Follower: takes in what the leader did some time ago. Those who left a group come last, what they are done with before
+ * what they were sent: a message that moved to one of them is taken from its former holder, who may have left as well, by
+ * the same report, and has to find its heir after that.
  */
 export function learn(context: Context, facts: readonly DeliveryFact[]): void {
   const ofFormer: [Channel, DeliveryFact][] = [];
@@ -129,7 +130,12 @@ export function learn(context: Context, facts: readonly DeliveryFact[]): void {
     if (subscription === undefined) ofFormer.push([channel, fact]);
     else learnOf(subscription, fact);
   }
-  for (const [channel, fact] of ofFormer) learnOfFormer(channel, fact);
+  for (const [channel, fact] of ofFormer) {
+    for (const group of groupsLeftBy(channel, fact)) learnFormerAcknowledged(group, fact.acknowledged);
+  }
+  for (const [channel, fact] of ofFormer) {
+    for (const group of groupsLeftBy(channel, fact)) learnSent(group, undefined, fact.sent, fact.acknowledged);
+  }
 }
 
 function learnOf(subscription: Subscription, fact: DeliveryFact): void {
@@ -173,10 +179,6 @@ export function statement(state: State): DeliveryFact[] {
 }
 
 /** The subscription is gone: if it was a member of a group, the group is meant. */
-function learnOfFormer(channel: Channel, fact: DeliveryFact): void {
-  for (const group of channel.groups.values()) {
-    if (!group.formerIds.includes(fact.subscriptionId)) continue;
-    learnSent(group, undefined, fact.sent, fact.acknowledged);
-    learnFormerAcknowledged(group, fact.acknowledged);
-  }
+function groupsLeftBy(channel: Channel, { subscriptionId }: DeliveryFact): QueueGroup[] {
+  return [...channel.groups.values()].filter((group) => group.formerIds.includes(subscriptionId));
 }
