@@ -137,10 +137,15 @@ export class Host {
 
   /** Which node the disk belongs to; empty while it belongs to none. */
   readIncarnation(): string {
+    const { files } = this;
+    const { failsRead } = files;
+    files.failsRead = undefined;
     try {
-      return this.incarnation = readMember(this.files, MEMBER)?.incarnation ?? "";
+      return this.incarnation = readMember(files, MEMBER)?.incarnation ?? "";
     } catch {
       return this.incarnation;
+    } finally {
+      files.failsRead = failsRead;
     }
   }
 
