@@ -153,13 +153,7 @@ export class Follower implements Role {
     if (held === commitTerm) state.commitThrough(commit);
     // A log that is not trusted asks to be compared: what the leader knows of it may be from before.
     if (state.distrustLog && this.#leaderCommit < 0) this.#refuse(message.from, log.lastIndex + 1, 0);
-    state.answer(message.from, {
-      kind: "heartbeat reply",
-      round: message.round,
-      sentAt: message.sentAt,
-      applied: log.applied,
-      disk: state.disk,
-    });
+    state.answer(message.from, state.heartbeatReply(message.round, message.sentAt));
   }
 
   /**

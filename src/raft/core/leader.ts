@@ -259,6 +259,7 @@ export class Leader implements Role {
 
   #heartbeatAnswered(peer: Progress, message: HeartbeatReply): void {
     const state = this.#state;
+    this.#learnCommit(message);
     this.lease.answered(peer, message.round, message.sentAt);
     this.lease.update();
     peer.answered(message.round);
@@ -290,7 +291,21 @@ export class Leader implements Role {
       if (member.voter) values.push(member.id === state.id ? log.durable : this.peers.get(member.id)!.match);
     }
     const index = majorityValue(values);
-    if (index === undefined || index <= log.commit || log.termAt(index) !== state.term) return;
+    if (index !== undefined && index > log.commit && log.termAt(index) === state.term) this.#commitThrough(index);
+  }
+
+  /**
+   * A snapshot holds committed entries only. Who installs one may wait for messages that are here, in entries which no
+   * majority can acknowledge again before it is done.
+   */
+  #learnCommit({ installing, installingTerm }: HeartbeatReply): void {
+    const { log } = this.#state;
+    if (installing > log.commit && log.termAt(installing) === installingTerm) this.#commitThrough(installing);
+  }
+
+  #commitThrough(index: number): void {
+    const state = this.#state;
+    const { log } = state;
     for (let i = Math.max(log.commit + 1, this.termStart); i <= index; i++) {
       this.#uncommittedBytes -= entryBytes(log.cache.at(i)!);
     }

@@ -147,6 +147,10 @@ export interface HeartbeatReply extends Header {
   readonly round: number;
   readonly sentAt: number;
   readonly applied: number;
+  /** The snapshot that the sender installs: what it holds is committed, also where the leader cannot tell yet. 0 for none. */
+  readonly installing: number;
+  /** The term of the last entry in it. */
+  readonly installingTerm: number;
   readonly disk: DiskState;
 }
 

@@ -134,6 +134,15 @@ export class NodeState {
     this.outbox.changeRole({ role: this.role.name as CoreRole, term: this.term, leader: this.leader });
   }
 
+  heartbeatReply(round: number, sentAt: number): Body {
+    const { log, disk, installing } = this;
+    const { index = 0, term = 0 } = installing ?? {};
+    return {
+      ...{ kind: "heartbeat reply", round, sentAt, disk },
+      ...{ applied: log.applied, installing: index, installingTerm: term },
+    };
+  }
+
   /** Tells a member something, of its own accord. */
   tell(to: NodeId, body: Body): void {
     this.#send(to, memberOf(this.membership, to)?.incarnation ?? "", body);

@@ -331,8 +331,7 @@ export class Raft {
 
   /** A stale leader, or one that this node's higher term keeps out, learns the term and steps down (E6). */
   #correct(message: Message): void {
-    const { log, disk } = this.#state;
-    this.#state.answer(message.from, { kind: "heartbeat reply", round: 0, sentAt: -1, applied: log.applied, disk });
+    this.#state.answer(message.from, this.#state.heartbeatReply(0, -1));
   }
 
   #goodbye(message: Goodbye): void {

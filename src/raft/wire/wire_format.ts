@@ -8,7 +8,7 @@
  *
  * A payload has its own checksum, so that no byte is summed twice. Messages that exceed what NATS takes travel in chunks.
  */
-import type { Append, Entry, Header, Member, Membership, Message, SnapshotMark } from "../core/mod.ts";
+import type { Append, Entry, Header, HeartbeatReply, Member, Membership, Message, SnapshotMark } from "../core/mod.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import { crc32c } from "./crc32c.ts";
 import { checksumOf, payloadChecksum, rememberChecksum } from "./payload_checksum.ts";
@@ -199,11 +199,7 @@ function writeBody(into: ByteWriter, message: Message): readonly Uint8Array[] {
       into.number(message.commitTerm);
       break;
     case "heartbeat reply":
-      into.number(message.round);
-      into.number(message.sentAt + 1);
-      into.number(message.applied);
-      into.byte(DISKS.indexOf(message.disk));
-      break;
+      return writeHeartbeatReply(into, message);
     case "timeout now":
       break;
     case "goodbye":
@@ -308,7 +304,7 @@ function readBody(r: ByteReader, kind: Message["kind"], header: Header, bytes: U
     case "heartbeat":
       return readHeartbeat(r, header, end);
     case "heartbeat reply":
-      return { kind, ...header, round: r.number(), sentAt: r.number() - 1, applied: r.number(), disk: disk(r) };
+      return readHeartbeatReply(r, header, end);
     case "timeout now":
       return { kind, ...header };
     case "goodbye":
@@ -326,6 +322,23 @@ function readHeartbeat(r: ByteReader, header: Header, end: number): Message {
   const fields = { commit: r.number(), round: r.number(), sentAt: r.number() - 1 };
   // Nodes of earlier versions do not tell it.
   return { kind: "heartbeat", ...header, ...fields, commitTerm: r.at < end ? r.number() : 0 };
+}
+
+function writeHeartbeatReply(into: ByteWriter, message: HeartbeatReply): [] {
+  into.number(message.round);
+  into.number(message.sentAt + 1);
+  into.number(message.applied);
+  into.byte(DISKS.indexOf(message.disk));
+  into.number(message.installing);
+  into.number(message.installingTerm);
+  return [];
+}
+
+function readHeartbeatReply(r: ByteReader, header: Header, end: number): Message {
+  const fields = { round: r.number(), sentAt: r.number() - 1, applied: r.number(), disk: disk(r) };
+  const tells = r.at < end;
+  const installing = tells ? r.number() : 0;
+  return { kind: "heartbeat reply", ...header, ...fields, installing, installingTerm: tells ? r.number() : 0 };
 }
 
 function disk(reader: ByteReader): (typeof DISKS)[number] {

@@ -110,6 +110,8 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       round: number,
       sentAt: fc.integer({ min: -1 }),
       applied: number,
+      installing: number,
+      installingTerm: number,
       disk,
     }),
   ),

@@ -52,7 +52,9 @@ function details(message: Message): string {
     case "heartbeat":
       return ` ${message.round}, commit ${message.commit}`;
     case "heartbeat reply":
-      return ` ${message.round}`;
+      return ` ${message.round}${
+        message.installing > 0 ? `, installs ${message.installing}/${message.installingTerm}` : ""
+      }`;
     case "removed":
       return ` by ${message.index}`;
     case "snapshot announce":
