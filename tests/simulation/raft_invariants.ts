@@ -270,6 +270,13 @@ class MembershipsOverlap implements Invariant {
 /** I12: only voters, in the incarnation that is a member, elect leaders and commit entries. */
 class OnlyVotersCount implements Invariant {
   readonly name = "I12 only voters count";
+  /** Snapshots that were told of, as index/term: what they hold is committed, whoever counts. */
+  readonly #announced = new Set<string>();
+
+  sent(_world: RaftWorld, _node: RaftNode, message: Message): void {
+    if (message.kind !== "snapshot announce") return;
+    this.#announced.add(`${message.snapshot.index}/${message.snapshot.term}`);
+  }
 
   observe(world: RaftWorld, node: RaftNode, ready: Ready): void {
     if (ready.roleChange?.role === "leader") this.#elected(world, node, ready.roleChange.term);
@@ -291,6 +298,7 @@ class OnlyVotersCount implements Invariant {
     const entry = written.at(commit);
     if (entry === undefined) return;
     const { membership } = node.raft!.status().membership;
+    if (entry.term !== node.raft!.term && this.#announced.has(`${commit}/${entry.term}`)) return;
     const holds = (member: Member) => {
       const other = world.nodes.get(member.id);
       if (other === undefined || (member.incarnation !== "" && other.disk.incarnation !== member.incarnation)) {

@@ -263,6 +263,13 @@ class MembershipsOverlap implements ClusterInvariant {
 
 class OnlyVotersCount implements ClusterInvariant {
   readonly name = "I12 only voters count";
+  /** Snapshots that were told of, as index/term: what they hold is committed, whoever counts. */
+  readonly #announced = new Set<string>();
+
+  sent(_cluster: Cluster, _host: Host, message: Message): void {
+    if (message.kind !== "snapshot announce") return;
+    this.#announced.add(`${message.snapshot.index}/${message.snapshot.term}`);
+  }
 
   looked(cluster: Cluster, host: Host, status: RaftJournalStatus, before: Seen): void {
     if (status.role !== "Leader") return;
@@ -286,6 +293,7 @@ class OnlyVotersCount implements ClusterInvariant {
     const own = host.log.termAt(commit);
     if (own === undefined || commit <= host.log.baseIndex) return;
     if (own !== term) {
+      if (this.#announced.has(`${commit}/${own}`)) return;
       throw new Violation(this.name, `${host.name} commits ${commit} of term ${own} by counting in term ${term}`);
     }
     const { membership } = book.membershipBefore(host, host.log.lastIndex + 1);

@@ -42,7 +42,7 @@ const HEALING_MS = 25_000;
 const SETTLED_EVERY = 40;
 const ELECTION_MS = 250;
 /** Messages between nodes whose kind is looked at: votes, answers to votes and to appends. */
-const WATCHED_KINDS: ReadonlySet<number> = new Set([2, 3, 5]);
+const WATCHED_KINDS: ReadonlySet<number> = new Set([2, 3, 5, 12]);
 const RAFT = `_STAN.raft.${CLUSTER}.n.`;
 const CLIENTS = "_INBOX.c.";
 const CONNECTS = `_STAN.discover.${CLUSTER}`;
