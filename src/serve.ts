@@ -198,11 +198,11 @@ class Serving implements RunningServer {
   }
 
   #banner(store: Store): string[] {
-    const { dir, limits, cluster, clusterId } = this.#options.streaming;
+    const { dir, limits, cluster } = this.#options.streaming;
     const names = limits.channels.map(({ name }) => name);
-    const nodeId = this.#server?.journal.nodeId ?? "";
+    const { nodeId = "", logPath = "" } = this.#server?.journal ?? {};
     return [
-      ...(cluster.clustered ? clusterLines(clusterId, nodeId, cluster) : []),
+      ...(cluster.clustered ? clusterLines({ nodeId, logPath }, cluster.peers) : []),
       `Message store is ${store.name}`,
       ...(dir === "" ? [] : [`Store location: ${dir}`]),
       ...limitsTable({ ...limits, names, resolved: machineLimits(this.#options) }),

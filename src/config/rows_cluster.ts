@@ -61,7 +61,9 @@ const logRows: readonly OptionRow[] = [
     flags: ["cluster_log_path"],
     keys: ["log_path"],
     help: "Folder of the replication log",
-    defaultText: "`<cluster id>/<node id>` below the current folder",
+    more:
+      "A node that has a log in `<cluster id>/<node id>` below the current folder, where the reference keeps it, goes on with that one.",
+    defaultText: "`.raft` in the store's folder",
   },
   {
     ...CLUSTER,

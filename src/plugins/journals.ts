@@ -45,6 +45,8 @@ function raftOptions({ streaming }: Options, store: RaftOptions["store"]): RaftO
     peers: cluster.peers ?? [],
     bootstrap: cluster.bootstrap,
     logPath: cluster.logPath,
+    // No channel's name begins with a dot.
+    ownLogPath: streaming.dir === "" ? "" : `${streaming.dir}/.raft`,
     logCacheSize: cluster.logCacheSize,
     logSnapshots: cluster.logSnapshots,
     trailingLogs: cluster.trailingLogs,

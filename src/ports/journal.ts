@@ -179,6 +179,9 @@ export interface Journal {
   /** This node's name in the cluster; empty alone. */
   readonly nodeId: string;
 
+  /** The folder that holds this node's log. Absent alone. */
+  readonly logPath?: string;
+
   /** Hands leadership over where there is somebody to take it (at most 2 s), then leaves. Idempotent. */
   stop(): Promise<void>;
 }

@@ -17,7 +17,8 @@ const JUMP: Millis = 10_000;
 export class Clocks {
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #others = new Map<NodeId, { readonly ahead: Millis; readonly at: Millis }>();
+  /** `base`: a member's wall clock at this node's monotonic 0; a jump of this node's own is noticed at once. */
+  readonly #others = new Map<NodeId, { readonly base: Millis; readonly at: Millis }>();
   readonly #named = new Set<NodeId>();
   #base: Millis;
 
@@ -31,8 +32,9 @@ export class Clocks {
   heard(id: NodeId, wall: Millis): void {
     this.#lookForJump();
     if (wall === 0) return;
+    const at = this.#clock.now();
     const ahead = wall - this.#wall;
-    this.#others.set(id, { ahead, at: this.#clock.now() });
+    this.#others.set(id, { base: wall - at, at });
     if (Math.abs(ahead) <= AGREEMENT) this.#named.delete(id);
     else if (!this.#named.has(id)) {
       this.#named.add(id);
@@ -46,9 +48,11 @@ export class Clocks {
   /** Whether the clocks of a majority of `voters`, this node `self` among them, agree within a minute. */
   agree(voters: readonly NodeId[], self: NodeId): boolean {
     const now = this.#clock.now();
+    const base = this.#wall - now;
     const agreeing = voters.filter((id) => {
       const other = this.#others.get(id);
-      return id === self || (other !== undefined && now - other.at < FRESH && Math.abs(other.ahead) <= AGREEMENT);
+      const isFresh = other !== undefined && now - other.at < FRESH;
+      return id === self || (isFresh && Math.abs(other.base - base) <= AGREEMENT);
     });
     return agreeing.length >= quorumOf(voters.length);
   }

@@ -245,10 +245,10 @@ export class Cluster {
     const mayForm = this.#options.peers.length > 0 || this.#options.bootstrap;
     if (hasPast || !mayForm) return;
     this.#looking = true;
-    const { clock, log } = this.#ports;
-    const { nodeId } = member;
-    const founders = await decideStart({ options: this.#options, nodeId, boot: this.#boot, who, bus, clock, log });
-    this.#directory.updateMember({ founders });
+    // The list of an earlier start may have been corrected.
+    this.#directory.updateMember({ founders: [] });
+    const parts = { ...this.#ports, nodeId: member.nodeId, boot: this.#boot, who, bus };
+    this.#directory.begin(await decideStart({ ...parts, options: this.#options }));
     this.#looking = false;
   }
 

@@ -58,7 +58,6 @@ export class RaftJournal implements Journal {
   readonly nodeId: string;
   /** So many batches are synced by followers and sent at the same time before others grow larger. */
   readonly commitsAtOnce = 12;
-  /** The directory of log and snapshots, for the start-up lines. */
   readonly logPath: string;
   readonly #ports: RaftPorts;
   readonly #proposals = new Proposals();
@@ -69,7 +68,7 @@ export class RaftJournal implements Journal {
 
   constructor(options: CheckedOptions, ports: RaftPorts, directory: RaftDirectory) {
     this.nodeId = directory.member.nodeId;
-    this.logPath = directory.path;
+    this.logPath = directory.logPath;
     this.#ports = ports;
     this.#reports = new Reports(ports.clock, (facts) => this.#propose(facts));
     this.#cluster = new Cluster(options, ports, directory, this.#proposals, {

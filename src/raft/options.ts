@@ -16,8 +16,13 @@ export interface RaftOptions {
   readonly store: { readonly recovered: boolean; readonly nodeId: string; readonly identity?: string };
   readonly bootstrap?: boolean;
   readonly peers?: readonly string[];
-  /** Option `log_path`; empty: `<cluster id>/<node id>` below the working directory. The files go to `<log_path>/<cluster id>/`. */
+  /** Option `log_path`; empty: {@link ownLogPath}. The files go to `<log_path>/<cluster id>/`. */
   readonly logPath?: string;
+  /**
+   * Where a node keeps its log that was given no path, unless it has one in the place of the reference and of earlier
+   * releases: `<cluster id>/<node id>` below the working directory, which is also meant where this is empty.
+   */
+  readonly ownLogPath?: string;
   /** Absent or 0: this server's own, shorter default ({@link DEFAULT_TIMEOUTS}). */
   readonly heartbeatTimeout?: Millis;
   readonly electionTimeout?: Millis;
@@ -57,6 +62,7 @@ export interface CheckedOptions {
   /** Without duplicates of itself; sorted; without this node. */
   readonly peers: readonly string[];
   readonly logPath: string;
+  readonly ownLogPath: string;
   readonly heartbeatTimeout: Millis;
   readonly electionTimeout: Millis;
   readonly leaseTimeout: Millis;
@@ -111,6 +117,7 @@ export function checkOptions(options: RaftOptions): CheckedOptions {
     bootstrap: options.bootstrap ?? false,
     peers,
     logPath: options.logPath ?? "",
+    ownLogPath: options.ownLogPath ?? "",
     ...timeouts,
     sync: options.sync ?? true,
     logCacheSize: options.logCacheSize ?? 512,

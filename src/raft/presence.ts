@@ -25,7 +25,7 @@ export function presenceOf(
   membership: Membership,
   { boot, bootstrapping, age, wall, isMember }: ProcessState,
 ): Presence {
-  const { member, wal } = directory;
+  const { member, vote, wal } = directory;
   const raft = running?.node.raft;
   const known = member.identity !== "";
   const members = known ? membership.members.map(({ id, incarnation }) => `${id}=${incarnation}`) : [];
@@ -34,7 +34,7 @@ export function presenceOf(
     incarnation: member.incarnation,
     boot,
     identity: member.identity,
-    term: raft?.term ?? 0,
+    term: raft?.term ?? vote.state.term,
     leader: raft?.leader ?? "",
     founders: known ? "" : member.founders.join(","),
     members: members.sort().join(","),

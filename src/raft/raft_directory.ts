@@ -11,8 +11,9 @@ import { assert } from "../protocol/assert.ts";
 import type { LogSummary } from "./core/mod.ts";
 import { makeDurableDirectory } from "./durable_directory.ts";
 import { type HardStateFile, Reserve, type Wal } from "./log/mod.ts";
+import { logPathOf } from "./log_path.ts";
 import { summarize } from "./log_summary.ts";
-import { type MemberRecord, readMember, writeMember } from "./members/mod.ts";
+import { type MemberRecord, readMember, type StartDecision, writeMember } from "./members/mod.ts";
 import { Ailing, holdsLog, type NodeFiles, openNodeFiles } from "./node_files.ts";
 import type { CheckedOptions } from "./options.ts";
 import { asidePath, keepMemberFile, makeRoom, moveAside } from "./setting_aside.ts";
@@ -29,6 +30,8 @@ export interface Ailment {
 }
 
 export class RaftDirectory {
+  /** Under which {@link path} lies, as an operator gives it. */
+  readonly logPath: string;
   readonly path: string;
   /** Whether this start found a node here. */
   readonly recovered: boolean;
@@ -50,10 +53,9 @@ export class RaftDirectory {
     this.#files = files;
     this.#options = options;
     const fresh = new Nuid(random);
-    const nodeId = options.nodeId;
-    const given = options.logPath;
-    const drawn = nodeId === "" && given === "" ? fresh.next() : nodeId;
-    const logPath = given !== "" ? given : `${options.clusterId}/${drawn}`;
+    const drawn = options.nodeId !== "" ? options.nodeId : fresh.next();
+    const logPath = logPathOf(files, options, drawn);
+    this.logPath = logPath;
     this.path = `${logPath}/${options.clusterId}`;
     refuseForeign(files, this.path);
     const known = this.#known(logPath);
@@ -63,7 +65,7 @@ export class RaftDirectory {
     this.#lock = takeLock(files, this.path);
     this.reserve = new Reserve(files, `${this.path}/reserve`, options.reserveBytes);
     this.distrusted = known !== undefined && (known.distrusted || lostPower(known, options));
-    this.#member = known ?? firstRecord(drawn === "" ? fresh.next() : drawn, fresh.next(), options);
+    this.#member = known ?? firstRecord(drawn, fresh.next(), options);
     try {
       if (this.#ailment === undefined) this.#begin(known);
     } catch (error) {
@@ -108,6 +110,12 @@ export class RaftDirectory {
     this.reserve.essential(() => writeMember(this.#files, path, next));
     this.#member = next;
     if (changes.identity !== undefined) this.#opened?.wal.setIdentity(identityBytes(changes.identity));
+  }
+
+  /** A node without a past begins. */
+  begin({ founders, term }: StartDecision): void {
+    if (term > this.vote.state.term) this.vote.save({ term, vote: "" });
+    this.updateMember({ founders });
   }
 
   /**

@@ -76,12 +76,52 @@ Deno.test("TS11: a start with a bad timeout leaves nothing that a corrected one 
   assert.equal(open({}, files).nodeId, "a");
 });
 
-Deno.test("the recovered node id wins over the flag; the default log path is <cluster id>/<node id>", () => {
+Deno.test("the recovered node id wins over the flag", () => {
   const files = new MemoryFiles();
-  open({}, files);
-  const again = open({ nodeId: "x", store: { recovered: true, nodeId: "a" } }, files.afterKill());
+  open({ logPath: "/raft" }, files);
+  const again = open({ nodeId: "x", store: { recovered: true, nodeId: "a" }, logPath: "/raft" }, files.afterKill());
   assert.equal(again.nodeId, "a");
-  assert.equal(again.logPath, "test/a/test");
+});
+
+Deno.test("a node without a log path keeps its log with its store, unless it has one where the reference does", () => {
+  const own = { ownLogPath: "store/.raft" };
+  const recovered = { store: { recovered: true, nodeId: "a" } };
+  const files = new MemoryFiles();
+  assert.equal(open(own, files).logPath, "store/.raft");
+  assert.ok(files.exists("store/.raft/test/member"));
+  assert.ok(!files.exists("test"));
+  // Wherever it is started, it is found, also without the store's word.
+  assert.equal(open({ ...own, ...recovered, nodeId: "" }, files.afterKill()).logPath, "store/.raft");
+  assert.equal(open({ ...own, nodeId: "" }, files.afterKill()).nodeId, "a");
+
+  const old = new MemoryFiles();
+  assert.equal(open({}, old).logPath, "test/a");
+  const upgraded = old.afterKill();
+  assert.equal(open({ ...own, ...recovered, nodeId: "" }, upgraded).logPath, "test/a");
+  assert.ok(!upgraded.exists("store"));
+  const other = open({ ...own, nodeId: "b" }, upgraded);
+  assert.equal(other.logPath, "store/.raft");
+  // A log of its own comes first: what lies in the folder that it is started in may be another cluster's of that name.
+  const both = files.afterKill();
+  open({}, both);
+  assert.equal(open({ ...own, ...recovered }, both.afterKill()).logPath, "store/.raft");
+});
+
+Deno.test("P11: a Go node's Raft directory in its usual place is refused, too", () => {
+  const files = new MemoryFiles();
+  files.makeDirectory("test/a/test");
+  files.open("test/a/test/raft.log", { mode: "new" }).close();
+  const recovered = { store: { recovered: true, nodeId: "a" } };
+  assert.throws(() => open({ ownLogPath: "store/.raft", ...recovered }, files), /Raft log of a Go NATS Streaming/);
+  assert.ok(!files.exists("store"));
+});
+
+Deno.test("TS6: neither place holds a log", () => {
+  const store = { recovered: true, nodeId: "a" };
+  assert.throws(
+    () => open({ ownLogPath: "store/.raft", store }),
+    /^StartFailed: streaming state was recovered but cluster log path "store\/\.raft" is empty\./,
+  );
 });
 
 Deno.test("TS7: the store is gone and no id is given: it comes from the Raft directory", () => {

@@ -17,14 +17,13 @@ const TITLE = " List of Channels ";
 
 /** What a clustered server says of itself before the table. `peers` without the own node. */
 export function clusterLines(
-  clusterId: string,
-  nodeId: string,
-  { logPath, peers }: { readonly logPath: string; readonly peers: readonly string[] | null },
+  { nodeId, logPath }: { readonly nodeId: string; readonly logPath: string },
+  peers: readonly string[] | null,
 ): string[] {
   const known = peers ?? [];
   return [
     `Cluster Node ID : ${nodeId}`,
-    `Cluster Log Path: ${logPath === "" ? `${clusterId}/${nodeId}` : logPath}`,
+    `Cluster Log Path: ${logPath}`,
     ...(known.length === 0 ? [] : ["Cluster known peers:"]),
     ...known.map((peer, index) => `peer ${index + 1}: ${JSON.stringify(peer)}`),
   ];

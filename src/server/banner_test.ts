@@ -67,14 +67,14 @@ Deno.test("limitsTable() lists channels below what they inherit from, with the l
 });
 
 Deno.test("clusterLines() names node, log and the other nodes", () => {
-  assert.deepEqual(clusterLines("mycluster", "a", { logPath: "", peers: ["b", "c"] }), [
+  assert.deepEqual(clusterLines({ nodeId: "a", logPath: "mycluster/a" }, ["b", "c"]), [
     "Cluster Node ID : a",
     "Cluster Log Path: mycluster/a",
     "Cluster known peers:",
     'peer 1: "b"',
     'peer 2: "c"',
   ]);
-  assert.deepEqual(clusterLines("mycluster", "a", { logPath: "raft", peers: null }), [
+  assert.deepEqual(clusterLines({ nodeId: "a", logPath: "raft" }, null), [
     "Cluster Node ID : a",
     "Cluster Log Path: raft",
   ]);

@@ -30,6 +30,7 @@ export class Leader implements Role {
   readonly #changes: MembershipChanges;
   readonly #transfer: Transfer;
   #uncommittedBytes = 0;
+  #established = false;
   #heartbeatAt: number;
   #commitPushAt: number;
   /** A full disk hands over; when that fails, it tries again at this tick (P6). */
@@ -59,6 +60,15 @@ export class Leader implements Role {
 
   get termCommitted(): boolean {
     return this.#state.log.commit >= this.termStart;
+  }
+
+  /**
+   * Whether a majority is sure to know which cluster this is, and its members are bound to their incarnations. Before that
+   * a founder that is wiped could found another cluster together with one that was never there (M7, M8): nothing may be
+   * served.
+   */
+  get isEstablished(): boolean {
+    return this.#established ||= this.#isEstablished();
   }
 
   get uncommittedBytes(): number {
@@ -260,6 +270,7 @@ export class Leader implements Role {
   #heartbeatAnswered(peer: Progress, message: HeartbeatReply): void {
     const state = this.#state;
     this.#learnCommit(message);
+    peer.applied = Math.max(peer.applied, message.applied);
     this.lease.answered(peer, message.round, message.sentAt);
     this.lease.update();
     peer.answered(message.round);
@@ -267,6 +278,23 @@ export class Leader implements Role {
     if (peer.state === "replicate" && stuck && !peer.fetching) sendEmpty(state, peer);
     peer.matchAtHeartbeat = peer.match;
     if (!peer.voter) this.#changes.caughtUpMore(peer);
+  }
+
+  /** What a follower has applied is durable there, and it notes of which cluster that is. */
+  #isEstablished(): boolean {
+    const { identity, log, id } = this.#state;
+    if (identity === "") return false;
+    let voters = 0;
+    let knowing = 0;
+    let bound = 0;
+    for (const member of log.committedMembership.membership.members) {
+      if (!member.voter) continue;
+      voters++;
+      if (member.incarnation !== "") bound++;
+      const known = member.id === id ? log.durable : this.peers.get(member.id)?.applied ?? -1;
+      if (known >= log.identityIndex) knowing++;
+    }
+    return Math.min(knowing, bound) >= quorumOf(voters);
   }
 
   /** Whether a majority of voters was heard within the lease (E2). */

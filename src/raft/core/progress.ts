@@ -48,6 +48,8 @@ export class Progress {
   round = 0;
   answeredSentAt = -Infinity;
   disk: DiskState = "ok";
+  /** What it has applied as far as it told; -1 before that. */
+  applied = -1;
   /** The append with which it last began to follow without interruption: the lower, the longer it has been there. */
   steadySince = 0;
   /** Whoever last spoke under its name while it was unbound. */

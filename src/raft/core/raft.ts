@@ -238,10 +238,10 @@ export class Raft {
     return !stays && member !== undefined && isSameNode(member, incarnation);
   }
 
-  /** This node leads and has applied the first entry of its term (E8): it may serve. */
+  /** This node leads and has applied the first entry of its term (E8), and its cluster is established: it may serve. */
   get leading(): boolean {
     const leader = this.#leader;
-    return leader !== undefined && this.#state.log.applied >= leader.termStart;
+    return leader !== undefined && this.#state.log.applied >= leader.termStart && leader.isEstablished;
   }
 
   /**

@@ -5,12 +5,12 @@ import { StartFailed } from "../../protocol/errors.ts";
 import type { Millis } from "../../protocol/units.ts";
 import type { CheckedOptions } from "../options.ts";
 import { bootstrapSubject } from "../wire/mod.ts";
-import { incarnationIn, type Presence, type Who } from "./who.ts";
+import type { Presence, Who } from "./who.ts";
 import type { MessageBus } from "../../ports/message_bus.ts";
 
-/** How long a node with peers looks around: an established cluster answers at once. */
+/** How long one look around of a node with peers takes: an established cluster answers at once. */
 const LOOK_AROUND: Millis = 150;
-/** How long one that would lead alone does. */
+/** How long a node looks that would found a cluster without others: NATS servers may have to find each other first. */
 const LOOK_HARD: Millis = 2000;
 
 export interface StartParts {
@@ -23,23 +23,40 @@ export interface StartParts {
   readonly log: Log;
 }
 
-/** The founders of a cluster to be formed; empty: join one. Throws StartFailed. */
-export async function decideStart(parts: StartParts): Promise<readonly string[]> {
-  const { options, who, nodeId } = parts;
-  if (options.peers.length > 0) {
-    // Where others know this node's name they are not answer enough: whoever lives under it has to be heard, too.
-    const found = await who.survey(LOOK_AROUND, (so) => allAreNew(so, options.peers));
-    return isWanted(found, nodeId) ? [] : [nodeId, ...options.peers].sort();
-  }
-  return options.bootstrap ? await bootstrap(parts) : [];
+export interface StartDecision {
+  /** Of a cluster to be formed; none: join one. */
+  readonly founders: readonly string[];
+  /**
+   * The term to begin with: of a founder that may have been here before, and has forgotten in which terms it voted or led,
+   * one in which it did not (M7).
+   */
+  readonly term: number;
 }
 
-/** Whether a cluster exists in which this node has to be taken in. */
-function isWanted(found: ReadonlyMap<string, Presence>, nodeId: string): boolean {
-  for (const presence of found.values()) {
-    if (presence.identity !== "" && incarnationIn(presence, nodeId) !== "") return true;
+const JOIN: StartDecision = { founders: [], term: 0 };
+
+/** Throws StartFailed. */
+export async function decideStart(parts: StartParts): Promise<StartDecision> {
+  const { options } = parts;
+  if (options.peers.length > 0) return await form(parts);
+  return options.bootstrap ? { founders: await bootstrap(parts), term: 0 } : JOIN;
+}
+
+/**
+ * Where anybody knows a cluster this node has to be taken in: it may have been one of its founders, and have forgotten what
+ * it said then. Where nobody does, all founders have to be there, or silent for a while: who knew would have answered.
+ */
+async function form({ options, who, nodeId, clock }: StartParts): Promise<StartDecision> {
+  const end = clock.now() + LOOK_HARD;
+  for (;;) {
+    // Where others know a cluster they are not answer enough: whoever lives under this node's name has to be heard, too.
+    const found = await who.survey(LOOK_AROUND, (so) => allAreNew(so, options.peers));
+    const others = [...found.values()];
+    if (others.some((one) => one.identity !== "")) return JOIN;
+    if (!allAreNew(found, options.peers) && clock.now() < end) continue;
+    const last = others.reduce((term, one) => Math.max(term, one.term), 0);
+    return { founders: [nodeId, ...options.peers].sort(), term: last === 0 ? 0 : last + 1 };
   }
-  return false;
 }
 
 /** Whether all of `peers` are there, and none of them knows a cluster: there is nobody else to wait for. */

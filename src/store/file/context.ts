@@ -1,7 +1,7 @@
 /** What the parts of one file store share. */
 import type { Clock } from "../../ports/clock.ts";
 import type { Commands } from "../../ports/commands.ts";
-import type { Files } from "../../ports/files.ts";
+import type { DirectoryEntry, Files } from "../../ports/files.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Checksum } from "./checksum.ts";
@@ -33,6 +33,11 @@ export interface FileContext {
   unclean: boolean;
   /** Archive scripts that are running. */
   readonly scripts: Set<Promise<void>>;
+}
+
+/** Whether a folder in the store's is a channel's. No channel's name begins with a dot, but a cluster's log may lie there. */
+export function isChannelFolder({ name, isDirectory }: DirectoryEntry): boolean {
+  return isDirectory && !name.startsWith(".");
 }
 
 /** The path of something in a directory. */

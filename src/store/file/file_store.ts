@@ -14,7 +14,7 @@ import { type ClientInfo, ServerInfo } from "../../protocol/stored_records.ts";
 import { defaultLimits, type ResolvedLimits, resolveLimits, type StoreLimits } from "../limits.ts";
 import { Checksum } from "./checksum.ts";
 import { ClientsLog } from "./clients_log.ts";
-import { type FileContext, type FileStorePorts, join } from "./context.ts";
+import { type FileContext, type FileStorePorts, isChannelFolder, join } from "./context.ts";
 import { FileMessageLog } from "./message_log.ts";
 import { type FileHandle, OpenFiles } from "./open_files.ts";
 import { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./options.ts";
@@ -163,9 +163,7 @@ class FileStore implements Store {
     const tolerate = <T>(recover: () => T) =>
       this.#guard(() => tolerating(damages, this.#clients.handle, this.#context, recover));
     tolerate(() => openClients(this.#clients, this.#context));
-    const names = this.#guard(() =>
-      files.list(options.directory).filter((entry) => entry.isDirectory).map(({ name }) => name)
-    );
+    const names = this.#guard(() => files.list(options.directory).filter(isChannelFolder).map(({ name }) => name));
     if (info === undefined) {
       if (names.length > 0) throw new StoreFailed("refused", "no server state recovered but channels present");
       return undefined;

@@ -37,6 +37,18 @@ Deno.test("options that cannot be meant are refused, and nothing is written", ()
   assert.deepEqual(place.files.list("/"), []);
 });
 
+Deno.test("a cluster's log in the store's folder is no channel", async () => {
+  const place = new Place();
+  place.files.makeDirectory("/data/.raft/test/log");
+  const store = place.open();
+  assert.equal(await store.recover(), undefined);
+  assert.deepEqual([...(await start(store)).channels.keys()], []);
+  await store.close();
+  const again = place.open();
+  assert.deepEqual([...(await start(again)).channels.keys()], []);
+  await again.close();
+});
+
 Deno.test("channel names that are no folders are refused", async () => {
   const { store } = await new Place().withChannel();
   for (const name of ["", ".", "..", "a/b", "a\0b"]) {

@@ -10,7 +10,7 @@ import { Malformed } from "../../protocol/varint.ts";
 import type { Offset, Sequence } from "../../protocol/units.ts";
 import { Checksum, IEEE } from "./checksum.ts";
 import { ClientReplay } from "./clients_log.ts";
-import { join } from "./context.ts";
+import { isChannelFolder, join } from "./context.ts";
 import { CRC, ENTRY_SIZE, ENTRY_WORDS, entryOffset, entrySequence, isZeroEntry, SIZE } from "./message_index.ts";
 import { crcProblem, HEADER_SIZE, RecordScanner, VERSION_SIZE, versionProblem } from "./record.ts";
 import { SubscriptionReplay } from "./subscription_records.ts";
@@ -47,9 +47,9 @@ export interface SliceReport {
 /** Is handed each message that can be read, in the order of slices and of their entries. Return `false` to stop. */
 export type TakeMessage = (message: MsgProto, slice: number) => boolean;
 
-/** The names of the channels: of all folders. */
+/** The names of the channels: of all folders, but for those that something else keeps in the store's. */
 export function listChannels({ files, directory }: Inspection): string[] {
-  return files.list(directory).filter((entry) => entry.isDirectory).map((entry) => entry.name);
+  return files.list(directory).filter(isChannelFolder).map((entry) => entry.name);
 }
 
 /** The server's identity; `undefined` if there is none that can be read. */
