@@ -319,7 +319,8 @@ export class Leader implements Role {
       if (member.voter) values.push(member.id === state.id ? log.durable : this.peers.get(member.id)!.match);
     }
     const index = majorityValue(values);
-    if (index !== undefined && index > log.commit && log.termAt(index) === state.term) this.#commitThrough(index);
+    if (index === undefined || index <= log.commit || log.termAt(index) !== state.term) return;
+    this.#commitThrough(index);
   }
 
   /**
