@@ -30,6 +30,8 @@ export class Operator {
   readonly #world: ServerWorld;
   readonly #planned = new Set<Host>();
   readonly #removed = new Set<Host>();
+  /** Whose removal was asked for without an answer: it may still take effect. */
+  readonly #leaving = new Set<Host>();
   readonly #wiped = new Set<Host>();
   readonly #rotten = new Set<Host>();
   /** A founder was given another list of peers than the others. */
@@ -114,7 +116,10 @@ export class Operator {
 
   remove(host: Host, force: boolean): void {
     this.#removed.add(host);
-    this.#ask("remove", `${host.name}${force ? " force" : ""}`);
+    this.#leaving.add(host);
+    void this.#ask("remove", `${host.name}${force ? " force" : ""}`).then((answered) => {
+      if (answered) this.#leaving.delete(host);
+    });
   }
 
   /** A process that ends with the next fault. */
@@ -215,8 +220,8 @@ export class Operator {
     }
     for (const host of this.#removed) {
       if (!host.up) this.startLater(host, 20);
-      else if (this.#isVoter(host)) this.#removed.delete(host);
-      else this.#ask("add", host.name);
+      else if (!this.#isVoter(host)) void this.#ask("add", host.name);
+      else if (!this.#leaving.has(host)) this.#removed.delete(host);
     }
   }
 
@@ -230,13 +235,13 @@ export class Operator {
     return [...this.#world.hosts.values()].every((host) => this.#isVoter(host));
   }
 
-  #ask(what: "add" | "remove", payload: string): void {
+  /** Whether there was an answer. */
+  async #ask(what: "add" | "remove", payload: string): Promise<boolean> {
     const bus = this.#world.net.connect("operator");
-    const asked = bus.request(`_STAN.raft.sim.node.${what}`, new TextEncoder().encode(payload), 3_000);
-    void asked.then((answer) => {
-      const text = answer.kind === "reply" ? new TextDecoder().decode(answer.payload) : answer.kind;
-      this.#world.note(`${what} ${payload}: ${text}`);
-      void bus.close();
-    });
+    const answer = await bus.request(`_STAN.raft.sim.node.${what}`, new TextEncoder().encode(payload), 3_000);
+    const answered = answer.kind === "reply";
+    this.#world.note(`${what} ${payload}: ${answered ? new TextDecoder().decode(answer.payload) : answer.kind}`);
+    void bus.close();
+    return answered;
   }
 }
