@@ -13,8 +13,8 @@ import { crc32c } from "./crc32c.ts";
 const MARK = 0xffffffff;
 /** More than what a piece needs besides its bytes. */
 const OVERHEAD = 512;
-/** Unfinished messages of one peer hold no more than this. */
-const MAX_MESSAGE = 128 * 1024 * 1024;
+/** An unfinished message holds no more: what a NATS server takes at most (`max_pending`, 64 MiB), and what it is wrapped in. */
+const MAX_MESSAGE = 65 * 1024 * 1024;
 
 /** Whether these bytes are a piece and not a message. */
 export function isChunk(bytes: Uint8Array, start = 0): boolean {
@@ -60,8 +60,14 @@ interface Unfinished {
 /** Puts messages together again, one at a time for each sender. */
 export class Reassembly {
   readonly #bySender = new Map<string, Unfinished>();
+  readonly #limit: number;
   /** Messages given up because a piece was missing, or too large. */
   lost = 0;
+
+  /** Gives up a message of more than `limit` bytes. */
+  constructor(limit = MAX_MESSAGE) {
+    this.#limit = limit;
+  }
 
   /** How many senders have an unfinished message here. */
   get senders(): number {
@@ -91,7 +97,7 @@ export class Reassembly {
     const data = reader.rest();
     unfinished.pieces.push(data);
     unfinished.bytes += data.length;
-    if (unfinished.bytes > MAX_MESSAGE) return this.#giveUp(from);
+    if (unfinished.bytes > this.#limit) return this.#giveUp(from);
     if (unfinished.pieces.length < count) return undefined;
     this.#bySender.delete(from);
     return joined(unfinished);

@@ -221,6 +221,15 @@ Deno.test("pieces make the message again; lost, doubled or mixed ones never make
   }
 });
 
+Deno.test("a message beyond the limit is given up, whatever is still to come of it; one at the limit is not", () => {
+  for (const [size, isWhole] of [[5000, true], [5001, false]] as const) {
+    const reassembly = new Reassembly(5000);
+    const pieces = cutIntoChunks(new Uint8Array(size), "a", "00000000000000aa", 1, 2048);
+    const made = pieces.map((piece) => reassembly.take(piece)).filter((whole) => whole !== undefined);
+    assert.deepEqual([made.length, reassembly.lost > 0, reassembly.bytes], [isWhole ? 1 : 0, !isWhole, 0]);
+  }
+});
+
 Deno.test("many senders of unfinished messages do not fill the memory", () => {
   const reassembly = new Reassembly();
   const [first] = cutIntoChunks(new Uint8Array(5000), "a", "00000000000000aa", 1, 2048);
