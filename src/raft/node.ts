@@ -279,12 +279,16 @@ export class RaftNode {
     if (ready.roleChange !== undefined) events.role(ready.roleChange);
     this.#lastTicket = Math.max(this.#lastTicket, ready.ticket);
     if (ready.identity !== undefined) this.#identity = { identity: ready.identity, after: this.#lastTicket };
+    const leads = this.raft.role === "leader";
+    // Followers write at the same time as their leader (L10); what speaks of a vote waits for that, here as there.
+    this.#send(ready.messages);
+    if (leads) this.#parts.transport.push();
     this.#storing.write(ready);
     this.#tellIdentity();
-    this.#send(ready.messages);
-    if (this.raft.role === "leader") this.#parts.transport.push();
-    this.#storing.sync(this.raft.role !== "leader");
+    this.#storing.sync(!leads);
     this.#sendDurable();
+    // A leader waits for what a follower has to say of this: before anything is applied.
+    if (!leads) this.#send(this.raft.takeMessages());
     this.#parts.transport.push();
     if (ready.membership !== undefined) events.membership(ready.membership);
     if (ready.committed.length > 0) this.#applying!.push(ready.committed);

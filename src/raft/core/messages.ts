@@ -211,6 +211,11 @@ export type Message =
   | SnapshotAnnounce
   | SnapshotReply;
 
+/** Whether only a leader says that. */
+export function isFromLeader({ kind }: Message): boolean {
+  return kind === "append" || kind === "heartbeat" || kind === "snapshot announce" || kind === "timeout now";
+}
+
 /** A message without what every message of one sender has in common. */
 export type Body = Message extends infer M ? M extends Message ? Omit<M, keyof Header> : never : never;
 

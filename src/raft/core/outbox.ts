@@ -136,6 +136,12 @@ export class Outbox {
     return ready;
   }
 
+  takeMessages(): readonly Outgoing[] {
+    const messages = this.#messages;
+    this.#messages = [];
+    return messages;
+  }
+
   #clear(commit: number): void {
     this.#hardState = undefined;
     this.#restartLogAt = undefined;

@@ -7,9 +7,10 @@ import { Follower } from "./follower.ts";
 import { Leader } from "./leader.ts";
 import { type ChangeResult, isSameNode, memberOf, type MembershipChange, type NodeId } from "./membership.ts";
 import type { DataKind, DiskState, Entry, Goodbye, Message, Removed, SnapshotMark } from "./messages.ts";
+import { isFromLeader } from "./messages.ts";
 import { NodeState } from "./node_state.ts";
 import type { RaftOptions } from "./options.ts";
-import type { CoreRole, Fetch, Ready, Ticket } from "./ready.ts";
+import type { CoreRole, Fetch, Outgoing, Ready, Ticket } from "./ready.ts";
 import { sendFetched } from "./replication.ts";
 import { type CampaignKind, type Grant, quietUntil } from "./role.ts";
 import type { ProposalResult, RaftStatus, TransferResult } from "./status.ts";
@@ -212,6 +213,11 @@ export class Raft {
     return ready;
   }
 
+  /** What is to be said already of `Ready` that is not taken yet: the same as its `messages`. */
+  takeMessages(): readonly Outgoing[] {
+    return this.#state.outbox.takeMessages();
+  }
+
   get role(): CoreRole {
     return this.#state.role.name;
   }
@@ -391,9 +397,4 @@ export class Raft {
     log.cutThrough(through);
     outbox.cutLog(through);
   }
-}
-
-function isFromLeader(message: Message): boolean {
-  return message.kind === "append" || message.kind === "heartbeat" || message.kind === "snapshot announce" ||
-    message.kind === "timeout now";
 }
