@@ -1,14 +1,7 @@
 /** A subject space of its own: who is subscribed to what in one account (spec nats-server, section 4.6). */
 import type { AccountOptions, Limits } from "./options.ts";
 import type { Clock } from "../../ports/clock.ts";
-import {
-  type Match,
-  type Place,
-  type RemoteInterest,
-  SubjectCache,
-  SubjectTree,
-  type Subscription,
-} from "./subjects/mod.ts";
+import { type Place, SubjectCache, SubjectTree, type Subscription } from "./subjects/mod.ts";
 import type { RouteLink } from "./delivery.ts";
 
 /** The account of everybody when none is configured. */
@@ -19,9 +12,6 @@ const AT_ONCE = 1_000;
 
 /** The limits that may differ from client to client. */
 export type ClientLimits = Pick<Limits, "maxPayload" | "maxControlLine" | "maxSubscriptions">;
-
-/** Everybody interested in a subject of one account. */
-export type Interested = Match<Subscription, RemoteInterest<RouteLink>>;
 
 /**
  * Hears of changes in this server's own interest, as routes announce it: plain subscriptions when the first comes and the

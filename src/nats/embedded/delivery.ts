@@ -1,6 +1,5 @@
 /** Hands one message to everybody interested: plain subscriptions, one member of each queue group, other servers. */
-import type { Interested } from "./account.ts";
-import type { MatchedGroup, RemoteInterest, Subscription } from "./subjects/mod.ts";
+import type { Match, MatchedGroup, RemoteInterest, Subscription } from "./subjects/mod.ts";
 import type { Message } from "./message.ts";
 import type { Random } from "../../ports/random.ts";
 
@@ -14,6 +13,9 @@ export interface RouteLink {
    */
   send(account: string, message: Message, queues: readonly string[]): void;
 }
+
+/** Everybody interested in a subject of one account. */
+export type Interested = Match<Subscription, RemoteInterest<RouteLink>>;
 
 type Group = MatchedGroup<Subscription, RemoteInterest<RouteLink>>;
 

@@ -10,7 +10,8 @@ import { copy, CRLF, latin1Bytes, NO_RESPONDERS, writeNumber } from "../wire/fra
 import type { Delivery } from "./delivery.ts";
 import { Message } from "./message.ts";
 import type { Millis, Nanos } from "../../protocol/units.ts";
-import { RecentSubject, Subscription, type Target, validSubject } from "./subjects/mod.ts";
+import { RecentSubject } from "./recent_subject.ts";
+import { Subscription, type Target, validSubject } from "./subjects/mod.ts";
 import type { Turn } from "./turn.ts";
 
 /** What a bus needs of its server. */

@@ -2,19 +2,11 @@
 import { Account, GLOBAL_ACCOUNT, type LocalInterestListener } from "./account.ts";
 import { type Address, type Connection, type Listener, type Network, NetworkFailed } from "../../ports/network.ts";
 import { Authorization } from "./security/mod.ts";
-import {
-  clientInfo,
-  ClientSession,
-  ClosedClients,
-  type ClusterView,
-  hostPort,
-  type InfoReader,
-  initialCluster,
-  ownUrls,
-  type SessionHost,
-} from "./clients/mod.ts";
+import { hostPort, ownUrls } from "./addresses.ts";
+import { clientInfo, ClientSession, type InfoReader, type SessionHost } from "./clients/mod.ts";
+import { type ClusterView, initialCluster } from "./cluster_view.ts";
 import type { Page } from "../../protocol/json_page.ts";
-import { monitoringPage, viewOfSession } from "./pages/mod.ts";
+import { ClosedClients, monitoringPage, type ShownServer, viewOfSession } from "./pages/mod.ts";
 import { ConnectionRate } from "./connection_rate.ts";
 import { closeOneByOne } from "./lame_duck.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
@@ -49,7 +41,7 @@ export interface NatsServerPorts {
 /** How long to wait before accepting again after a failure. */
 const ACCEPT_PAUSE: Millis = 100;
 
-export class NatsServer implements SessionHost, RouteHost {
+export class NatsServer implements SessionHost, RouteHost, ShownServer {
   readonly serverId: string;
   readonly serverName: string;
   readonly version: string;

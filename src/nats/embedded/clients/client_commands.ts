@@ -1,5 +1,5 @@
 /** What a client's commands do (spec nats-server, sections 1.3 to 1.8). */
-import type { Admission } from "./session_host.ts";
+import type { Admission } from "../security/mod.ts";
 import type { ClientSession } from "./client_session.ts";
 import { endSubscription, writeNoResponders } from "./client_output.ts";
 import type { FrameParser, FrameSink } from "../../wire/parser.ts";
@@ -7,7 +7,8 @@ import { isLater } from "../../../protocol/units.ts";
 import { Message } from "../message.ts";
 import { OK, PONG, quoted, textOf } from "../../wire/frames.ts";
 import { readConnect } from "./connect_request.ts";
-import { RecentSubject, sidKey, Subscription, validLiteral, validSubject } from "../subjects/mod.ts";
+import { RecentSubject } from "../recent_subject.ts";
+import { sidKey, Subscription, validLiteral, validSubject } from "../subjects/mod.ts";
 import { traceCommand } from "./client_trace.ts";
 import { Verb } from "../../wire/verbs.ts";
 

@@ -1,13 +1,7 @@
 /** The INFO that clients get (spec nats-server, section 1.2). */
-import type { ClusterOptions, EmbeddedNatsOptions } from "../options.ts";
-
-/** What clients are told of the cluster. */
-export interface ClusterView {
-  /** `undefined` while there is no cluster. */
-  readonly name: string | undefined;
-  /** Client URLs (`host:port`) of the other servers. */
-  readonly peerUrls: readonly string[];
-}
+import { advertisedAddress, ownUrls } from "../addresses.ts";
+import type { ClusterView } from "../cluster_view.ts";
+import type { EmbeddedNatsOptions } from "../options.ts";
 
 export interface InfoParts {
   readonly serverId: string;
@@ -71,31 +65,4 @@ function connectUrls(parts: InfoParts): string[] {
     urls.push(url);
   }
   return urls;
-}
-
-/** Where clients reach this server, as `host:port`; what routes tell other servers. */
-export function ownUrls(options: EmbeddedNatsOptions, port: number): string[] {
-  const advertised = advertisedAddress(options, port);
-  if (advertised !== undefined) return [hostPort(advertised.host, advertised.port)];
-  const any = options.host === "0.0.0.0" || options.host === "::" || options.host === "";
-  const reached = (address: string) => options.host !== "0.0.0.0" || !address.includes(":");
-  const hosts = any ? (options.localAddresses ?? []).filter(reached) : [options.host];
-  return (hosts.length === 0 ? [options.host] : hosts).map((host) => hostPort(host, port));
-}
-
-function advertisedAddress(options: EmbeddedNatsOptions, port: number): { host: string; port: number } | undefined {
-  if (options.clientAdvertise === undefined || options.clientAdvertise === "") return undefined;
-  const found = /^(?:\[(.+)\]|([^:]*))(?::(\d+))?$/.exec(options.clientAdvertise);
-  if (found === null) return { host: options.clientAdvertise, port };
-  return { host: found[1] ?? found[2]!, port: Number(found[3] ?? 0) || port };
-}
-
-/** `host:port`, with an IPv6 address in brackets. */
-export function hostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** What the cluster options say of names and addresses before any route is up. */
-export function initialCluster(cluster: ClusterOptions | undefined): ClusterView {
-  return { name: cluster?.name, peerUrls: [] };
 }

@@ -9,7 +9,7 @@ import { ConnectRequest } from "./connect_request.ts";
 import { type Connection, NetworkFailed } from "../../../ports/network.ts";
 import { errorFrame, infoFrame, PING } from "../../wire/frames.ts";
 import { Failure, FrameParser } from "../../wire/parser.ts";
-import type { Admission, SessionHost } from "./session_host.ts";
+import type { SessionHost } from "./session_host.ts";
 import { caughtUp, type Consumer } from "../congestion.ts";
 import { clientVerbs } from "../../wire/verbs.ts";
 import { deliverTo } from "./client_output.ts";
@@ -18,7 +18,7 @@ import type { Message } from "../message.ts";
 import { type Millis, type Nanos, nanosFromMillis } from "../../../protocol/units.ts";
 import { Outbox } from "../outbox.ts";
 import { partWith } from "../parting.ts";
-import type { Permissions } from "../security/mod.ts";
+import type { Admission, Permissions } from "../security/mod.ts";
 import type { Subscription, Target } from "../subjects/mod.ts";
 
 const SMALL_BUFFER = 1024;

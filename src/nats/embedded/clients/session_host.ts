@@ -7,17 +7,9 @@ import type { Connection } from "../../../ports/network.ts";
 import type { Delivery } from "../delivery.ts";
 import type { Limits } from "../options.ts";
 import type { Log } from "../../../ports/log.ts";
-import type { Permissions } from "../security/mod.ts";
+import type { Admission } from "../security/mod.ts";
 import type { Slabs } from "../slabs.ts";
 import type { Turn } from "../turn.ts";
-
-/** As whom a connection was admitted. */
-export interface Admission {
-  readonly account: Account;
-  readonly permissions: Permissions | undefined;
-  /** As monitoring shows it; empty when nobody was asked for. */
-  readonly user: string;
-}
 
 /** Who an INFO is for. */
 export interface InfoReader {

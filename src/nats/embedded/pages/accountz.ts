@@ -2,12 +2,12 @@
 import type { Account } from "../account.ts";
 import { GLOBAL_ACCOUNT } from "../account.ts";
 import { BadParameter, timeText } from "./page_texts.ts";
-import type { NatsServer } from "../nats_server.ts";
+import type { ShownServer } from "./shown_server.ts";
 import { statistics } from "./subsz.ts";
 import type { Traffic } from "../totals.ts";
 
 /** The names of all accounts; with `acc` one account. Throws BadParameter for an unknown one. */
-export function accountz(server: NatsServer, query: URLSearchParams): unknown {
+export function accountz(server: ShownServer, query: URLSearchParams): unknown {
   const name = query.get("acc");
   const { systemAccount } = server.options;
   const heading = {
@@ -24,7 +24,7 @@ export function accountz(server: NatsServer, query: URLSearchParams): unknown {
   return { ...heading, account_detail: detail(server, account) };
 }
 
-function detail(server: NatsServer, account: Account) {
+function detail(server: ShownServer, account: Account) {
   return {
     account_name: account.name,
     update_time: timeText(server.started),
@@ -59,7 +59,7 @@ function imports(name: string, systemAccount: string) {
 }
 
 /** The traffic of the accounts named by `acc`, of all when none is. */
-export function accstatz(server: NatsServer, query: URLSearchParams): unknown {
+export function accstatz(server: ShownServer, query: URLSearchParams): unknown {
   const wanted = query.getAll("acc");
   const accounts = [...server.accounts.values()].filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   return {
@@ -69,7 +69,7 @@ export function accstatz(server: NatsServer, query: URLSearchParams): unknown {
   };
 }
 
-function traffic(server: NatsServer, account: Account) {
+function traffic(server: ShownServer, account: Account) {
   const connections = connectionsOf(server, account);
   const sum = (of: (each: Traffic) => number) => connections.reduce((total, each) => total + of(each), 0);
   return {
@@ -84,7 +84,7 @@ function traffic(server: NatsServer, account: Account) {
 }
 
 /** Clients, and the listed buses of this process, which are in the global account. */
-function connectionsOf(server: NatsServer, account: Account): Traffic[] {
+function connectionsOf(server: ShownServer, account: Account): Traffic[] {
   const sessions = [...server.sessions.values()].filter((session) => session.account === account);
   const buses = account.name === GLOBAL_ACCOUNT ? [...server.buses].filter(({ id }) => id > 0) : [];
   return [...sessions, ...buses];

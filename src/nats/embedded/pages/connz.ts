@@ -13,7 +13,7 @@ import {
 import { type ConnectionView, viewOfBus, viewOfSession } from "./connection_view.ts";
 import { GLOBAL_ACCOUNT } from "../account.ts";
 import type { Nanos } from "../../../protocol/units.ts";
-import type { NatsServer } from "../nats_server.ts";
+import type { ShownServer } from "./shown_server.ts";
 import { subscriptionView } from "./subsz.ts";
 
 type Order = (a: ConnectionView, b: ConnectionView, now: Nanos) => number;
@@ -53,7 +53,7 @@ const states: Readonly<Record<string, "open" | "closed" | "any">> = {
 };
 
 /** The page's object. Throws BadParameter. */
-export function connz(server: NatsServer, query: URLSearchParams): unknown {
+export function connz(server: ShownServer, query: URLSearchParams): unknown {
   const now = server.clock.wall();
   const { order, state } = sorting(query);
   const auth = booleanParameter(query, "auth");
@@ -94,7 +94,7 @@ function isWanted(row: ConnectionView, query: URLSearchParams): boolean {
   return (user === undefined || row.user === user) && (account === undefined || row.account === account);
 }
 
-function rowsOf(server: NatsServer, state: "open" | "closed" | "any"): ConnectionView[] {
+function rowsOf(server: ShownServer, state: "open" | "closed" | "any"): ConnectionView[] {
   const rows: ConnectionView[] = [];
   if (state !== "closed") {
     const now = server.clock.wall();

@@ -3,14 +3,14 @@ import { accountz, accstatz } from "./accountz.ts";
 import { jsonPage, type Page } from "../../../protocol/json_page.ts";
 import { BadParameter, badRequest, booleanParameter, pageParameters, timeText } from "./page_texts.ts";
 import { connz } from "./connz.ts";
-import type { NatsServer } from "../nats_server.ts";
+import type { ShownServer } from "./shown_server.ts";
 import { routez } from "./routez.ts";
 import { subsz } from "./subsz.ts";
 import { varz } from "./varz.ts";
 
 export type { Page };
 
-type View = (server: NatsServer, query: URLSearchParams) => unknown;
+type View = (server: ShownServer, query: URLSearchParams) => unknown;
 
 const views: Readonly<Record<string, View>> = {
   "/varz": varz,
@@ -59,7 +59,7 @@ function checkParameters(path: string, query: URLSearchParams): void {
 }
 
 /** Answers a path; `undefined` when the NATS server has no such page. */
-export function monitoringPage(server: NatsServer, path: string, query: URLSearchParams): Page | undefined {
+export function monitoringPage(server: ShownServer, path: string, query: URLSearchParams): Page | undefined {
   const callback = query.get("callback");
   if (!others.has(path) && !Object.hasOwn(views, path)) return undefined;
   server.totals.count(path);
@@ -76,7 +76,7 @@ export function monitoringPage(server: NatsServer, path: string, query: URLSearc
   }
 }
 
-function healthz(server: NatsServer, callback: string | null): Page {
+function healthz(server: ShownServer, callback: string | null): Page {
   if (server.options.unused) {
     const error = "failed to be ready for connections after 1ms: server";
     return jsonPage({ status: "error", error }, callback, "", 503);
@@ -97,11 +97,11 @@ function queues(query: URLSearchParams) {
   return { "SendQ": { pending: 0 }, "System recvQ": { pending: 0 }, "System sendQ": { pending: 0 } };
 }
 
-function heading(server: NatsServer) {
+function heading(server: ShownServer) {
   return { server_id: server.serverId, now: timeText(server.clock.wall()) };
 }
 
-function indexPage(server: NatsServer): Page {
+function indexPage(server: ShownServer): Page {
   const pages: [string, string][] = [
     ["varz", "General"],
     ["connz", "Connections"],

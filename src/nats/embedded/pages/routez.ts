@@ -2,11 +2,11 @@
 import { uptimeText } from "../../../protocol/json_page.ts";
 import { readable, spanText, subsParameter, timeText } from "./page_texts.ts";
 import type { Nanos } from "../../../protocol/units.ts";
-import type { NatsServer } from "../nats_server.ts";
+import type { ShownServer } from "./shown_server.ts";
 import type { RouteView } from "../routes/mod.ts";
 
 /** The page's object. Throws BadParameter. */
-export function routez(server: NatsServer, query: URLSearchParams): unknown {
+export function routez(server: ShownServer, query: URLSearchParams): unknown {
   const subs = subsParameter(query);
   const now = server.clock.wall();
   const routes = server.routes.list();

@@ -3,11 +3,11 @@ import type { Account } from "../account.ts";
 import { BadParameter, booleanParameter, pageParameters, readable, timeText } from "./page_texts.ts";
 import { hasWildcard, type Interest, matches, Subscription, validLiteral } from "../subjects/mod.ts";
 import { textOf } from "../../wire/frames.ts";
-import type { NatsServer } from "../nats_server.ts";
+import type { ShownServer } from "./shown_server.ts";
 import type { SubscriptionFacts } from "./connection_view.ts";
 
 /** The page's object. Throws BadParameter. */
-export function subsz(server: NatsServer, query: URLSearchParams): unknown {
+export function subsz(server: ShownServer, query: URLSearchParams): unknown {
   const wantsList = booleanParameter(query, "subs");
   const { offset, limit } = pageParameters(query);
   const test = query.get("test") ?? "";

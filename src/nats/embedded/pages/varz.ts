@@ -1,19 +1,19 @@
 /** `/varz`: the server as a whole. */
 import { clientInfo } from "../clients/mod.ts";
 import type { Millis } from "../../../protocol/units.ts";
-import type { NatsServer } from "../nats_server.ts";
+import type { ShownServer } from "./shown_server.ts";
 import { uptimeText } from "../../../protocol/json_page.ts";
 import { timeText } from "./page_texts.ts";
 
 const nanosOf = (time: Millis) => Math.round(time * 1e6);
 
 /** The page's object, keys in the reference's order. */
-export function varz(server: NatsServer): unknown {
+export function varz(server: ShownServer): unknown {
   const now = server.clock.wall();
   return { ...identity(server), ...limits(server), ...times(server, now), ...counters(server), ...tail(server) };
 }
 
-function identity(server: NatsServer) {
+function identity(server: ShownServer) {
   const { options } = server;
   const info = clientInfo({
     serverId: server.serverId,
@@ -31,7 +31,7 @@ function identity(server: NatsServer) {
   return Object.fromEntries([...kept, ...optional].filter((key) => key in info).map((key) => [key, info[key]]));
 }
 
-function limits(server: NatsServer) {
+function limits(server: ShownServer) {
   const { limits, options } = server;
   const { http } = options;
   return {
@@ -58,7 +58,7 @@ function limits(server: NatsServer) {
   };
 }
 
-function clusterView(server: NatsServer) {
+function clusterView(server: ShownServer) {
   const { cluster } = server.options;
   const { address, urls } = server.routes;
   if (cluster === undefined && address === undefined) return {};
@@ -73,7 +73,7 @@ function clusterView(server: NatsServer) {
   };
 }
 
-function times(server: NatsServer, now: bigint) {
+function times(server: ShownServer, now: bigint) {
   const usage = server.options.usage?.() ?? { memory: 0, cores: 1, cpu: 0 };
   return {
     start: timeText(server.started),
@@ -86,7 +86,7 @@ function times(server: NatsServer, now: bigint) {
   };
 }
 
-function counters(server: NatsServer) {
+function counters(server: ShownServer) {
   const routes = server.routes.list();
   const sum = server.totals.plus([...server.sessions.values(), ...server.buses, ...routes, server.routes.past]);
   const listed = [...server.buses].filter((bus) => bus.id > 0).length;
@@ -108,7 +108,7 @@ function counters(server: NatsServer) {
   };
 }
 
-function tail(server: NatsServer) {
+function tail(server: ShownServer) {
   const { systemAccount, serverTags = [] } = server.options;
   return {
     config_load_time: timeText(server.configured),

@@ -1,6 +1,6 @@
 /** What the mesh of servers asks of its own server. */
 import type { Account } from "../account.ts";
-import type { ClusterView } from "../clients/mod.ts";
+import type { ClusterView } from "../cluster_view.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import type { Delivery } from "../delivery.ts";
 import type { Limits } from "../options.ts";

@@ -1,5 +1,5 @@
 /** Addresses of other servers' route ports. */
-import { hostPort } from "../clients/mod.ts";
+import { hostPort } from "../addresses.ts";
 
 /** One server to dial. */
 export interface RouteUrl {

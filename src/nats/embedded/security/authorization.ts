@@ -1,6 +1,6 @@
 /** Decides as whom a connection is admitted (spec nats-server, section 4). */
 import type { Account } from "../account.ts";
-import type { Admission, ConnectRequest } from "../clients/mod.ts";
+import type { Admission, Credentials } from "./admission.ts";
 import type { AuthorizationOptions, NkeyUserOptions, PermissionRules, UserOptions } from "../options.ts";
 import { type Awaitable, isLater } from "../../../protocol/units.ts";
 import type { Clock } from "../../../ports/clock.ts";
@@ -13,7 +13,7 @@ import { signed } from "./nkeys.ts";
 
 /** What is known of a connection that wants in. */
 export interface Applicant {
-  readonly request: ConnectRequest;
+  readonly request: Credentials;
   /** The challenge that its INFO carried. */
   readonly nonce: string;
   /** What its TLS certificate says; `undefined` without one. */
@@ -130,6 +130,6 @@ export class Authorization {
   }
 }
 
-function isNobody(request: ConnectRequest): boolean {
+function isNobody(request: Credentials): boolean {
   return request.user === "" && request.password === "" && request.token === "" && request.nkey === "";
 }

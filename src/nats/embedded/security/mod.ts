@@ -3,6 +3,7 @@
  * Knows the configured users and the credentials in CONNECT.
  * Must not know: sessions, sockets, or messages.
  */
+export type { Admission } from "./admission.ts";
 export { Authorization } from "./authorization.ts";
 export { sameName } from "./distinguished_names.ts";
 export { isHash, samePassword } from "./passwords.ts";

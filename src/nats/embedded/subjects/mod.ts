@@ -4,7 +4,6 @@
  * Must not know: connections, or what messages hold.
  */
 export { type Interest, RemoteInterest } from "./interest.ts";
-export { RecentSubject } from "./recent_subject.ts";
 export { SubjectCache } from "./subject_cache.ts";
 export { covers, matches, splitEntry } from "./subject_rules.ts";
 export {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ClosedClients } from "./closed_clients.ts";
-import type { ConnectionView } from "../pages/mod.ts";
+import type { ConnectionView } from "./connection_view.ts";
 
 Deno.test("ClosedClients keeps the latest ones, and counts all", () => {
   const closed = new ClosedClients();

@@ -1,6 +1,7 @@
 /** Who wanted the last message of one publisher: most publish to one subject many times in a row. */
-import type { Account, Interested } from "../account.ts";
-import { sameBytes, textOf } from "../../wire/frames.ts";
+import type { Account } from "./account.ts";
+import type { Interested } from "./delivery.ts";
+import { sameBytes, textOf } from "../wire/frames.ts";
 
 /** The longest subject that is remembered. */
 const LONGEST = 256;

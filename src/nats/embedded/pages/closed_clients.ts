@@ -1,5 +1,5 @@
 /** The connections that ended lately, for monitoring; the oldest make room. */
-import type { ConnectionView } from "../pages/mod.ts";
+import type { ConnectionView } from "./connection_view.ts";
 
 export class ClosedClients {
   #ring: ConnectionView[] = [];
