@@ -1,5 +1,5 @@
 /** The NATS server block as one plain object (spec cli-config-monitoring, sections 1.4 and 2.5). */
-import type { Millis } from "./options.ts";
+import type { Millis } from "./units.ts";
 
 /** Options of the embedded NATS server; logging, pid file and monitoring address also hold for the streaming part. */
 export interface NatsOptions {

@@ -1,11 +1,6 @@
 /** What the operator asked for, as one plain nested object: the result of flags, files and environment together. */
 import type { NatsOptions } from "./nats_options.ts";
-
-/** A span in milliseconds; may have a fraction. Waits, intervals and timeouts. */
-export type Millis = number;
-
-/** A span in nanoseconds. Ages, which are compared with the times of stored messages. */
-export type Nanos = bigint;
+import type { Millis, Nanos } from "./units.ts";
 
 /** Everything that can be configured. Effective values: what {@link Options} holds can be used as it stands. */
 export interface Options {

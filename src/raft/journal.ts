@@ -2,34 +2,19 @@
  * The journal of a cluster: operations become entries of the Raft log and are applied on every node once a quorum holds
  * them; reports of deliveries follow lazily (architecture of the log: one entry is one batch of operations).
  */
-import type { Clock } from "../ports/clock.ts";
 import type { Files } from "../ports/files.ts";
 import { type Journal, NotAgreed, type Replica, type Role } from "../ports/journal.ts";
-import type { Log } from "../ports/log.ts";
-import type { MessageBus } from "../ports/message_bus.ts";
-import type { Random } from "../ports/random.ts";
 import { encodeFacts, encodeOperations } from "../protocol/operation_codec.ts";
 import { type DeliveryFact, MARKS, type Operation, type Publish } from "../protocol/operations.ts";
 import type { Outcome } from "../protocol/outcomes.ts";
-import type { Awaitable } from "../protocol/units.ts";
 import { Cluster } from "./cluster.ts";
 import { DEFAULT_LIMITS, type ProposalRefusal } from "./core/mod.ts";
 import { type CheckedOptions, checkOptions, type RaftOptions } from "./options.ts";
 import { Answerer, NO_LEADER, Proposals } from "./proposals.ts";
 import { RaftDirectory } from "./raft_directory.ts";
+import type { RaftPorts } from "./raft_ports.ts";
 import { describe, type RaftJournalStatus } from "./raft_status.ts";
 import { Reports } from "./reports.ts";
-
-export interface RaftPorts {
-  /** A connection to NATS of its own; `role` becomes part of its name (`raft`, `raft_snap`). */
-  openBus(role: string): Awaitable<MessageBus>;
-  readonly files: Files;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** This node must not go on: the process logs `reason` and exits. */
-  onFatal(reason: string, exitCode: number): void;
-}
 
 /**
  * Checks all options, then takes the Raft directory, so that the node's id is known; nothing talks to the network before

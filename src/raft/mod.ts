@@ -4,6 +4,7 @@
  * Must not know: what operations mean, clients, stores, or where the bus and the disk come from.
  */
 export { openForcing } from "./forcing.ts";
-export { openRaftJournal, RaftJournal, type RaftPorts } from "./journal.ts";
+export { openRaftJournal, RaftJournal } from "./journal.ts";
+export type { RaftPorts } from "./raft_ports.ts";
 export type { RaftJournalStatus } from "./raft_status.ts";
 export { checkOptions, DEFAULT_TIMEOUTS, type RaftOptions } from "./options.ts";

@@ -7,7 +7,6 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Millis } from "../protocol/units.ts";
 import { type MembershipAt, type Notice, votersOf } from "./core/mod.ts";
-import { evenVoters } from "./raft_status.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
 import { type Presence, younger } from "./members/mod.ts";
 
@@ -157,4 +156,10 @@ export class Notices {
     this.#said.add(text);
     say(text);
   }
+}
+
+/** The warning about a number of voters that helps nobody (M10). */
+export function evenVoters(voters: number): string[] {
+  if (voters === 0 || voters % 2 !== 0) return [];
+  return [`The cluster has ${voters} voters: an odd number survives as many failures with one node less`];
 }

@@ -1,6 +1,7 @@
 /** What monitoring shows of a node's part in its cluster, and what is wrong there. */
 import type { Role } from "../ports/journal.ts";
 import { type MembershipAt, type PeerStatus, votersOf } from "./core/mod.ts";
+import { evenVoters } from "./notices.ts";
 import type { Parts } from "./parts.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
 
@@ -76,12 +77,6 @@ export function statusOf(
       ...(running?.distrusted === true ? ["this node does not vote: its log may lack what it acknowledged"] : []),
     ],
   };
-}
-
-/** The warning about a number of voters that helps nobody (M10). */
-export function evenVoters(voters: number): string[] {
-  if (voters === 0 || voters % 2 !== 0) return [];
-  return [`The cluster has ${voters} voters: an odd number survives as many failures with one node less`];
 }
 
 function peerAlarms({ id, silentTicks, disk }: PeerStatus): string[] {

@@ -17,7 +17,7 @@ import { Replica } from "./replica.ts";
 import { RecentRequests } from "./recent_requests.ts";
 import { RequestHolding } from "./request_holding.ts";
 import { Requests } from "./requests.ts";
-import type { ServerParts } from "./server.ts";
+import type { ServerParts } from "./server_parts.ts";
 import { Sessions } from "./sessions.ts";
 import { Subscribing } from "./subscribing.ts";
 import type { Timers } from "./timers.ts";

@@ -9,4 +9,5 @@ export { FaultTolerance } from "./fault_tolerance.ts";
 export { errorPage } from "./page_texts.ts";
 export { type LimitsPage, type Monitored, streamingPage } from "./monitoring.ts";
 export { Partitions } from "./partitions.ts";
-export { type ServerParts, type ServerSettings, StreamingServer } from "./server.ts";
+export { StreamingServer } from "./server.ts";
+export type { ServerParts, ServerSettings } from "./server_parts.ts";

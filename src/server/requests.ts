@@ -3,9 +3,9 @@ import type { Inbound, MessageBus, Subscription } from "../ports/message_bus.ts"
 import { CloseRequest, ConnectRequest, SubscriptionRequest, UnsubscribeRequest } from "../protocol/client_messages.ts";
 import { pingSubject } from "../protocol/subjects.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
-import { Malformed } from "../protocol/varint.ts";
 import type { Publishing } from "./publishing.ts";
 import { closeKey, connectKey, subscribeKey, unsubscribeKey } from "./recent_requests.ts";
+import { decoded, type Decoder } from "./request_reading.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Subscribing } from "./subscribing.ts";
 
@@ -109,24 +109,4 @@ export class Requests {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#subscriptions = [];
   }
-}
-
-/** What a declared message can do here. */
-interface Decoder<T> {
-  decode(bytes: Uint8Array, start: number, end: number): T;
-}
-
-/** The decoded payload, or `undefined` when it is malformed. */
-export function decoded<T>(declared: Decoder<T>, message: Inbound): T | undefined {
-  try {
-    return declared.decode(message.buffer, message.payloadStart, message.payloadEnd);
-  } catch (error) {
-    if (error instanceof Malformed) return undefined;
-    throw error;
-  }
-}
-
-/** A copy of the subject to answer to, or `undefined` when the request has none. */
-export function replyTo(message: Inbound): Uint8Array | undefined {
-  return message.replyEnd > message.replyStart ? message.buffer.slice(message.replyStart, message.replyEnd) : undefined;
 }

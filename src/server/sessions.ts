@@ -25,7 +25,7 @@ import { latecomerKey, type Latecomers } from "./latecomers.ts";
 import type { Outbound } from "./outbound.ts";
 import { latin1 } from "../protocol/latin1.ts";
 import type { Publishing } from "./publishing.ts";
-import { decoded, replyTo } from "./requests.ts";
+import { decoded, replyTo } from "./request_reading.ts";
 import type { WhenSpeaking } from "./when_speaking.ts";
 
 /** How soon to look again whether the lease is back. */

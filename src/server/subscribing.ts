@@ -17,7 +17,7 @@ import type { Outbound } from "./outbound.ts";
 import type { Partitions } from "./partitions.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Recorder } from "./recorder.ts";
-import { decoded, replyTo } from "./requests.ts";
+import { decoded, replyTo } from "./request_reading.ts";
 import type { WhenSpeaking } from "./when_speaking.ts";
 
 const EMPTY = new Uint8Array(0);

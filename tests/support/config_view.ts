@@ -1,6 +1,7 @@
 /** Options in the words of the configuration fixtures, so that both can be compared whole. */
 import type { NatsOptions, NatsPermissions } from "../../src/config/nats_options.ts";
-import type { ChannelLimitsEntry, Millis, Options, StreamingOptions } from "../../src/config/options.ts";
+import type { ChannelLimitsEntry, Options, StreamingOptions } from "../../src/config/options.ts";
+import type { Millis } from "../../src/config/units.ts";
 
 /** The full set of options as `tests/golden/config/_defaults.json` lists them. */
 export function fixtureView({ streaming, nats }: Options): Record<string, unknown> {

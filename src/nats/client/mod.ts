@@ -5,4 +5,5 @@
  */
 export { type ClientBusPorts, connectBus } from "./client_bus.ts";
 export { NatsFailed, type NatsFailureCode } from "./errors.ts";
-export { type ClientBusOptions, type ClientTls, redactedUrl, serverUrls } from "./options.ts";
+export { type ClientBusOptions, redactedUrl, serverUrls } from "./options.ts";
+export type { ClientTls } from "./tls_options.ts";

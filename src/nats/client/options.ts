@@ -8,19 +8,7 @@ import {
   type Server,
 } from "@nats-io/nats-core/internal";
 import { NatsFailed, textOf } from "./errors.ts";
-import { checkedTls } from "./tls_options.ts";
-
-/** Choices for TLS towards NATS; file contents in PEM, not names. */
-export interface ClientTls {
-  /** Authorities to trust instead of the system's. */
-  readonly authorities?: string | undefined;
-  readonly certificate?: string | undefined;
-  readonly key?: string | undefined;
-  /** The name to expect in the server's certificate instead of the one dialed. */
-  readonly serverName?: string | undefined;
-  /** Neither chain nor name of the server's certificate is checked. */
-  readonly insecure?: boolean | undefined;
-}
+import { checkedTls, type ClientTls } from "./tls_options.ts";
 
 /** Where and as whom to connect. */
 export interface ClientBusOptions {

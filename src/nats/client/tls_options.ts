@@ -1,7 +1,18 @@
-/** Checks the operator's choices for TLS before anything is dialed (spec cli-config-monitoring, section 7). */
+/** The operator's choices for TLS, checked before anything is dialed (spec cli-config-monitoring, section 7). */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { NatsFailed, textOf } from "./errors.ts";
-import type { ClientTls } from "./options.ts";
+
+/** Choices for TLS towards NATS; file contents in PEM, not names. */
+export interface ClientTls {
+  /** Authorities to trust instead of the system's. */
+  readonly authorities?: string | undefined;
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+  /** The name to expect in the server's certificate instead of the one dialed. */
+  readonly serverName?: string | undefined;
+  /** Neither chain nor name of the server's certificate is checked. */
+  readonly insecure?: boolean | undefined;
+}
 
 /** Returns `tls` when its PEM texts hold what they should; throws NatsFailed `BAD_CREDENTIALS` otherwise. */
 export function checkedTls(tls: ClientTls): ClientTls {

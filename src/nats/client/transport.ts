@@ -9,7 +9,7 @@ import { Frame, MessageParser } from "../wire/message_parser.ts";
 import type { DataPlane } from "./data_plane.ts";
 import { NatsFailed } from "./errors.ts";
 import { LineQueue } from "./line_queue.ts";
-import type { ClientTls } from "./options.ts";
+import type { ClientTls } from "./tls_options.ts";
 import { OutputBuffer } from "./output_buffer.ts";
 
 /** How long TCP may take to connect, and TLS to shake hands, milliseconds. */
