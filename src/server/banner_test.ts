@@ -3,16 +3,16 @@ import { resolveLimits } from "../streaming/mod.ts";
 import { clusterLines, limitsTable } from "./banner.ts";
 
 const HOUR = 3_600_000_000_000n;
+const limits = {
+  maxChannels: 10,
+  maxSubscriptions: 1000,
+  maxMessages: 10000,
+  maxBytes: 10485760,
+  maxAge: HOUR,
+  maxInactivity: 0n,
+};
 
 Deno.test("limitsTable() lists the global limits, and marks defaults", () => {
-  const limits = {
-    maxChannels: 10,
-    maxSubscriptions: 1000,
-    maxMessages: 10000,
-    maxBytes: 10485760,
-    maxAge: HOUR,
-    maxInactivity: 0n,
-  };
   const resolved = resolveLimits({ ...limits, channels: new Map() });
   assert.deepEqual(limitsTable({ ...limits, names: [], resolved }), [
     "---------- Store Limits ----------",
@@ -28,14 +28,6 @@ Deno.test("limitsTable() lists the global limits, and marks defaults", () => {
 });
 
 Deno.test("limitsTable() lists channels below what they inherit from, with the limits that differ", () => {
-  const limits = {
-    maxChannels: 10,
-    maxSubscriptions: 1000,
-    maxMessages: 10000,
-    maxBytes: 10485760,
-    maxAge: HOUR,
-    maxInactivity: 0n,
-  };
   const channels = new Map([
     ["foo.bar.>", { maxAge: 2n * HOUR }],
     ["temp.>", { maxInactivity: HOUR }],

@@ -2,7 +2,6 @@
 import type { Buffer } from "node:buffer";
 import type { Random } from "../ports/random.ts";
 import {
-  type ChannelLimits,
   type ChannelStore,
   type MessageLog,
   type RecoveredChannel,
@@ -10,10 +9,9 @@ import {
   type Store,
   StoreFailed,
 } from "../ports/store.ts";
-import type { ClientInfo, ServerInfo } from "../protocol/stored_records.ts";
-import { type Awaitable, isLater, type Millis } from "../protocol/units.ts";
 import { EncryptedLog } from "./encrypted_log.ts";
 import { AES, CHACHA, type Cipher, masterKey } from "./sealing.ts";
+import { WrappedStore } from "./wrapped_store.ts";
 
 export interface EncryptionOptions {
   /** Overwritten with zeros when it is no longer needed. */
@@ -63,87 +61,41 @@ export function cipherOf({ cipher, architecture = "x86_64" }: EncryptionOptions)
   }
 }
 
-class EncryptedStore implements Store {
-  readonly #inner: Store;
+class EncryptedStore extends WrappedStore {
   readonly #master: Buffer;
   readonly #cipher: Cipher;
   readonly #random: Random;
 
   constructor(inner: Store, master: Buffer, cipher: Cipher, random: Random) {
-    this.#inner = inner;
+    super(inner);
     this.#master = master;
     this.#cipher = cipher;
     this.#random = random;
   }
 
-  get name(): string {
-    return this.#inner.name;
-  }
-
-  tryLock(): Awaitable<boolean> {
-    return this.#inner.tryLock();
-  }
-
   readOwner(): string {
-    return this.#inner.readOwner?.() ?? "";
+    return this.inner.readOwner?.() ?? "";
   }
 
   writeOwner(text: string): void {
-    this.#inner.writeOwner?.(text);
+    this.inner.writeOwner?.(text);
   }
 
   /** Throws StoreFailed `corrupt` when the key opens nothing of what is stored. */
   async recover(): Promise<RecoveredState | undefined> {
-    const state = await this.#inner.recover();
+    const state = await this.inner.recover();
     if (state === undefined) return undefined;
     const channels = new Map<string, RecoveredChannel>();
-    for (const [name, channel] of state.channels) channels.set(name, { ...channel, store: this.#wrap(channel.store) });
+    for (const [name, channel] of state.channels) channels.set(name, { ...channel, store: this.wrap(channel.store) });
     await checkKey(channels);
     return { ...state, channels };
   }
 
-  #wrap(channel: ChannelStore): ChannelStore & { readonly messages: EncryptedLog } {
+  protected wrap(channel: ChannelStore): ChannelStore & { readonly messages: EncryptedLog } {
     const salt = new Uint8Array(4);
     this.#random.fill(salt);
     const messages = new EncryptedLog(channel.name, channel.messages, this.#master, this.#cipher, salt);
     return { name: channel.name, messages, subscriptions: channel.subscriptions };
-  }
-
-  init(info: ServerInfo): Awaitable<void> {
-    return this.#inner.init(info);
-  }
-
-  limitsOf(channel: string): ChannelLimits {
-    return this.#inner.limitsOf(channel);
-  }
-
-  createChannel(name: string): Awaitable<ChannelStore> {
-    const created = this.#inner.createChannel(name);
-    return isLater(created) ? created.then((channel) => this.#wrap(channel)) : this.#wrap(created);
-  }
-
-  deleteChannel(name: string): Awaitable<void> {
-    return this.#inner.deleteChannel(name);
-  }
-
-  addClient(client: ClientInfo): Awaitable<void> {
-    return this.#inner.addClient(client);
-  }
-
-  deleteClient(id: string): Awaitable<void> {
-    return this.#inner.deleteClient(id);
-  }
-
-  maintain(now: Millis): Awaitable<void> {
-    return this.#inner.maintain(now);
-  }
-
-  settle(): Awaitable<void> {
-    return this.#inner.settle?.();
-  }
-
-  close(): Awaitable<void> {
-    return this.#inner.close();
   }
 }
 

@@ -1,4 +1,5 @@
 /** A set of publishes by client and guid, as bytes: nothing is made per message. */
+import { MARKS, type PackedMessages } from "../protocol/operations.ts";
 import { copyBytes, sameBytes } from "../protocol/publish_request.ts";
 
 const FIRST_BYTES = 64 * 1024;
@@ -17,14 +18,15 @@ export class PublishKeys {
   /** How many keys were added. */
   size = 0;
 
-  add(
-    client: Uint8Array,
-    clientStart: number,
-    clientEnd: number,
-    guid: Uint8Array,
-    guidStart: number,
-    guidEnd: number,
-  ): void {
+  /** Adds those of some messages that somebody waits for. */
+  add({ count, bytes, bounds }: PackedMessages): void {
+    for (let i = 0; i < count * MARKS; i += MARKS) {
+      if (bounds[i + 2] === bounds[i + 3]) continue;
+      this.#add(bytes, bounds[i + 3]!, bounds[i + 4]!, bounds[i + 1]!, bounds[i + 2]!);
+    }
+  }
+
+  #add(bytes: Uint8Array, clientStart: number, clientEnd: number, guidStart: number, guidEnd: number): void {
     const clientLength = clientEnd - clientStart;
     const end = this.#used + clientLength + guidEnd - guidStart;
     if (end > this.#bytes.length) {
@@ -32,9 +34,9 @@ export class PublishKeys {
     }
     const at = this.size * FIELDS;
     if (at === this.#fields.length) this.#fields = grown(this.#fields, new Int32Array(2 * at));
-    copyBytes(client, clientStart, clientEnd, this.#bytes, this.#used);
-    copyBytes(guid, guidStart, guidEnd, this.#bytes, this.#used + clientLength);
-    const hash = hashOf(guid, guidStart, guidEnd);
+    copyBytes(bytes, clientStart, clientEnd, this.#bytes, this.#used);
+    copyBytes(bytes, guidStart, guidEnd, this.#bytes, this.#used + clientLength);
+    const hash = hashOf(bytes, guidStart, guidEnd);
     this.#fields[at] = this.#used;
     this.#fields[at + 1] = this.#used + clientLength;
     this.#fields[at + 2] = this.#used = end;

@@ -87,7 +87,7 @@ export class RecentPublishes {
   /** For telling which requests were stored already: those that were held back, and those that are made again. */
   known(now: Millis): KnownPublishes {
     const keys = new PublishKeys();
-    for (const messages of this.all(now)) addKeys(keys, messages);
+    for (const messages of this.all(now)) keys.add(messages);
     const until = now + this.#span;
     this.#told = { keys, until };
     return { keys, since: Math.max(this.#forgotten, now - this.#span), until };
@@ -96,7 +96,7 @@ export class RecentPublishes {
   #tell(messages: PackedMessages, now: Millis): void {
     const { keys, until } = this.#told!;
     if (now > until || keys.size > KEYS_MAX) this.#told = undefined;
-    else addKeys(keys, messages);
+    else keys.add(messages);
   }
 
   /** An empty slab: one that is out of date, else a new one. */
@@ -114,12 +114,5 @@ export class RecentPublishes {
     }
     this.#slabs.push(slab);
     return slab;
-  }
-}
-
-function addKeys(keys: PublishKeys, { count, bytes, bounds }: PackedMessages): void {
-  for (let i = 0; i < count * MARKS; i += MARKS) {
-    if (bounds[i + 2] === bounds[i + 3]) continue;
-    keys.add(bytes, bounds[i + 3]!, bounds[i + 4]!, bytes, bounds[i + 1]!, bounds[i + 2]!);
   }
 }

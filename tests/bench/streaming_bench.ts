@@ -5,6 +5,7 @@
  *     deno run -A tests/bench/streaming_bench.ts [messages] [rounds] [part of a case's name]
  */
 import { Cluster } from "../support/cluster.ts";
+import { findProgram } from "../support/programs.ts";
 import { Scenario } from "../support/scenario.ts";
 import { serverCommand, type ServerProcess } from "../support/server_process.ts";
 
@@ -116,18 +117,9 @@ function cpuOf(servers: readonly ServerProcess[]): number {
 }
 
 function candidates(): Candidate[] {
-  const found: Candidate[] = [{ name: "ours", command: serverCommand() }];
-  const folders = [...(Deno.env.get("PATH") ?? "").split(":"), `${Deno.env.get("HOME")}/go/bin`];
-  for (const folder of folders) {
-    const path = `${folder}/nats-streaming-server`;
-    try {
-      if (Deno.statSync(path).isFile) return [...found, { name: "reference", command: [path] }];
-    } catch {
-      // Not there.
-    }
-  }
-  console.warn("SKIPPED: the reference is not installed");
-  return found;
+  const ours = { name: "ours", command: serverCommand() };
+  const reference = findProgram("nats-streaming-server");
+  return reference === undefined ? [ours] : [ours, { name: "reference", command: [reference] }];
 }
 
 function median(values: readonly number[]): number {

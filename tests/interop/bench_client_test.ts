@@ -2,19 +2,11 @@
 import assert from "node:assert/strict";
 import { carriers, Cluster } from "../support/cluster.ts";
 import { eventually } from "../support/deadline.ts";
+import { findProgram } from "../support/programs.ts";
 import { scenario } from "../support/scenario.ts";
 
-const bench = `${Deno.env.get("HOME") ?? ""}/go/bin/stan-bench`;
+const bench = findProgram("stan-bench");
 const MESSAGES = 30_000;
-
-function installed(): boolean {
-  try {
-    return Deno.statSync(bench).isFile;
-  } catch {
-    console.warn(`SKIPPED: there is no bench client at ${bench}`);
-    return false;
-  }
-}
 
 for (const subscribers of [0, 2]) {
   scenario(
@@ -22,7 +14,7 @@ for (const subscribers of [0, 2]) {
     async (world) => {
       const cluster = await Cluster.ofThree(world, carriers[carriers.length - 1]!);
       const args = ["-s", cluster.url, "-c", "test-cluster", "-np", "4", "-ns", `${subscribers}`, "-mpa", "250"];
-      const client = world.launch([...args, "-n", `${MESSAGES}`, "-ms", "128", "foo"], { command: [bench] });
+      const client = world.launch([...args, "-n", `${MESSAGES}`, "-ms", "128", "foo"], { command: [bench!] });
       const leader = await cluster.leader();
       await eventually(
         async () => (await leader.page())!.total_msgs > MESSAGES / 20 || undefined,
@@ -41,7 +33,7 @@ for (const subscribers of [0, 2]) {
       }
       console.log((await client.output).trim().split("\n").slice(-12).join("\n"));
     },
-    { ignore: !installed() },
+    { ignore: bench === undefined },
   );
 }
 

@@ -1,18 +1,11 @@
 /** A fault tolerant group of this server and the reference, on one store. Skipped where the reference is not installed. */
 import assert from "node:assert/strict";
+import { findProgram } from "../support/programs.ts";
 import { type Scenario, scenario } from "../support/scenario.ts";
 import type { ServerProcess } from "../support/server_process.ts";
 
-const reference = `${Deno.env.get("HOME") ?? ""}/go/bin/nats-streaming-server`;
-
-function installed(): boolean {
-  try {
-    return Deno.statSync(reference).isFile;
-  } catch {
-    console.warn(`SKIPPED: there is no reference server at ${reference}`);
-    return false;
-  }
-}
+const reference = findProgram("nats-streaming-server");
+const ignore = reference === undefined;
 
 function member(world: Scenario, url: string, command?: string[]): ServerProcess {
   const args = ["-store", "file", "-dir", "store", "-ft_group", "ft", "-nats_server", url];
@@ -36,16 +29,16 @@ async function takeOver(world: Scenario, url: string, active: ServerProcess, sta
 
 scenario("a standby of this kind hears the reference's heartbeats and takes over from it", async (world) => {
   const { url } = await world.server(["-cid", "carrier"]);
-  const active = await member(world, url, [reference]).ready();
+  const active = await member(world, url, [reference!]).ready();
   const standby = member(world, url);
   await standby.line(/Starting in standby mode$/);
   await takeOver(world, url, active, standby);
-}, { ignore: !installed() });
+}, { ignore });
 
 scenario("the reference as a standby hears this server's heartbeats and takes over from it", async (world) => {
   const { url } = await world.server(["-cid", "carrier"]);
   const active = await member(world, url).ready();
-  const standby = member(world, url, [reference]);
+  const standby = member(world, url, [reference!]);
   await standby.line(/Starting in standby mode$/);
   await takeOver(world, url, active, standby);
-}, { ignore: !installed() });
+}, { ignore });

@@ -111,50 +111,35 @@ function sorted(text: string): string {
   return frames.sort().join("|");
 }
 
-Deno.test({
-  name: "the embedded server answers random sessions as the real nats-server does",
-  ignore: natsServerPath === undefined,
-  fn: async () => {
+/** Declares a test that clients hear the same of both servers, whatever they say. */
+function differential<T>(
+  name: string,
+  arbitrary: fc.Arbitrary<T>,
+  numRuns: number,
+  heard: (port: number, script: T) => Promise<unknown>,
+): void {
+  Deno.test(name, { ignore: natsServerPath === undefined }, async () => {
     const real = await startNatsServer();
     const ours = await startEmbedded();
     try {
       await fc.assert(
-        fc.asyncProperty(session, async (script) => {
-          const [expected, actual] = await Promise.all([
-            answer(real.port, script),
-            answer(ours.address.port, script),
-          ]);
-          assert.equal(actual, expected);
-        }),
-        { numRuns: 1_500 },
-      );
-    } finally {
-      await ours.close();
-      await real.stop();
-    }
-  },
-});
-
-Deno.test({
-  name: "three clients of the embedded server hear of each other what they hear at the real nats-server",
-  ignore: natsServerPath === undefined,
-  fn: async () => {
-    const real = await startNatsServer();
-    const ours = await startEmbedded();
-    try {
-      await fc.assert(
-        fc.asyncProperty(conversation, async ([starts, steps]) => {
-          const [expected, actual] = await Promise.all([
-            held(real.port, starts, steps),
-            held(ours.address.port, starts, steps),
-          ]);
+        fc.asyncProperty(arbitrary, async (script) => {
+          const [expected, actual] = await Promise.all([heard(real.port, script), heard(ours.address.port, script)]);
           assert.deepEqual(actual, expected);
         }),
-        { numRuns: 400 },
+        { numRuns },
       );
     } finally {
       await ours.close();
       await real.stop();
     }
-  },
-});
+  });
+}
+
+differential("the embedded server answers random sessions as the real nats-server does", session, 1_500, answer);
+differential(
+  "three clients of the embedded server hear of each other what they hear at the real nats-server",
+  conversation,
+  400,
+  (port, [starts, steps]) => held(port, starts, steps),
+);

@@ -4,25 +4,12 @@ import { eventually } from "../support/deadline.ts";
 import { freePort } from "../support/mesh.ts";
 import { quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
 import { type Scenario, scenario } from "../support/scenario.ts";
+import { findProgram } from "../support/programs.ts";
 import { natsServerPath, startNatsServer } from "../support/nats_server.ts";
 
-/** Where a tool is: on PATH or in Go's folder, or where the variable says. */
-function find(name: string, variable: string): string | undefined {
-  const folders = [...(Deno.env.get("PATH") ?? "").split(":"), `${Deno.env.get("HOME") ?? ""}/go/bin`];
-  for (const path of [Deno.env.get(variable) ?? "", ...folders.map((folder) => `${folder}/${name}`)]) {
-    try {
-      if (path !== "" && Deno.statSync(path).isFile) return path;
-    } catch {
-      // Not there.
-    }
-  }
-  console.warn(`SKIPPED: no ${name} on this machine; ${variable} may say where it is`);
-  return undefined;
-}
-
-const top = find("nats-top", "NATS_TOP");
-const exporter = find("prometheus-nats-exporter", "NATS_EXPORTER");
-const streaming = find("nats-streaming-server", "NATS_STREAMING_SERVER");
+const top = findProgram("nats-top", { variable: "NATS_TOP" });
+const exporter = findProgram("prometheus-nats-exporter", { variable: "NATS_EXPORTER" });
+const streaming = findProgram("nats-streaming-server", { variable: "NATS_STREAMING_SERVER" });
 
 async function outputOf(program: string, args: readonly string[]): Promise<string> {
   const { stdout, stderr, code } = await new Deno.Command(program, { args: [...args], stdin: "null" }).output();

@@ -1,18 +1,11 @@
 /** Partitions of one cluster id served by this server and the reference. Skipped where the reference is not installed. */
 import assert from "node:assert/strict";
+import { findProgram } from "../support/programs.ts";
 import { type Scenario, scenario } from "../support/scenario.ts";
 import type { ServerProcess } from "../support/server_process.ts";
 
-const reference = `${Deno.env.get("HOME") ?? ""}/go/bin/nats-streaming-server`;
-
-function installed(): boolean {
-  try {
-    return Deno.statSync(reference).isFile;
-  } catch {
-    console.warn(`SKIPPED: there is no reference server at ${reference}`);
-    return false;
-  }
-}
+const reference = findProgram("nats-streaming-server");
+const ignore = reference === undefined;
 
 let files = 0;
 
@@ -25,8 +18,8 @@ function partition(world: Scenario, url: string, channels: string[], command?: s
 }
 
 for (
-  const [name, theirs, ours] of [["the reference", [reference], undefined], ["this server", undefined, [
-    reference,
+  const [name, theirs, ours] of [["the reference", [reference!], undefined], ["this server", undefined, [
+    reference!,
   ]]] as const
 ) {
   scenario(
@@ -45,6 +38,6 @@ for (
         assert.equal((await subscription.next()).text, channel);
       }
     },
-    { ignore: !installed() },
+    { ignore },
   );
 }

@@ -4,6 +4,8 @@ import { silentLog } from "../../src/ports/log.ts";
 import type { RecoveredState, Store } from "../../src/ports/store.ts";
 import { openFileStore, type OpenFileStoreOptions } from "../../src/store/mod.ts";
 import { systemClock, systemFiles, systemRandom } from "../../src/system/mod.ts";
+import { freePort } from "../support/mesh.ts";
+import { findProgram } from "../support/programs.ts";
 import { contents, copyFixtureTo, fixtureNames } from "../support/store_fixtures.ts";
 import {
   clientOf,
@@ -16,24 +18,8 @@ import {
 } from "../support/store_messages.ts";
 import { Place } from "../support/store_place.ts";
 
-const binary = `${Deno.env.get("HOME") ?? ""}/go/bin/nats-streaming-server`;
+const binary = findProgram("nats-streaming-server");
 const ports = { files: systemFiles(), clock: systemClock(), random: systemRandom(), log: silentLog };
-
-function installed(): boolean {
-  try {
-    return Deno.statSync(binary).isFile && fixtureNames().length > 0;
-  } catch {
-    console.log(`not run: there is no reference server at ${binary}`);
-    return false;
-  }
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
-}
 
 interface ChannelPage {
   readonly name: string;
@@ -65,7 +51,7 @@ async function askReference(
     cluster,
   ];
   const limits = ["-max_msgs", "0", "-max_bytes", "0", "-max_channels", "0"];
-  const child = new Deno.Command(binary, { args: [...args, ...limits], stdout: "null", stderr: "piped" }).spawn();
+  const child = new Deno.Command(binary!, { args: [...args, ...limits], stdout: "null", stderr: "piped" }).spawn();
   try {
     await readyLine(child.stderr);
     const pages = new Map<string, ChannelPage>();
@@ -144,7 +130,7 @@ async function compare(directory: string, cluster: string): Promise<void> {
 }
 
 const options = { sliceMaxMessages: 25, compactMinFileSize: 0, compactInterval: 1 };
-const ignore = !installed();
+const ignore = binary === undefined || fixtureNames().length === 0;
 
 for (
   const [name, cluster] of [

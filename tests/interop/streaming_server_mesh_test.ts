@@ -2,18 +2,10 @@
 import assert from "node:assert/strict";
 import { eventually } from "../support/deadline.ts";
 import { closeAll, freePort, routePort, startMember } from "../support/mesh.ts";
+import { findProgram } from "../support/programs.ts";
 import { StanClient } from "../support/stan_client.ts";
 
-const path = [`${Deno.env.get("HOME")}/go/bin`, ...(Deno.env.get("PATH") ?? "").split(":")]
-  .map((folder) => `${folder}/nats-streaming-server`)
-  .find((file) => {
-    try {
-      return Deno.statSync(file).isFile;
-    } catch {
-      return false;
-    }
-  });
-if (path === undefined) console.warn("SKIPPED: no Go nats-streaming-server on this machine");
+const path = findProgram("nats-streaming-server");
 
 for (const dialing of ["ours", "theirs"]) {
   Deno.test({

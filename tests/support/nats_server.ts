@@ -1,20 +1,10 @@
 /** Real `nats-server` processes for tests: found on PATH, started on free ports, stopped with the test. */
+import { findProgram } from "./programs.ts";
 
 /** Where the program is, or undefined, said aloud once so that skipped tests are seen. */
-export const natsServerPath: string | undefined = find();
-
-function find(): string | undefined {
-  const folders = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
-  for (const folder of folders) {
-    try {
-      if (Deno.statSync(`${folder}/nats-server`).isFile) return `${folder}/nats-server`;
-    } catch {
-      // Not there.
-    }
-  }
-  console.warn("SKIPPED: no nats-server on PATH; install Debian's package nats-server to run these tests");
-  return undefined;
-}
+export const natsServerPath: string | undefined = findProgram("nats-server", {
+  remedy: "install Debian's package nats-server to run these tests",
+});
 
 /** Further versions, by name, from `NATS_SERVERS=2.10.27=/path/to/nats-server,2.14.0=…`. */
 export const newerNatsServers: Record<string, string> = Object.fromEntries(

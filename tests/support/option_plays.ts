@@ -3,7 +3,7 @@
  * `tests/golden/option_plays.json`.
  */
 import { StartPosition } from "../../src/protocol/client_messages.ts";
-import { bytesOf, RawStan, type RawSubscription } from "./raw_stan_client.ts";
+import { bytesOf, RawStan, type RawSubscription, settle } from "./raw_stan_client.ts";
 
 /** The options that the plays are written for. */
 export const playOptions: readonly string[] = [
@@ -12,16 +12,6 @@ export const playOptions: readonly string[] = [
 ];
 
 type Play = (stan: RawStan, name: string) => Promise<unknown[]>;
-
-function settle(millis = 300): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, millis));
-}
-
-async function take(subscription: RawSubscription, count: number): Promise<string> {
-  await subscription.atLeast(count);
-  await settle();
-  return subscription.take();
-}
 
 /** Connects a client whose heartbeats go unanswered once its inbox is among the deaf. */
 async function connectWithInbox(stan: RawStan, clientId: string): Promise<string> {
@@ -38,16 +28,16 @@ const plays: Readonly<Record<string, Play>> = {
     const durable = await stan.sub(name, name, { durableName: "d" });
     const heir = await stan.sub(`${name}-2`, name, { queueGroup: "g" });
     await stan.publishMany(`${name}-2`, name, 1);
-    const seen = [await take(plain, 1), await take(durable, 1), await take(heir, 1)];
+    const seen = [await plain.takeJust(1), await durable.takeJust(1), await heir.takeJust(1)];
     stan.deaf.add(inbox);
     const ping = new Uint8Array([10, name.length + 5, ...bytesOf(`conn-${name}`)]);
     const pings = async () => (await stan.request("_STAN.discover.test-cluster.pings", ping))?.length === 0;
     for (let i = 0; i < 200 && await pings(); i++) await settle(50);
     seen.push(await stan.publish(name, name), await stan.close(name));
     await stan.publishMany(`${name}-2`, name, 1);
-    seen.push(await take(plain, 0), await take(durable, 0), await take(heir, 1));
+    seen.push(await plain.takeJust(0), await durable.takeJust(0), await heir.takeJust(1));
     seen.push((await stan.connect(name)).error);
-    seen.push(await take(await stan.sub(name, name, { durableName: "d" }), 2));
+    seen.push(await (await stan.sub(name, name, { durableName: "d" })).takeJust(2));
     return seen;
   },
 
@@ -58,7 +48,7 @@ const plays: Readonly<Record<string, Play>> = {
     stan.deaf.add(inbox);
     await settle(2_000);
     await stan.publishMany(name, name, 1);
-    const seen = [await take(plain, 1)];
+    const seen = [await plain.takeJust(1)];
     await alone.atLeast(2);
     await settle(300);
     seen.push(plain.take(), alone.take().split(" ").slice(0, 2).join(" "));
@@ -75,7 +65,7 @@ const plays: Readonly<Record<string, Play>> = {
     stan.deaf.add(inbox);
     await settle(2_000);
     await stan.publishMany(`${name}-2`, name, 3);
-    return [await take(live, 3), await take(deaf, 0)];
+    return [await live.takeJust(3), await deaf.takeJust(0)];
   },
 
   "scenario 44: too many subscriptions": async (stan, name) => {
@@ -104,11 +94,11 @@ const plays: Readonly<Record<string, Play>> = {
     await stan.connect(name);
     const pending = await stan.sub(name, name, { maxInFlight: 4, ackWaitInSecs: 2 });
     await stan.publishMany(name, name, 4);
-    const seen = [await take(pending, 4)];
+    const seen = [await pending.takeJust(4)];
     await stan.publishMany(name, name, 8);
     const all = await stan.sub(name, name);
     const late = await stan.sub(name, name, { startPosition: StartPosition.sequence, startSequence: 1 });
-    seen.push(await take(all, 10), await take(late, 10));
+    seen.push(await all.takeJust(10), await late.takeJust(10));
     // What is gone is passed over; of what remains the first round of redeliveries is looked at.
     await pending.atLeast(6);
     seen.push(pending.take().split(" ").filter((each) => ["3#1", "4#1", "5", "6"].includes(each)).sort().join(" "));
@@ -119,11 +109,11 @@ const plays: Readonly<Record<string, Play>> = {
     await stan.connect(name);
     const first = await stan.sub(name, name, { durableName: "d" });
     await stan.publishMany(name, name, 1);
-    const seen = [await take(first, 1)];
+    const seen = [await first.takeJust(1)];
     const second = await stan.sub(name, name, { durableName: "d" });
-    seen.push(await take(second, 1));
+    seen.push(await second.takeJust(1));
     await stan.publishMany(name, name, 1);
-    seen.push(await take(first, 0), await take(second, 1));
+    seen.push(await first.takeJust(0), await second.takeJust(1));
     seen.push(await first.close(), await second.close());
     return seen;
   },
@@ -135,20 +125,20 @@ const plays: Readonly<Record<string, Play>> = {
     const durable = await stan.sub(name, channel, { durableName: "d" });
     await stan.publishMany(name, channel, 2);
     await stan.publishMany(name, `${name}.kept`, 1);
-    const seen = [await take(durable, 2), await take(kept, 1), await durable.close()];
+    const seen = [await durable.takeJust(2), await kept.takeJust(1), await durable.close()];
     // Together longer than the time after which an idle channel goes; each leaves room for a busy machine.
     await settle(1_700);
     await stan.publishMany(name, channel, 1);
     await settle(1_700);
     await stan.publishMany(name, channel, 1);
-    seen.push(await take(await stan.sub(name, channel, { durableName: "other" }), 4));
+    seen.push(await (await stan.sub(name, channel, { durableName: "other" })).takeJust(4));
     const again = `${name}.again`;
     await stan.publishMany(name, again, 2);
     await settle(5_000);
     await stan.publishMany(name, again, 1);
-    seen.push(await take(await stan.sub(name, again), 1));
+    seen.push(await (await stan.sub(name, again)).takeJust(1));
     await stan.publishMany(name, `${name}.kept`, 1);
-    seen.push(await take(kept, 1));
+    seen.push(await kept.takeJust(1));
     return seen;
   },
 };

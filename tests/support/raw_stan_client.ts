@@ -29,6 +29,11 @@ export function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
+/** Long enough for everything that comes at once to have come. */
+export function settle(millis = 300): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, millis));
+}
+
 /** A connection to NATS on which any number of STAN clients can be played. */
 export class RawStan {
   readonly #nats: NatsConnection;
@@ -175,6 +180,13 @@ export class RawSubscription {
   /** Waits until so many messages have come since the last take. */
   async atLeast(count: number, limit = 20_000): Promise<void> {
     await eventually(() => this.messages.length >= count || undefined, `message ${count} on ${this.channel}`, limit);
+  }
+
+  /** As {@link take}, once so many messages have come, and what should not come would have. */
+  async takeJust(count: number): Promise<string> {
+    await this.atLeast(count);
+    await settle();
+    return this.take();
   }
 
   /** As {@link take}, once so many messages have come. */

@@ -2,21 +2,10 @@
  * Plays in two acts with a restart of the streaming server between them, while NATS and its clients stay. What they saw of
  * the reference is kept in `tests/golden/restart_plays.json`.
  */
-import { bytesOf, RawStan, type RawSubscription } from "./raw_stan_client.ts";
+import { bytesOf, RawStan, settle } from "./raw_stan_client.ts";
 
 /** The first act answers what the second one is given, and tells what it saw through `saw`. */
 type Act = (stan: RawStan, name: string, saw: (...what: unknown[]) => void) => Promise<Act | void>;
-
-function settle(millis = 300): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, millis));
-}
-
-/** Waits for so many messages, and for what should not come. */
-async function take(subscription: RawSubscription, count: number): Promise<string> {
-  await subscription.atLeast(count);
-  await settle();
-  return subscription.take();
-}
 
 /** Ack wait of messages that a restart finds pending, seconds. */
 const ACK_WAIT = 4;
@@ -48,14 +37,14 @@ const plays: Readonly<Record<string, Act>> = {
     await stan.connect(name);
     const subscription = await stan.sub(name, name, { maxInFlight: 3 });
     await stan.publishMany(name, name, 3);
-    saw(await take(subscription, 3));
+    saw(await subscription.takeJust(3));
     subscription.ack(2);
     await settle();
     return async (stan, name, saw) => {
       await stan.publishMany(name, name, 2);
-      saw(await take(subscription, 1));
+      saw(await subscription.takeJust(1));
       subscription.ack(1);
-      saw(await take(subscription, 1), await subscription.close(), await subscription.close());
+      saw(await subscription.takeJust(1), await subscription.close(), await subscription.close());
     };
   },
 
@@ -63,7 +52,7 @@ const plays: Readonly<Record<string, Act>> = {
     await stan.connect(name);
     const subscription = await stan.sub(name, name, { ackWaitInSecs: ACK_WAIT });
     await stan.publishMany(name, name, 2);
-    saw(await take(subscription, 2));
+    saw(await subscription.takeJust(2));
     return async (stan, name, saw) => {
       await stan.publishMany(name, name, 1);
       await subscription.atLeast(3);
@@ -77,12 +66,12 @@ const plays: Readonly<Record<string, Act>> = {
     await stan.connect(name);
     const subscription = await stan.sub(name, name, { maxInFlight: 1 });
     await stan.publishMany(name, name, 3);
-    saw(await take(subscription, 1));
+    saw(await subscription.takeJust(1));
     return async (stan, name, saw) => {
       await stan.publishMany(name, name, 1);
-      saw(await take(subscription, 0));
+      saw(await subscription.takeJust(0));
       subscription.ack(1);
-      saw(await take(subscription, 1));
+      saw(await subscription.takeJust(1));
     };
   },
 
@@ -91,20 +80,20 @@ const plays: Readonly<Record<string, Act>> = {
     const open = await stan.sub(name, name, { durableName: "open" });
     const closed = await stan.sub(name, name, { durableName: "closed" });
     await stan.publishMany(name, name, 3);
-    saw(await take(open, 3), await take(closed, 3));
+    saw(await open.takeJust(3), await closed.takeJust(3));
     open.ack(1);
     closed.ack(2);
     await settle();
     saw(await closed.close());
     return async (stan, name, saw) => {
       await stan.publishMany(name, name, 1);
-      saw(await take(open, 1), await take(closed, 0));
+      saw(await open.takeJust(1), await closed.takeJust(0));
       const twice = await stan.subscribe(name, name, { durableName: "open" });
       saw(typeof twice === "string" ? twice : "accepted");
-      saw(await take(await stan.sub(name, name, { durableName: "closed" }), 3));
+      saw(await (await stan.sub(name, name, { durableName: "closed" })).takeJust(3));
       saw(await stan.close(name));
       await stan.connect(name);
-      saw(await take(await stan.sub(name, name, { durableName: "open" }), 3));
+      saw(await (await stan.sub(name, name, { durableName: "open" })).takeJust(3));
     };
   },
 
@@ -112,13 +101,13 @@ const plays: Readonly<Record<string, Act>> = {
     await stan.connect(name);
     const [a, b] = [await stan.sub(name, name, GROUP), await stan.sub(name, name, GROUP)];
     await stan.publishMany(name, name, 4);
-    saw(await take(a, 2), await take(b, 2));
+    saw(await a.takeJust(2), await b.takeJust(2));
     a.ack(1, 3);
     await settle();
     return async (stan, name, saw) => {
       await stan.publishMany(name, name, 2);
-      saw(await take(a, 2), await take(b, 0));
-      saw(await b.close(), await take(a, 2));
+      saw(await a.takeJust(2), await b.takeJust(0));
+      saw(await b.close(), await a.takeJust(2));
     };
   },
 
@@ -127,12 +116,12 @@ const plays: Readonly<Record<string, Act>> = {
     const slow = await stan.sub(name, name, { ...GROUP, ackWaitInSecs: 1, maxInFlight: 1 });
     const other = await stan.sub(name, name, { ...GROUP, ackWaitInSecs: 30, maxInFlight: 2 });
     await stan.publishMany(name, name, 1);
-    saw(await take(slow, 1), await take(other, 1));
+    saw(await slow.takeJust(1), await other.takeJust(1));
     return async (stan, name, saw) => {
-      saw(await slow.close(), await take(other, 0));
+      saw(await slow.close(), await other.takeJust(0));
       slow.ack(1);
       await stan.publishMany(name, name, 2);
-      saw(await take(other, 1));
+      saw(await other.takeJust(1));
     };
   },
 
@@ -140,7 +129,7 @@ const plays: Readonly<Record<string, Act>> = {
     await stan.connect(name);
     const [a, b] = [await stan.sub(name, name, DURABLE_GROUP), await stan.sub(name, name, DURABLE_GROUP)];
     await stan.publishMany(name, name, 2);
-    saw(await take(a, 1), await take(b, 1));
+    saw(await a.takeJust(1), await b.takeJust(1));
     a.ack(1);
     await settle();
     saw(await stan.close(name));
@@ -148,8 +137,8 @@ const plays: Readonly<Record<string, Act>> = {
       await stan.connect(name);
       await stan.publishMany(name, name, 2);
       const again = await stan.sub(name, name, DURABLE_GROUP);
-      saw(await take(again, 3), await again.unsubscribe());
-      saw(await take(await stan.sub(name, name, DURABLE_GROUP), 4));
+      saw(await again.takeJust(3), await again.unsubscribe());
+      saw(await (await stan.sub(name, name, DURABLE_GROUP)).takeJust(4));
     };
   },
 
@@ -157,14 +146,14 @@ const plays: Readonly<Record<string, Act>> = {
     await stan.connect(name);
     const [a, b] = [await stan.sub(name, name, DURABLE_GROUP), await stan.sub(name, name, DURABLE_GROUP)];
     await stan.publishMany(name, name, 2);
-    saw(await take(a, 1), await take(b, 1));
+    saw(await a.takeJust(1), await b.takeJust(1));
     a.ack(1);
     b.ack(2);
     await settle();
     saw(await b.close());
     return async (stan, name, saw) => {
       await stan.publishMany(name, name, 1);
-      saw(await take(a, 1));
+      saw(await a.takeJust(1));
     };
   },
 
@@ -174,7 +163,7 @@ const plays: Readonly<Record<string, Act>> = {
     return async (stan, name, saw) => {
       saw((await stan.publish(name, `${name}.case`)).replaceAll(name, "NAME"));
       saw(await stan.publish(name, `${name}.Case`));
-      saw(await take(await stan.sub(name, `${name}.Case`), 2));
+      saw(await (await stan.sub(name, `${name}.Case`)).takeJust(2));
     };
   },
 };

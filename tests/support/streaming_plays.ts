@@ -12,15 +12,10 @@ import {
   type UnsubscribeRequest,
 } from "../../src/protocol/client_messages.ts";
 import { eventually } from "./deadline.ts";
-import { bytesOf, RawStan, RawSubscription } from "./raw_stan_client.ts";
+import { bytesOf, RawStan, RawSubscription, settle } from "./raw_stan_client.ts";
 
 /** A play: plays on its own channels and clients, and answers what it saw. */
 type Play = (stan: RawStan, name: string) => Promise<unknown[]>;
-
-/** Long enough for everything that comes at once to have come. */
-function settle(millis = 250): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, millis));
-}
 
 /** Waits until each subscription has got so many messages, and for what should not come; then takes them. */
 async function takeAll(wanted: readonly (readonly [RawSubscription, number])[]): Promise<string[]> {

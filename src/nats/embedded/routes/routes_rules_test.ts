@@ -3,38 +3,10 @@ import assert from "node:assert/strict";
 import { hashSync } from "bcryptjs";
 import { withEmbedded } from "../../../../tests/support/embedded_nats.ts";
 import { joinMesh, peerConnect, peerInfo } from "../../../../tests/support/raw_route_peer.ts";
-import { quietConnect, RawNatsClient } from "../../../../tests/support/raw_nats_client.ts";
-import type { ClusterOptions, EmbeddedNatsOptions } from "../options.ts";
-import type { NatsServer } from "../nats_server.ts";
+import { probeRoute, quietClient, withCluster } from "../../../../tests/support/route_port.ts";
+import { RawNatsClient } from "../../../../tests/support/raw_nats_client.ts";
 import { eventually } from "../../../../tests/support/deadline.ts";
 import { ownMemory } from "../../../../tests/support/own_memory.ts";
-
-const cluster: ClusterOptions = { name: "c1", host: "127.0.0.1", port: 0 };
-
-function withCluster(
-  more: Partial<ClusterOptions>,
-  test: (server: NatsServer, port: number) => Promise<void>,
-  options: Partial<EmbeddedNatsOptions> = {},
-): Promise<void> {
-  return withEmbedded({ serverName: "us", ...options, cluster: { ...cluster, ...more } }, (server) => {
-    return test(server, server.routes.address!.port);
-  });
-}
-
-async function client(server: NatsServer, more: object = {}): Promise<RawNatsClient> {
-  const connected = await RawNatsClient.connect(server.address.port);
-  await connected.ask(quietConnect({ headers: true, no_responders: true, protocol: 1, ...more }));
-  return connected;
-}
-
-/** Sends and returns what came back, and whether the server hung up. */
-async function probe(port: number, text: string): Promise<[answer: string, closed: boolean]> {
-  const peer = await RawNatsClient.connect(port);
-  const answer = await peer.ask(text);
-  const { closed } = peer;
-  await peer.close();
-  return [answer, closed];
-}
 
 Deno.test("an old route is told of a new peer; the new one is not told of the old", async () => {
   await withCluster({}, async (server, port) => {
@@ -75,7 +47,7 @@ Deno.test("an old route is told of a new peer; the new one is not told of the ol
 
 Deno.test("clients hear of peers that come, turn lame, and go", async () => {
   await withCluster({}, async (server, port) => {
-    const listener = await client(server);
+    const listener = await quietClient(server);
     const own = `127.0.0.1:${server.address.port}`;
     const told = async () =>
       (JSON.parse((await listener.until((text) => text.includes("INFO "))).split("INFO ").at(-1)!) as {
@@ -135,10 +107,13 @@ Deno.test("cluster authorization: plain and hashed passwords, wrong, missing and
         const peer = await RawNatsClient.connect(port);
         assert.equal(await peer.ask(right + peerInfo()), "");
         assert.equal(server.routes.list().length, 1);
-        assert.deepEqual(await probe(port, peerConnect({ user: "ru", pass: "no" }) + peerInfo()), [violation, true]);
-        assert.deepEqual(await probe(port, peerConnect({ user: "x", pass: "rp" })), [violation, true]);
-        assert.deepEqual(await probe(port, peerConnect()), [violation, true]);
-        assert.deepEqual(await probe(port, peerInfo()), [violation, true]);
+        assert.deepEqual(await probeRoute(port, peerConnect({ user: "ru", pass: "no" }) + peerInfo()), [
+          violation,
+          true,
+        ]);
+        assert.deepEqual(await probeRoute(port, peerConnect({ user: "x", pass: "rp" })), [violation, true]);
+        assert.deepEqual(await probeRoute(port, peerConnect()), [violation, true]);
+        assert.deepEqual(await probeRoute(port, peerInfo()), [violation, true]);
         assert.equal(await late.untilClosed(), "-ERR 'Authentication Timeout'\r\n");
         assert.equal(peer.closed, false);
         await Promise.all([late.close(), peer.close()]);
@@ -150,7 +125,7 @@ Deno.test("cluster authorization: plain and hashed passwords, wrong, missing and
 Deno.test("cluster permissions filter what is told and what is honoured, not the messages", async () => {
   const permissions = { import: { allow: ["imp.>"], deny: ["imp.no"] }, export: { allow: ["exp.>"] } };
   await withCluster({ permissions }, async (server, port) => {
-    const local = await client(server);
+    const local = await quietClient(server);
     await local.ask("SUB imp.a 1\r\nSUB imp.no 2\r\nSUB other 3\r\nSUB imp.* 4\r\nSUB > 5\r\n");
     const { peer, burst } = await joinMesh(port);
     assert.deepEqual(burst.split("\r\n").sort(), ["", "RS+ $G imp.*", "RS+ $G imp.a"]);
@@ -167,8 +142,8 @@ Deno.test("cluster permissions filter what is told and what is honoured, not the
 Deno.test("accounts travel with the messages", async () => {
   const users = [{ user: "a", password: "a", account: "A" }, { user: "b", password: "b", account: "B" }];
   await withCluster({}, async (server, port) => {
-    const inA = await client(server, { user: "a", pass: "a" });
-    const inB = await client(server, { user: "b", pass: "b" });
+    const inA = await quietClient(server, { user: "a", pass: "a" });
+    const inB = await quietClient(server, { user: "b", pass: "b" });
     const { peer } = await joinMesh(port);
     await inA.ask("SUB foo 1\r\n");
     await inB.ask("SUB foo 1\r\n");

@@ -1,37 +1,8 @@
 /** The route port, line by line: a hand-made peer says something, and what comes back is what the reference answers. */
 import assert from "node:assert/strict";
-import { withEmbedded } from "../../../../tests/support/embedded_nats.ts";
 import { joinMesh, peerConnect, peerInfo } from "../../../../tests/support/raw_route_peer.ts";
-import { quietConnect, RawNatsClient } from "../../../../tests/support/raw_nats_client.ts";
-import type { ClusterOptions, EmbeddedNatsOptions } from "../options.ts";
-import type { NatsServer } from "../nats_server.ts";
-
-const cluster: ClusterOptions = { name: "c1", host: "127.0.0.1", port: 0 };
-
-function withCluster(
-  more: Partial<ClusterOptions>,
-  test: (server: NatsServer, port: number) => Promise<void>,
-  options: Partial<EmbeddedNatsOptions> = {},
-): Promise<void> {
-  return withEmbedded({ serverName: "us", ...options, cluster: { ...cluster, ...more } }, (server) => {
-    return test(server, server.routes.address!.port);
-  });
-}
-
-async function client(server: NatsServer, more: object = {}): Promise<RawNatsClient> {
-  const connected = await RawNatsClient.connect(server.address.port);
-  await connected.ask(quietConnect({ headers: true, no_responders: true, protocol: 1, ...more }));
-  return connected;
-}
-
-/** Sends and returns what came back, and whether the server hung up. */
-async function probe(port: number, text: string): Promise<[answer: string, closed: boolean]> {
-  const peer = await RawNatsClient.connect(port);
-  const answer = await peer.ask(text);
-  const { closed } = peer;
-  await peer.close();
-  return [answer, closed];
-}
+import { probeRoute, quietClient, withCluster } from "../../../../tests/support/route_port.ts";
+import { RawNatsClient } from "../../../../tests/support/raw_nats_client.ts";
 
 const hello = () => peerConnect() + peerInfo();
 const wrongName = (name: string) => `-ERR 'Rejecting connection, cluster name "${name}" does not match "c1"'\r\n`;
@@ -93,7 +64,7 @@ const probes: [what: string, text: () => string, answer: string, closed: boolean
 Deno.test("the route port answers what the reference answers", async (t) => {
   await withCluster({}, async (_server, port) => {
     for (const [what, text, answer, closed] of probes) {
-      await t.step(what, async () => assert.deepEqual(await probe(port, text()), [answer, closed]));
+      await t.step(what, async () => assert.deepEqual(await probeRoute(port, text()), [answer, closed]));
     }
   });
 });
@@ -120,9 +91,9 @@ Deno.test("INFO on a route tells what other servers need, and nothing that newer
 
 Deno.test("a route to itself and a second route to the same server are closed without a word", async () => {
   await withCluster({}, async (server, port) => {
-    assert.deepEqual(await probe(port, peerConnect() + peerInfo({ server_id: server.serverId })), ["", true]);
+    assert.deepEqual(await probeRoute(port, peerConnect() + peerInfo({ server_id: server.serverId })), ["", true]);
     const first = await joinMesh(port, { server_id: "NSAME" });
-    assert.deepEqual(await probe(port, peerConnect() + peerInfo({ server_id: "NSAME" })), ["", true]);
+    assert.deepEqual(await probeRoute(port, peerConnect() + peerInfo({ server_id: "NSAME" })), ["", true]);
     assert.equal(await first.peer.ask(""), "");
     assert.equal(server.routes.list().length, 1);
     await first.peer.close();
@@ -131,8 +102,8 @@ Deno.test("a route to itself and a second route to the same server are closed wi
 
 Deno.test("a new route is told all that is wanted, groups with their weight", async () => {
   await withCluster({}, async (server, port) => {
-    const one = await client(server);
-    const two = await client(server);
+    const one = await quietClient(server);
+    const two = await quietClient(server);
     await one.ask("SUB foo 1\r\nSUB foo 2\r\nSUB foo q 3\r\nSUB foo q2 4\r\nSUB a.*.> 5\r\n");
     await two.ask("SUB foo q 1\r\nSUB foo 2\r\n");
     const { peer, burst } = await joinMesh(port);
@@ -150,8 +121,8 @@ Deno.test("a new route is told all that is wanted, groups with their weight", as
 Deno.test("changes are told: plain ones at the first and the last, groups each time, a leaving client once", async () => {
   await withCluster({}, async (server, port) => {
     const { peer } = await joinMesh(port);
-    const one = await client(server);
-    const two = await client(server);
+    const one = await quietClient(server);
+    const two = await quietClient(server);
     const told = async () => await peer.ask("");
     await one.ask("SUB foo 1\r\nSUB foo 2\r\n");
     assert.equal(await told(), "RS+ $G foo\r\n");
@@ -199,7 +170,7 @@ const incoming: [line: string, wanted: string][] = [
 
 Deno.test("messages from a route reach plain subscriptions and one member of each group named", async (t) => {
   await withCluster({}, async (server, port) => {
-    const listener = await client(server);
+    const listener = await quietClient(server);
     await listener.ask("SUB foo 1\r\nSUB foo q 2\r\nSUB foo q2 3\r\n");
     const { peer } = await joinMesh(port);
     for (const [line, wanted] of incoming) {
@@ -232,7 +203,7 @@ Deno.test("a message leaves once for each route, whatever wants it there", async
   await withCluster({}, async (server, port) => {
     const { peer } = await joinMesh(port);
     await peer.ask("RS+ $G foo\r\nRS+ $G foo q 1\r\nRS+ $G foo q2 3\r\nRS+ $G bar\r\nRS+ $G *\r\nRS- $G *\r\n");
-    const publisher = await client(server);
+    const publisher = await quietClient(server);
     for (const [command, wanted] of outgoing) {
       await t.step(JSON.stringify(command), async () => {
         await publisher.ask(command);
@@ -252,7 +223,7 @@ Deno.test("a message leaves once for each route, whatever wants it there", async
 
 Deno.test("somebody on another server counts as a responder, a group without members does not, and a lost route no more", async () => {
   await withCluster({}, async (server, port) => {
-    const requester = await client(server);
+    const requester = await quietClient(server);
     await requester.ask("SUB _I.* 9\r\n");
     const none = "HMSG _I.1 9 16 16\r\nNATS/1.0 503\r\n\r\n\r\n";
     const request = () => requester.ask("PUB bar _I.1 2\r\nhi\r\n");
@@ -276,11 +247,11 @@ Deno.test("somebody on another server counts as a responder, a group without mem
 
 Deno.test("a group spread over servers gets its messages by the number of members", async () => {
   await withCluster({}, async (server, port) => {
-    const member = await client(server);
+    const member = await quietClient(server);
     await member.ask("SUB work q 1\r\n");
     const { peer } = await joinMesh(port);
     await peer.ask("RS+ $G work q 3\r\n");
-    const publisher = await client(server);
+    const publisher = await quietClient(server);
     await publisher.ask("PUB work 1\r\nx\r\n".repeat(2000));
     const here = (await member.ask("")).split("MSG work").length - 1;
     const there = (await peer.ask("")).split("RMSG $G work | q").length - 1;
