@@ -22,18 +22,21 @@ function node() {
     mayInstall: () => true,
     snapshotInstalled: ({ index }: { index: number }) => events.push(`installed ${index}`),
     snapshotFailed: () => events.push("failed"),
+    snapshotTaken: ({ index }: { index: number }) => events.push(`took ${index}`),
   };
   const parts = {
     options: { snapshotEntries: 100, snapshotBytes: 1000 },
     directory: {
       snapshot: snapshotOf(10),
       member,
+      wal: { term: () => 1 },
       report: { tell() {} },
       updateMember: (changes: object) => Object.assign(member, changes),
       snapshots: { write: ({ mark }: Snapshot) => Promise.resolve(events.push(`wrote ${mark.index}`)) },
     },
     node: { poke: (run: (raft: unknown) => unknown) => run(raft) },
     applying: {
+      membership: snapshotOf(0).mark.membership,
       hold: () => Promise.resolve(),
       release: () => events.push("release"),
       replaced() {},
@@ -46,6 +49,7 @@ function node() {
         waiting.set(state, wait);
         return wait.promise.then(() => events.push(`end ${state}`));
       },
+      snapshot: () => new Uint8Array(),
       doubt: () => events.push("doubt"),
       endDoubt: () => events.push("end of doubt"),
       settle() {},
@@ -117,4 +121,16 @@ Deno.test("doubt is not ended while a state is being replaced: it would be that 
   void snapshotting.endDoubt();
   await settle();
   assert.deepEqual([events.slice(-2), member.doubtful], [["end of doubt", "release"], false]);
+});
+
+Deno.test("doubt ends with a snapshot of this node's own: it needs nobody else to go on from that", async () => {
+  const { events, waiting, member, snapshotting, settle } = node();
+  void snapshotting.recover();
+  await settle();
+  waiting.get("state 10")!.resolve();
+  await settle();
+  member.doubtful = true;
+  await snapshotting.take(20);
+  await settle();
+  assert.deepEqual([events.slice(-4), member.doubtful], [["wrote 20", "took 20", "end of doubt", "release"], false]);
 });

@@ -162,7 +162,10 @@ export class Snapshotting {
       this.#lastIndex = Math.max(this.#lastIndex, index);
       this.#retryAfter = 0;
       log.debug(`took snapshot ${index} of ${state.length} bytes`);
-      if (!this.#parts.stopped()) node.poke((raft) => raft.snapshotTaken(mark));
+      if (this.#parts.stopped()) return;
+      node.poke((raft) => raft.snapshotTaken(mark));
+      // A state that this node came to by itself knows no channel whose messages are in doubt.
+      if (directory.member.doubtful) void this.endDoubt();
     } catch (error) {
       log.error(`Unable to take a snapshot: ${(error as Error).message}`);
       this.#retryAfter = Math.min(Math.max(RETRY, 2 * this.#retryAfter), LATEST_RETRY);
