@@ -71,6 +71,8 @@ const duplicate: ServerFault = (world) => {
   const host = victim(world);
   // Where they do not hear each other, nobody can tell which of them is the second one.
   if (host === undefined || !world.operator.isSettled || !world.trouble.isCalm) return false;
+  // One that is about to end gives way.
+  if (host.node!.journal!.status().role === "Shutdown") return false;
   // Of two that start nearly together either may go.
   if (world.clock.now() - host.startedAt < 400) return false;
   const clock = new ProcessClock(world.clock);
