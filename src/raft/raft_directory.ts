@@ -267,6 +267,8 @@ export class RaftDirectory {
       return;
     }
     this.#adoptIdentity();
+    // Where nothing is synced, what was cut off may have been acknowledged (P12).
+    if (this.wal.torn > 0 && !this.#options.sync) this.updateMember({ distrusted: this.distrusted = true });
     this.#tell();
   }
 
@@ -307,7 +309,8 @@ export class RaftDirectory {
     );
     if (wal.torn > 0) {
       report.disagreed(`the log ended in an unfinished write of ${wal.torn} bytes`);
-      report.done(`cut ${wal.torn} bytes of an unfinished write off the log: nobody was told of it`);
+      const harmless = this.distrusted ? "" : ": nobody was told of it";
+      report.done(`cut ${wal.torn} bytes of an unfinished write off the log${harmless}`);
     }
     if (this.distrusted) {
       report.disagreed("the log may lack what this node had acknowledged");
