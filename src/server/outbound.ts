@@ -45,6 +45,7 @@ export class Outbound {
   readonly #listening = new Map<Subscription, Listening>();
   #performers: Performers | undefined;
   #speaking = false;
+  #reign = 0;
   /** Subscription records that the store did not take since {@link takeRefused}. */
   #refused: RefusedRecord[] = [];
 
@@ -73,9 +74,15 @@ export class Outbound {
     return this.#speaking && this.#journal.mayServe;
   }
 
+  /** How often this server began to lead: tells whether others may have led meanwhile. */
+  get reign(): number {
+    return this.#reign;
+  }
+
   /** From now on effects are performed in full. */
   speak(): void {
     this.#speaking = true;
+    this.#reign++;
   }
 
   /** Falls silent: ends all listening and every deadline. */

@@ -161,10 +161,13 @@ export class Sessions {
 
   /** Registers the client, closing one that held the id and does not answer. Answers with what went wrong, if anything did. */
   async #register(admitted: Connect): Promise<Failure | undefined> {
-    const { machine, bus, log, latecomers } = this.#parts;
+    const { machine, outbound, bus, log, latecomers } = this.#parts;
     const old = machine.state.clients.get(admitted.clientId);
     if (old !== undefined) {
+      const { reign } = outbound;
       const answer = await bus.request(old.heartbeatInbox, EMPTY, DUPLICATE_CHECK);
+      // Whoever led meanwhile has taken the request in: what it connected must not be closed by the same request.
+      if (outbound.reign !== reign) return "elsewhere";
       if (answer.kind === "reply") return { text: Text.clientIdRegistered };
     }
     const failure = await this.#commit({ ...admitted, replace: old !== undefined });

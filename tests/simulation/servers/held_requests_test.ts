@@ -163,3 +163,30 @@ test("clients that come and go while leadership is handed over hear of no error"
   for (const each of subscribed) inTime(each, SubscriptionResponse.decode);
   assert.equal((await world.agreed(subscriptionsOf)).length, subscribed.length);
 });
+
+test("a connect that waits for a sign of life while another server leads and carries it out is not carried out again", async (world) => {
+  const connected = ask(world, "discover", connecting("gone", "_INBOX.hb.first"));
+  await world.pass(20);
+  inTime(connected);
+  // The client is there, and says nothing, as far as the first leader can tell; then nobody is there any more.
+  const mute = world.client.subscribe("_INBOX.hb.first", () => {});
+  const first = await world.leader();
+  const asked = ask(world, "discover", connecting("gone", "_INBOX.hb.again"));
+  await world.pass(20);
+  mute.unsubscribe();
+  void first.journal!.handOver();
+  await world.clock.until(() => !first.serving, 2_000, "another leader");
+  const second = await world.leader();
+  assert.notEqual(second, first);
+  await world.clock.until(() => asked.answers.length > 0, 300, "an answer");
+  const { clients } = second.server!.machine.state;
+  assert.equal(clients.get("gone")!.heartbeatInbox, "_INBOX.hb.again");
+  const subscribed = ask(world, "sub", subscribing("_INBOX.kept", { clientId: "gone" }));
+  await world.pass(20);
+  inTime(subscribed, SubscriptionResponse.decode);
+  void second.journal!.handOver(first.name);
+  await world.clock.until(() => first.serving, 300, "the first leader again");
+  await world.pass(3_000);
+  assert.equal(asked.answers.length, 1);
+  assert.deepEqual(await world.agreed(subscriptionsOf), ["_INBOX.kept"]);
+});
