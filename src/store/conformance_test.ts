@@ -1,7 +1,8 @@
 /** Every store does what the port asks for. */
 import { silentLog } from "../ports/log.ts";
 import type { Store } from "../ports/store.ts";
-import { storeConformance, type StorePlace } from "../../tests/conformance/store.ts";
+import { storeConformance } from "../../tests/conformance/store.ts";
+import type { StorePlace } from "../../tests/conformance/store_scenario.ts";
 import { MemoryFiles } from "../../tests/support/memory_files.ts";
 import { SeededRandom } from "../../tests/support/seeded_random.ts";
 import { VirtualClock } from "../../tests/support/virtual_clock.ts";

@@ -62,3 +62,22 @@ Deno.test("M7: a vote is for whoever asked, and not for another process of the s
   );
   assert.deepEqual(answers.map((answer) => answer.expected), ["a7", "a7"]);
 });
+
+Deno.test("TS96: a follower whose disk went back in time is found out", () => {
+  const [a, b, c] = form(["a", "b", "c"]) as [Node, Node, Node];
+  a.raft.propose("operations", [bytes(1), bytes(1)]);
+  settle(a, b, c);
+  const old = make("c", { founders: ["a", "b", "c"], identity: a.raft.identity, log: summaryOf(1, 1) });
+  for (let i = 0; i < 3; i++) {
+    a.tick(2);
+    settle(a, b, old);
+  }
+  assert(old.notices.some((notice) => notice.kind === "log lost" && notice.peer === "c"));
+  a.raft.propose("operations", [bytes(1)]);
+  for (let i = 0; i < 4; i++) {
+    a.tick(2);
+    settle(a, b, old);
+  }
+  assert(a.notices.some((notice) => notice.kind === "log lost" && notice.peer === "c"));
+  assert.equal(old.entries.length, 5, "and gets back what it lost");
+});
