@@ -205,9 +205,7 @@ for (const [name, client] of Object.entries(clients)) {
       await connection.flush();
       await first.close();
       const second = await startEmbedded({ port: first.address.port });
-      for (let i = 0; i < 200 && second.globalAccount.tree.localCount === 0; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+      await eventually(() => second.globalAccount.tree.localCount > 0 || undefined, "the subscription");
       second.openBus("test").publish(new TextEncoder().encode("a"), new TextEncoder().encode("again"));
       await connection.flush();
       assert.deepEqual(got, ["again"]);

@@ -16,6 +16,7 @@ import {
   startMember,
 } from "../support/mesh.ts";
 import { quietConnect, RawNatsClient } from "../support/raw_nats_client.ts";
+import { RecordingLog } from "../support/recording_log.ts";
 import { joinMesh, peerInfo } from "../support/raw_route_peer.ts";
 import { TurnWatch } from "../support/turn_watch.ts";
 
@@ -33,7 +34,11 @@ Deno.test("55. two servers with routes to each other, started at once: one route
     const ids = () => [...a.routes.list(), ...b.routes.list()].map((route) => route.id).join();
     const before = ids();
     await everybodyHearsEverybody(a, b);
-    if (round === 0) await new Promise((resolve) => setTimeout(resolve, 2_500));
+    if (round === 0) {
+      // Past the first pings and the times to dial again.
+      const pinged = () => [a, b].every((server) => server.routes.list().every(({ roundTrip }) => roundTrip > 0));
+      await eventually(() => pinged() || undefined, "the answers to the first pings");
+    }
     assert.equal(ids(), before, "the route flapped");
     await closeAll(a, b);
   }
@@ -174,9 +179,10 @@ Deno.test("66. a malformed line ends the route, which is dialed again; clients n
 
 Deno.test("69. cluster names: others are refused again and again, generated ones give way", async (t) => {
   await t.step("c1 and c2", async () => {
-    const a = await startMember("a", []);
+    const log = new RecordingLog();
+    const a = await startMember("a", [], {}, {}, log);
     const b = await startMember("b", [routePort(a)], { name: "c2" });
-    await new Promise((resolve) => setTimeout(resolve, 2_300));
+    await log.untilLines(/cluster name "c2" does not match "c1"/, 3);
     assert.deepEqual([a.routes.list().length, b.routes.list().length], [0, 0]);
     assert.deepEqual([a.cluster.name, b.cluster.name], ["c1", "c2"]);
     await closeAll(a, b);
@@ -206,9 +212,10 @@ Deno.test("69. cluster names: others are refused again and again, generated ones
 
 Deno.test("70. a server of the same name is refused; a route to oneself is no loop", async () => {
   const port = freePort();
-  const a = await startMember("same", [port], { port });
+  const log = new RecordingLog();
+  const a = await startMember("same", [port], { port }, {}, log);
   const b = await startMember("same", [port]);
-  await new Promise((resolve) => setTimeout(resolve, 1_300));
+  await log.untilLines(/Remote server has a duplicate name: "same"/, 2);
   assert.deepEqual([a.routes.list().length, b.routes.list().length], [0, 0]);
   const c = await startMember("other", [port]);
   await meshed(a, c);
@@ -308,8 +315,9 @@ Deno.test("78. TLS on routes: first of all, with certificates on both sides", as
   const read = await plain.read(answer).catch(() => null);
   assert.ok(read === null || answer[0] === 0x15, "something but a TLS alert came to a plain peer");
   plain.close();
-  const stranger = await startMember("stranger", [routePort(a)]);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  const log = new RecordingLog();
+  const stranger = await startMember("stranger", [routePort(a)], {}, {}, log);
+  await log.untilLines(/Router connection closed/);
   assert.equal(stranger.routes.list().length, 0);
   await closeAll(a, b, c, stranger);
 });

@@ -4,6 +4,7 @@ import { embeddedOptions } from "../../src/plugins/embedded_nats.ts";
 import type { NatsServer } from "../../src/nats/embedded/mod.ts";
 import { effectiveOptions, type Options, parseCommandLine } from "../../src/config/mod.ts";
 import type { System } from "../../src/registry.ts";
+import { type Log, silentLog } from "../../src/ports/log.ts";
 import { startEmbedded } from "./embedded_nats.ts";
 import { systemFiles, systemNetwork } from "../../src/system/mod.ts";
 
@@ -19,8 +20,12 @@ export function optionsFrom(text: string): ReturnType<typeof embeddedOptions> {
 }
 
 /** Runs `test` against a server on free ports, which is closed afterwards. */
-export async function withConfigured(text: string, test: (server: NatsServer) => Promise<void>): Promise<void> {
-  const server = await startEmbedded({ ...optionsFrom(text), host: "127.0.0.1", port: 0 });
+export async function withConfigured(
+  text: string,
+  test: (server: NatsServer) => Promise<void>,
+  log: Log = silentLog,
+): Promise<void> {
+  const server = await startEmbedded({ ...optionsFrom(text), host: "127.0.0.1", port: 0 }, { log });
   try {
     await test(server);
   } finally {

@@ -1,6 +1,7 @@
 /** Embedded NATS servers that form a mesh on this machine, and clients that tell whether it works. */
 import assert from "node:assert/strict";
 import type { ClusterOptions, EmbeddedNatsOptions, NatsServer } from "../../src/nats/embedded/mod.ts";
+import { type Log, silentLog } from "../../src/ports/log.ts";
 import type { MessageBus } from "../../src/ports/message_bus.ts";
 import { eventually } from "./deadline.ts";
 import { startEmbedded } from "./embedded_nats.ts";
@@ -19,13 +20,14 @@ export function startMember(
   routes: readonly number[],
   cluster: Partial<ClusterOptions> = {},
   options: Partial<EmbeddedNatsOptions> = {},
+  log: Log = silentLog,
 ): Promise<NatsServer> {
   const urls = routes.map((port) => `nats-route://127.0.0.1:${port}`);
   return startEmbedded({
     serverName,
     ...options,
     cluster: { name: "c1", host: "127.0.0.1", port: 0, routes: urls, ...cluster },
-  });
+  }, { log });
 }
 
 export function routePort(server: NatsServer): number {
