@@ -66,6 +66,9 @@ export interface MessageLog {
   /** Forgets every message below `sequence`; it may be `last + 1`. */
   evictBefore(sequence: Sequence): void;
 
+  /** Forgets every message above `sequence`, durably where messages are; what is appended next follows on what is left. */
+  forgetAfter(sequence: Sequence): Awaitable<void>;
+
   /** Forgets everything, the numbering too: `first` and `last` become 0, unless `restartAt` says which sequence comes next. */
   empty(restartAt?: Sequence): Awaitable<void>;
 }

@@ -18,6 +18,7 @@ import type { Holding } from "./holding.ts";
 import type { Outbound, Performers } from "./outbound.ts";
 import type { Partitions } from "./partitions.ts";
 import type { Publishing } from "./publishing.ts";
+import { reclaim } from "./reclaiming.ts";
 import type { Recorder } from "./recorder.ts";
 import type { ReplicaListener } from "./replica.ts";
 import type { RequestHolding } from "./request_holding.ts";
@@ -90,13 +91,15 @@ export class Leading implements ReplicaListener, Performers {
     );
   }
 
-  async lead(): Promise<void> {
+  async lead(ahead: readonly string[]): Promise<void> {
     const { machine, journal, outbound, bus, clock, log, requests, expiring, holding, settings } = this.#parts;
     const reign = ++this.#reign;
     if (settings.clustered) log.notice("server became leader, performing leader promotion actions");
     this.#parts.publishing.clientsChanged();
     outbound.speak();
     if (settings.clustered) this.#agreeOnLimits();
+    if (ahead.length > 0) await reclaim(ahead, this.#parts, () => reign !== this.#reign);
+    if (reign !== this.#reign) return;
     journal.restate(machine.statement());
     machine.lead(clock.now(), clock.wall(), (channel, sequence) => this.#timestampOf(channel, sequence));
     outbound.perform(machine.takeEffects());

@@ -7,6 +7,7 @@ import { type CreateChannel, MARKS, type Publish } from "../protocol/operations.
 import type { SubscriptionState } from "../protocol/stored_records.ts";
 import { type Awaitable, isLater, type Nanos, type Sequence } from "../protocol/units.ts";
 import type { Repair, Subscription } from "../streaming/mod.ts";
+import { firstDifference } from "./replaying.ts";
 
 export class Recorder {
   readonly #store: Store;
@@ -20,15 +21,17 @@ export class Recorder {
   /** A failure after which nothing can be stored. */
   #broken: StoreFailed | undefined;
   readonly #fence: () => void;
+  readonly #warn: (text: string) => void;
 
   /**
    * `onNews`: called when subscription records begin to wait for a flush, so that it can be timed. `fence`: called before
-   * each flush; throws StoreFailed when the store may not be written to any more.
+   * each flush; throws StoreFailed when the store may not be written to any more. `warn`: for the operator.
    */
-  constructor(store: Store, onNews: () => void = () => {}, fence: () => void = () => {}) {
+  constructor(store: Store, onNews = () => {}, fence = () => {}, warn: (text: string) => void = () => {}) {
     this.#store = store;
     this.#onNews = onNews;
     this.#fence = fence;
+    this.#warn = warn;
   }
 
   /** The stores of all channels by name. */
@@ -66,16 +69,42 @@ export class Recorder {
 
   /**
    * Appends a publish's messages under the sequences from `first` on, except those at the indexes in `skipped`. Their time
-   * is not before `notBefore`, the agreed time of the channel's last message: the store may hold none any more.
+   * is not before `notBefore`, the agreed time of the channel's last message: the store may hold none any more. Where the
+   * store holds the same messages already they are left as they are; where it holds others, these go.
    */
-  append(publish: Publish, first: Sequence, skipped: readonly number[], notBefore: Nanos): void {
+  append(publish: Publish, first: Sequence, skipped: readonly number[], notBefore: Nanos): Awaitable<void> {
     const store = this.#channels.get(publish.channel);
     if (store === undefined || this.#failures.has(publish.channel)) return;
+    const failed = (error: unknown) => this.#noteFailure(publish.channel, error);
     try {
-      this.#appendTo(store, publish, first, skipped, notBefore);
+      if (first > store.messages.last) return this.#appendTo(store, publish, first, skipped, notBefore);
+      const compared = this.#cutWhatDiffers(store, publish, first, skipped, notBefore);
+      const append = () => this.#appendTo(store, publish, first, skipped, notBefore);
+      return isLater(compared) ? compared.then(append).catch(failed) : append();
     } catch (error) {
-      this.#noteFailure(publish.channel, error);
+      failed(error);
     }
+  }
+
+  #cutWhatDiffers(
+    { name, messages }: ChannelStore,
+    publish: Publish,
+    first: Sequence,
+    skipped: readonly number[],
+    notBefore: Nanos,
+  ): Awaitable<void> {
+    const cut = (from: Sequence | undefined): Awaitable<void> => {
+      if (from === undefined) return;
+      this.#warn(
+        `channel ${
+          JSON.stringify(name)
+        }: messages ${from} to ${messages.last} in the store are not those that were agreed ` +
+          "upon: they are dropped",
+      );
+      return messages.forgetAfter(from - 1);
+    };
+    const difference = firstDifference(messages, { publish, first, skipped, notBefore });
+    return isLater(difference) ? difference.then(cut) : cut(difference);
   }
 
   #appendTo(

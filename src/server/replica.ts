@@ -8,7 +8,7 @@ import { type Damage, type MessageVisitor, StoreFailed } from "../ports/store.ts
 import { limitsOf } from "../protocol/limits.ts";
 import type { CreateChannel, DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
-import { type Awaitable, isLater, type Millis, type Sequence } from "../protocol/units.ts";
+import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
 import {
   type ChannelSnapshot,
   decodeSnapshot,
@@ -16,6 +16,7 @@ import {
   type Machine,
   type SnapshotWriting,
 } from "../streaming/mod.ts";
+import { doInTurns } from "./in_turns.ts";
 import type { Outbound, RefusedRecord } from "./outbound.ts";
 import type { RecentRequests } from "./recent_requests.ts";
 import type { Recorder } from "./recorder.ts";
@@ -27,15 +28,14 @@ export interface ReplicaListener {
   published(channels: ReadonlySet<string>): void;
   /** The state was replaced by a snapshot's: what was applied on the way is not known. */
   restored(): void;
-  /** This server begins to lead: open the doors. Answers when clients are being served. */
-  lead(): Awaitable<void>;
+  /**
+   * This server begins to lead: open the doors. Answers when clients are being served. `ahead`: channels of which the store holds
+   * more than was agreed upon.
+   */
+  lead(ahead: readonly string[]): Awaitable<void>;
   /** It does not lead any more: close the doors now. */
   follow(): void;
 }
-
-/** Clients and channels that are written into a snapshot in one turn, and how long that may take. */
-const SNAPSHOT_STEPS = 64;
-const SNAPSHOT_SLICE: Millis = 5;
 
 export class Replica implements ReplicaPort {
   readonly #machine: Machine;
@@ -115,7 +115,19 @@ export class Replica implements ReplicaPort {
   }
 
   lead(): Awaitable<void> {
-    return this.#listener.lead();
+    return this.#listener.lead([...this.#recorder.channels.keys()].filter((name) => this.#isAhead(name)));
+  }
+
+  /** Whether the store holds messages beyond the last one that was agreed upon. */
+  #isAhead(name: string): boolean {
+    const last = this.#lastOf(name);
+    if (last === undefined && this.#doubted.has(name)) return false;
+    return this.#recorder.channels.get(name)!.messages.last > (last ?? 0);
+  }
+
+  /** The last message that was agreed upon; `undefined` where there is no such channel. */
+  #lastOf(name: string): Sequence | undefined {
+    return this.#machine.state.channels.get(name)?.last;
   }
 
   follow(): void {
@@ -128,21 +140,11 @@ export class Replica implements ReplicaPort {
    */
   snapshot(): Awaitable<Uint8Array> {
     this.#outbound.reportNow();
-    const firstOf = (name: string) => this.#recorder.channels.get(name)?.messages.first ?? 0;
+    const firstOf = (name: string) =>
+      Math.min(this.#recorder.channels.get(name)?.messages.first ?? 0, (this.#lastOf(name) ?? 0) + 1);
     const writing = this.#machine.beginSnapshot(this.#clock.now(), firstOf);
-    for (let i = 0; i < SNAPSHOT_STEPS; i++) if (!writing.step()) return this.#snapshotDone(writing);
-    return this.#writeOn(writing);
-  }
-
-  /** A large state is written a little each turn, so that nothing else waits for it. */
-  async #writeOn(writing: SnapshotWriting): Promise<Uint8Array> {
-    for (;;) {
-      await new Promise<void>((resolve) => this.#clock.soon(resolve));
-      const begun = this.#clock.now();
-      for (let i = 0; i < SNAPSHOT_STEPS && this.#clock.now() - begun < SNAPSHOT_SLICE; i++) {
-        if (!writing.step()) return this.#snapshotDone(writing);
-      }
-    }
+    const done = doInTurns(() => writing.step(), this.#clock);
+    return isLater(done) ? done.then(() => this.#snapshotDone(writing)) : this.#snapshotDone(writing);
   }
 
   #snapshotDone(writing: SnapshotWriting): Uint8Array {
@@ -156,7 +158,11 @@ export class Replica implements ReplicaPort {
 
   async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {
     const { channels } = decodeSnapshot(snapshot);
-    const judge = { outdated: (name: string) => this.#isOutdated(name, channels), doubted: this.#doubted };
+    const judge = {
+      outdated: (name: string) => this.#isOutdated(name, channels),
+      certain: (name: string) => this.#lastOf(name),
+      doubted: this.#doubted,
+    };
     try {
       await restoreMessages(channels, judge, source, this.#recorder);
       this.#doubted.clear();
@@ -175,13 +181,18 @@ export class Replica implements ReplicaPort {
   }
 
   doubt(): void {
-    for (const name of this.#recorder.channels.keys()) {
-      if (!this.#machine.state.channels.has(name)) this.#doubted.add(name);
+    for (const [name, { messages }] of this.#recorder.channels) {
+      const last = this.#lastOf(name);
+      if (last === undefined || messages.last > last) this.#doubted.add(name);
     }
   }
 
   async endDoubt(): Promise<void> {
-    for (const name of [...this.#doubted]) await this.#recorder.deleteChannel(name);
+    for (const name of [...this.#doubted]) {
+      const last = this.#lastOf(name);
+      if (last === undefined) await this.#recorder.deleteChannel(name);
+      else await this.#recorder.channels.get(name)?.messages.forgetAfter(last);
+    }
     this.#doubted.clear();
   }
 
@@ -208,8 +219,9 @@ export class Replica implements ReplicaPort {
     const store = this.#recorder.channels.get(channel);
     const known = this.#machine.state.channels.get(channel);
     if (store === undefined || (known !== undefined && known.incarnation !== incarnation)) return undefined;
-    if (this.#doubted.has(channel)) return undefined;
-    return { first: store.messages.first, last: store.messages.last };
+    if (known === undefined && this.#doubted.has(channel)) return undefined;
+    const { first, last } = store.messages;
+    return { first, last: known === undefined ? last : Math.min(last, known.last) };
   }
 
   readMessages(
@@ -243,21 +255,23 @@ export class Replica implements ReplicaPort {
 
   #record(run: readonly Operation[], i: number, next: Map<string, Sequence>): Awaitable<void> {
     for (; i < run.length; i++) {
-      const operation = run[i]!;
-      if (operation.kind === "publish") this.#append(operation, next);
-      else if (operation.kind === "create channel" && !isRefusal(this.#machine.mayCreate(operation.channel))) {
-        const created = this.#create(operation);
-        if (isLater(created)) return created.then(() => this.#record(run, i + 1, next));
-      }
+      const recorded = this.#recordOne(run[i]!, next);
+      if (isLater(recorded)) return recorded.then(() => this.#record(run, i + 1, next));
     }
   }
 
-  /** What the store holds under the name of a new channel is not that channel's: its messages are in the log, all of them. */
+  #recordOne(operation: Operation, next: Map<string, Sequence>): Awaitable<void> {
+    if (operation.kind === "publish") return this.#append(operation, next);
+    if (operation.kind !== "create channel" || isRefusal(this.#machine.mayCreate(operation.channel))) return;
+    return this.#create(operation);
+  }
+
+  /** What is in doubt under the name of a new channel is not that channel's: its messages are in the log, all of them. */
   #create(operation: CreateChannel): Awaitable<void> {
     const { channel } = operation;
     // Before anything is stored in it: the store does not know what was agreed upon.
     const limit = () => this.#recorder.limit(channel, limitsOf(channel, this.#machine.state.limits));
-    if (!this.#doubted.delete(channel)) {
+    if (this.#lastOf(channel) !== undefined || !this.#doubted.delete(channel)) {
       const created = this.#recorder.createChannel(operation);
       return isLater(created) ? created.then(limit) : limit();
     }
@@ -266,12 +280,12 @@ export class Replica implements ReplicaPort {
   }
 
   /** The machine counts only after the store has the messages, so several publishes of one run are counted on here. */
-  #append(publish: Publish, next: Map<string, Sequence>): void {
+  #append(publish: Publish, next: Map<string, Sequence>): Awaitable<void> {
     const known = this.#machine.state.channels.get(publish.channel);
     const first = next.get(publish.channel) ?? (known?.last ?? 0) + 1;
     const skipped = this.#machine.repetitions(publish);
-    this.#recorder.append(publish, first, skipped, known?.lastTimestamp ?? 0n);
     next.set(publish.channel, first + publish.messages.count - skipped.length);
+    return this.#recorder.append(publish, first, skipped, known?.lastTimestamp ?? 0n);
   }
 
   #flushAndApply(run: readonly Operation[], index: number, outcomes: Outcome[]): Awaitable<void> {

@@ -5,7 +5,8 @@ import type { ChannelLimits } from "../ports/store.ts";
 import { MsgProto } from "../protocol/client_messages.ts";
 import type { ChannelSnapshot } from "../streaming/mod.ts";
 import type { Recorder } from "./recorder.ts";
-import { restoreMessages, splitStored } from "./restoring.ts";
+import { restoreMessages } from "./restoring.ts";
+import { splitStored } from "./stored_form.ts";
 
 /** A message log that keeps texts. */
 class Log {
@@ -35,6 +36,10 @@ class Log {
     this.flushes++;
   }
 
+  forgetAfter(sequence: number): void {
+    while (this.last > sequence) this.texts.delete(this.last--);
+  }
+
   evictBefore(sequence: number): void {
     while (this.first < Math.min(sequence, this.last + 1)) this.texts.delete(this.first++);
   }
@@ -60,6 +65,8 @@ function stored(sequence: number): Uint8Array {
 /** A recorder of channels that keep texts. */
 class Channels {
   readonly deleted: string[] = [];
+  /** What is certain of the channels that this node knows. */
+  readonly certain = new Map<string, number>([["gone", 2]]);
   readonly channels = new Map<string, { messages: Log }>();
 
   createChannel({ channel }: { channel: string }): void {
@@ -90,7 +97,11 @@ class Channels {
     outdated: string[] = [],
     doubted = new Set<string>(),
   ): Promise<void> {
-    const judgement = { outdated: (name: string) => outdated.includes(name), doubted };
+    const judgement = {
+      outdated: (name: string) => outdated.includes(name),
+      certain: (name: string) => this.certain.get(name),
+      doubted,
+    };
     return restoreMessages(snapshots as ChannelSnapshot[], judgement, source, this as unknown as Recorder);
   }
 }
@@ -237,4 +248,26 @@ Deno.test("the fields of a stored message are found whatever is around them", ()
   const fields = MsgProto.decode(bytes, fieldsStart, fieldsEnd);
   assert.deepEqual([fields.subject, fields.reply, fields.sequence, fields.timestamp], ["foo", "back", 0, 0n]);
   assert.deepEqual(fields.data, data);
+});
+
+Deno.test("what a known channel holds beyond the last agreed message is in doubt alone", async () => {
+  for (const agreeing of [true, false]) {
+    const [channels, source] = [new Channels(), new Source()];
+    source.agreeing = agreeing;
+    const log = channels.put("foo", Log.holding(1, 5));
+    channels.certain.set("foo", 3);
+    await channels.restore(source, [foo(8)], [], new Set(["foo"]));
+    assert.deepEqual(source.asked, ["same foo/7 4-5", agreeing ? "foo/7 6-8" : "foo/7 4-8"]);
+    assert.deepEqual([...log.texts.keys()], [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert.deepEqual(channels.deleted, []);
+  }
+});
+
+Deno.test("a channel of which nothing is known yet is left alone: the log may tell", async () => {
+  const [channels, source] = [new Channels(), new Source()];
+  channels.put("later", Log.holding(1, 2));
+  channels.put("foreign", Log.holding(1, 2));
+  await channels.restore(source, [foo(1)], [], new Set(["foreign"]));
+  assert.deepEqual(channels.deleted, ["foreign"]);
+  assert.equal(channels.channels.get("later")!.messages.last, 2);
 });

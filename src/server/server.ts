@@ -78,7 +78,8 @@ export class StreamingServer {
     this.journal = journal;
     this.#timers = new Timers(clock);
     this.#housekeeping = new Timers(clock);
-    this.recorder = new Recorder(store, () => this.#flushSubscriptionsLater(), parts.fence);
+    const warn = (text: string) => log.warn(text);
+    this.recorder = new Recorder(store, () => this.#flushSubscriptionsLater(), parts.fence, warn);
     const { clustered } = settings;
     const machineSettings = {
       ...settings,

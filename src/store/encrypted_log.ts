@@ -165,6 +165,9 @@ export class EncryptedLog implements MessageLog {
   evictBefore(sequence: Sequence): void {
     this.#inner.evictBefore(sequence);
   }
+  forgetAfter(sequence: Sequence): Awaitable<void> {
+    return this.#inner.forgetAfter(sequence);
+  }
   empty(restartAt?: Sequence): Awaitable<void> {
     return this.#inner.empty(restartAt);
   }

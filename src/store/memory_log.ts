@@ -115,6 +115,24 @@ export class MemoryLog implements MessageLog {
     return inside >= 0 ? sequence : this.#blocks[0]!.first;
   }
 
+  forgetAfter(sequence: Sequence): void {
+    if (sequence >= this.last) return;
+    if (sequence < this.first) return this.empty(sequence + 1);
+    const blocks = this.#blocks;
+    while (blocks.at(-1)!.first > sequence) blocks.pop();
+    const newest = blocks.at(-1)!;
+    newest.cut(sequence, NO_HEADER);
+    this.last = newest.last;
+    this.lastTimestamp = this.#timeOf(this.last);
+    this.count = this.bytes = 0;
+    for (const block of blocks) {
+      for (let at = Math.max(block.first, this.first); at <= block.last; at++) {
+        this.bytes += block.payloadSize(block.entryAt(at));
+        this.count++;
+      }
+    }
+  }
+
   empty(restartAt: Sequence = 0): void {
     this.#blocks.length = 0;
     this.count = this.bytes = 0;

@@ -57,6 +57,14 @@ class Model {
     this.lastTime = time;
   }
 
+  forgetAfter(sequence: number): void {
+    if (sequence >= this.last) return;
+    const { first } = this;
+    this.messages = this.messages.filter((message) => message.sequence <= sequence);
+    this.last = sequence < first ? sequence : this.messages.at(-1)!.sequence;
+    this.lastTime = this.messages.at(-1)?.time ?? 0n;
+  }
+
   evictBefore(sequence: number): void {
     this.messages = this.messages.filter((message) => message.sequence >= sequence);
   }
@@ -79,7 +87,7 @@ type Action =
     readonly skip: number;
     readonly later: number;
   }
-  | { readonly kind: "evict"; readonly by: number }
+  | { readonly kind: "evict" | "cut"; readonly by: number }
   | { readonly kind: "read"; readonly from: number; readonly length: number; readonly maxBytes: number }
   | { readonly kind: "time"; readonly offset: number }
   | { readonly kind: "flush" | "idle" | "empty" | "restart" };
@@ -104,6 +112,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       maxBytes: fc.integer({ min: 0, max: 5000 }),
     }),
   },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("cut" as const), by: fc.integer({ min: 0, max: 45 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("evict" as const), by: fc.integer({ min: 0, max: 20 }) }) },
   {
     weight: 2,
@@ -143,6 +152,7 @@ class Run {
     if (action.kind === "append") this.#append(action.count, action.size, action.skip, action.later);
     else if (action.kind === "flush") await this.#log.flush();
     else if (action.kind === "evict") this.#evict(action.by);
+    else if (action.kind === "cut") await this.#cut(action.by);
     else if (action.kind === "read") await this.#read(this.model.first + action.from, action.length, action.maxBytes);
     else if (action.kind === "time") {
       assert.equal(await this.#log.sequenceAt(this.#at(action.offset)), this.model.sequenceAt(this.#at(action.offset)));
@@ -172,6 +182,12 @@ class Run {
       this.#log.append(sequence, time, fields, 0, fields.length);
       this.model.append(sequence, size, time);
     }
+  }
+
+  async #cut(by: number): Promise<void> {
+    const sequence = Math.max(0, this.model.last - by);
+    await this.#log.forgetAfter(sequence);
+    this.model.forgetAfter(sequence);
   }
 
   #evict(by: number): void {

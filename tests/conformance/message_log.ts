@@ -1,7 +1,7 @@
 /** What every implementation of the MessageLog port must do; numbers in brackets are scenarios of spec stores, section 9. */
 import assert from "node:assert/strict";
 import { MsgProto } from "../../src/protocol/client_messages.ts";
-import type { Scenario } from "./store_scenario.ts";
+import { NO_LIMITS, type Scenario } from "./store_scenario.ts";
 import {
   fieldsOf,
   limitsWith,
@@ -12,6 +12,7 @@ import {
   SECOND,
   sequencesOf,
   START,
+  start,
   textOf,
 } from "../support/store_messages.ts";
 
@@ -22,6 +23,7 @@ export function messageLogConformance(scenario: Scenario): void {
   evicting(scenario);
   gaps(scenario);
   emptying(scenario);
+  cutting(scenario);
 }
 
 function appending(scenario: Scenario): void {
@@ -259,5 +261,63 @@ function emptying(scenario: Scenario): void {
     assert.deepEqual(await sequencesOf(messages), [8, 9]);
     await messages.empty(1);
     assert.deepEqual([messages.first, messages.last], [0, 0]);
+  });
+}
+
+function cutting(scenario: Scenario): void {
+  scenario("the newest messages can be forgotten, flushed or not, and others follow", async (place, store) => {
+    const { messages } = await store.createChannel("foo");
+    putMany(messages, "foo", 1, 700);
+    await messages.flush();
+    putMany(messages, "foo", 701, 900);
+    await messages.forgetAfter(900);
+    assert.equal(messages.last, 900);
+    for (const last of [850, 700, 699, 300, 1]) {
+      await messages.forgetAfter(last);
+      assert.deepEqual([messages.first, messages.last, messages.count], [1, last, last]);
+      assert.equal(messages.lastTimestamp, START + BigInt(last) * SECOND);
+      const kept = (await messagesOf(messages)).reduce((sum, each) => sum + MsgProto.size(each) + place.overhead, 0);
+      assert.equal(messages.bytes, kept);
+      put(messages, "foo", last + 1, `another ${last + 1}`);
+      assert.equal(textOf(await lookup(messages, last + 1)), `another ${last + 1}`);
+      assert.equal(textOf(await lookup(messages, last)), `message ${last}`);
+      assert.equal(await lookup(messages, last + 2), undefined);
+    }
+    putMany(messages, "foo", 3, 1000);
+    await messages.flush();
+    assert.deepEqual(await sequencesOf(messages), Array.from({ length: 1000 }, (_, i) => i + 1));
+  });
+
+  scenario("what was evicted stays so when the newest messages are forgotten", async (_place, store) => {
+    const { messages } = await store.createChannel("foo");
+    putMany(messages, "foo", 1, 30);
+    messages.evictBefore(11);
+    await messages.forgetAfter(20);
+    assert.deepEqual([messages.first, messages.last, messages.count], [11, 20, 10]);
+    await messages.forgetAfter(10);
+    assert.deepEqual([messages.first, messages.last, messages.count, messages.bytes], [11, 10, 0, 0]);
+    await messages.forgetAfter(5);
+    assert.deepEqual([messages.first, messages.last, messages.count], [6, 5, 0]);
+    putMany(messages, "foo", 6, 7);
+    await messages.flush();
+    assert.deepEqual(await sequencesOf(messages), [6, 7]);
+    await messages.forgetAfter(0);
+    assert.deepEqual([messages.first, messages.last, messages.count], [0, 0, 0]);
+  });
+
+  scenario("forgotten messages do not come back", async (place, store) => {
+    const { messages } = await store.createChannel("foo");
+    putMany(messages, "foo", 1, 50);
+    await messages.forgetAfter(20);
+    put(messages, "foo", 21, "another");
+    await store.close();
+    if (!place.persistent) return;
+    const again = place.open(NO_LIMITS);
+    const { channels } = await start(again);
+    const found = channels.get("foo")!.store.messages;
+    assert.deepEqual([found.first, found.last, found.count], [1, 21, 21]);
+    assert.equal(textOf(await lookup(found, 20)), "message 20");
+    assert.equal(textOf(await lookup(found, 21)), "another");
+    await again.close();
   });
 }

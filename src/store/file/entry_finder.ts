@@ -1,7 +1,8 @@
 /** Finding a channel's index entries, by sequence and by time, wherever they are: in memory or in a slice's index. */
-import type { Nanos, Sequence } from "../../protocol/units.ts";
+import type { MessageLog } from "../../ports/store.ts";
+import type { Nanos, Offset, Sequence } from "../../protocol/units.ts";
 import { entryTime } from "../entry_time.ts";
-import { entrySequence } from "./message_index.ts";
+import { entryOffset, entrySequence } from "./message_index.ts";
 import type { ReadCache } from "./read_cache.ts";
 import type { Slice } from "./slice.ts";
 import type { Tail } from "./tail.ts";
@@ -40,6 +41,25 @@ export class EntryFinder {
 
   get time(): Nanos {
     return entryTime(this.words, this.at);
+  }
+
+  /** Where its record begins in the data file. */
+  get offset(): Offset {
+    return entryOffset(this.words, this.at);
+  }
+
+  /** As `MessageLog.sequenceAt`, of a log with these slices. */
+  sequenceAt(
+    { first, last, count, lastTimestamp }: Pick<MessageLog, "first" | "last" | "count" | "lastTimestamp">,
+    slices: readonly Slice[],
+    timestamp: Nanos,
+  ): Sequence {
+    if (last === 0) return 0;
+    if (count === 0) return last + 1;
+    if (this.find(slices[0]!, first) && timestamp <= this.time) return first;
+    if (timestamp === lastTimestamp) return last;
+    if (timestamp > lastTimestamp) return last + 1;
+    return this.firstAfter(slices, first, timestamp - 1n) ?? last + 1;
   }
 
   /** The lowest sequence from `first` on whose time is above `time`; `undefined` if there is none. */

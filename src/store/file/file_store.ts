@@ -280,7 +280,8 @@ class FileStore implements Store {
       channel.messages.release();
       channel.subscriptions.release();
       files.removeTree(channel.directory);
-      if (options.sync) files.syncDirectory(options.directory);
+      // A cluster's node would take one that comes back for one that its log has lost.
+      if (options.sync || options.replicated) files.syncDirectory(options.directory);
     });
     this.#channels.delete(name);
   }

@@ -1,9 +1,10 @@
 /** A channel's messages in files: slices in ascending order, the newest messages also in memory (spec stores, section 3). */
 import { type ChannelLimits, type MessageLog, type MessageVisitor, StoreFailed } from "../../ports/store.ts";
-import type { Awaitable, Millis, Nanos, Offset, Sequence } from "../../protocol/units.ts";
+import { type Awaitable, isLater, type Millis, type Nanos, type Offset, type Sequence } from "../../protocol/units.ts";
 import { Reading } from "../block_reading.ts";
 import { exceeds, limitsReached } from "../retention.ts";
 import type { FileContext } from "./context.ts";
+import { cutSlices } from "./cutting.ts";
 import { EntryFinder } from "./entry_finder.ts";
 import { fillerOf } from "./filler.ts";
 import { FirstNote } from "./first_note.ts";
@@ -88,7 +89,8 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#slices = [...slices];
     this.#recount(0);
     while (exceeds(this.count, this.bytes, this.#limits)) this.#evictFirst();
-    if (this.#limits.maxAge > 0n) this.evictBefore(this.#firstAfter(now - this.#limits.maxAge));
+    const { maxAge } = this.#limits;
+    if (maxAge > 0n) this.evictBefore(this.#entries.firstAfter(slices, this.first, now - maxAge) ?? this.last + 1);
     this.evictBefore(this.#note.read() ?? 0);
     this.#floor = this.first;
     this.#bury();
@@ -322,17 +324,18 @@ export class FileMessageLog implements MessageLog, Flushable {
   }
 
   sequenceAt(timestamp: Nanos): Sequence {
-    if (this.last === 0) return 0;
-    if (this.count === 0) return this.last + 1;
-    if (this.#entries.find(this.#slices[0]!, this.first) && timestamp <= this.#entries.time) return this.first;
-    if (timestamp === this.lastTimestamp) return this.last;
-    if (timestamp > this.lastTimestamp) return this.last + 1;
-    return this.#firstAfter(timestamp - 1n);
+    return this.#entries.sequenceAt(this, this.#slices, timestamp);
   }
 
-  /** The lowest sequence whose time is above `time`; `last + 1` if there is none. */
-  #firstAfter(time: Nanos): Sequence {
-    return this.#entries.firstAfter(this.#slices, this.first, time) ?? this.last + 1;
+  forgetAfter(sequence: Sequence): Awaitable<void> {
+    if (sequence >= this.last) return;
+    const flushed = this.flushNow();
+    if (isLater(flushed)) return flushed.then(() => this.forgetAfter(sequence));
+    if (sequence < this.first) return this.empty(sequence + 1);
+    this.#slices = cutSlices(this.#slices, sequence, this.#entries, this.context);
+    this.#tail.clear();
+    this.#cache.clear();
+    this.#recount(this.first);
   }
 
   empty(restartAt: Sequence = 0): Awaitable<void> {
@@ -386,14 +389,11 @@ export class FileMessageLog implements MessageLog, Flushable {
   }
   /** Whether something was written, or waits to be, that is not on the disk. */
   get unsynced(): boolean {
-    return this.#dirty || this.#slices.some((slice) => slice.data.unsynced || slice.index.unsynced);
+    return this.#dirty || this.#slices.some((slice) => slice.unsynced);
   }
 
   /** The steps of syncing what was written without. */
   *syncSteps(): WriteSteps {
-    for (const slice of this.#slices) {
-      if (slice.data.unsynced) yield slice.data;
-      if (slice.index.unsynced) yield slice.index;
-    }
+    for (const slice of this.#slices) yield* slice.syncSteps();
   }
 }

@@ -6,6 +6,7 @@ import { type FileContext, join } from "./context.ts";
 import { ENTRY_SIZE, entryBytes } from "./message_index.ts";
 import type { FileHandle } from "./open_files.ts";
 import { HEADER_SIZE, VERSION_SIZE } from "./record.ts";
+import type { WriteSteps } from "./syncing.ts";
 
 /** Accounting: bytes that a message takes beyond its payload. */
 export const OVERHEAD = HEADER_SIZE + ENTRY_SIZE;
@@ -98,6 +99,16 @@ export class Slice implements Extent {
 
   get dirty(): boolean {
     return this.records !== this.flushed.records;
+  }
+
+  /** Whether something was written that is not on the disk. */
+  get unsynced(): boolean {
+    return this.data.unsynced || this.index.unsynced;
+  }
+
+  *syncSteps(): WriteSteps {
+    if (this.data.unsynced) yield this.data;
+    if (this.index.unsynced) yield this.index;
   }
 
   get extent(): Extent {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
 import type { ServerSettings } from "../../../src/server/mod.ts";
 import { MemoryFiles } from "../../support/memory_files.ts";
+import { copyTree } from "./disk_copies.ts";
 import { Harness, stored } from "./harness.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
 
@@ -209,22 +210,6 @@ test("TS67: all lost their messages: the cluster starts from what exists, says s
   assert.match((await world.agreed((node) => stored(node).slice(-1)))[0]!, /^151 .*after/s);
   assert.equal((await world.agreed((node) => stored(node, "bar"))).length, 3);
 });
-
-function copyTree(from: MemoryFiles, to: MemoryFiles, path: string): void {
-  to.makeDirectory(path);
-  for (const entry of from.list(path)) {
-    const at = `${path}/${entry.name}`;
-    if (entry.isDirectory) copyTree(from, to, at);
-    else {
-      const source = from.open(at, { mode: "read" });
-      const bytes = new Uint8Array(source.size());
-      source.readAt(bytes, 0);
-      const target = to.open(at, { mode: "empty" });
-      target.writeAt(bytes, 0);
-      target.syncNow();
-    }
-  }
-}
 
 test("3.6: a node that lost its disk and is given another list of peers gets everything from the cluster it is in", async (world) => {
   await publish(world, 60);
