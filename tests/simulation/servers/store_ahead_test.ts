@@ -1,12 +1,12 @@
 /** Stores that hold more than their logs lead to: nothing is acknowledged that is not stored, and no sequence has two contents. */
 import assert from "node:assert/strict";
-import { MemoryFiles } from "../../support/memory_files.ts";
+import type { MemoryFiles } from "../../support/memory_files.ts";
 import { copyTree } from "./disk_copies.ts";
 import { Harness, stored } from "./harness.ts";
 
 function test(name: string, names: readonly string[], run: (world: Harness) => Promise<void>): void {
   Deno.test(name, async () => {
-    const world = await Harness.start({}, 1, names.length === 1 ? { raft: { bootstrap: true } } : {}, names);
+    const world = await Harness.start({}, 1, names.length === 1 ? { raft: { bootstrap: true } } : {}, [...names]);
     try {
       await world.connect("me");
       await run(world);
