@@ -43,6 +43,14 @@ export class PartlyStored extends StoreFailed {
 
 export type Role = "Leader" | "Follower" | "Candidate" | "Shutdown";
 
+/** Messages `from` to `to` that are missing at the end of a channel. `first`: the first one that is there; 0: none is. */
+export interface Lack {
+  readonly channel: string;
+  readonly first: Sequence;
+  readonly from: Sequence;
+  readonly to: Sequence;
+}
+
 /** What a journal is plugged into: the state that follows the agreed operations. */
 export interface Replica {
   /**
@@ -94,8 +102,8 @@ export interface Replica {
   /** What the store found damaged or missing; set aside, or a reason not to start, before anything is applied. */
   readonly damages?: readonly Damage[];
 
-  /** Whether the store lacks messages that the snapshot names as the last ones of their channels. */
-  lacks?(snapshot: Uint8Array): boolean;
+  /** Messages that the snapshot names as the last ones of their channels, and the store lacks. */
+  lacks?(snapshot: Uint8Array): readonly Lack[];
 
   /**
    * The store may hold messages that are none of this cluster's: from now on what it holds of channels that the state does

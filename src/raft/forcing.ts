@@ -110,7 +110,7 @@ class Forcing implements Journal {
     const { log } = this.#ports;
     refuseDamage(replica);
     directory.beginForcing(identity);
-    directory.chooseSnapshot((state) => replica.lacks?.(state) ?? false);
+    directory.chooseSnapshot((state) => replica.lacks?.(state) ?? [], true);
     const summary = directory.summary();
     const { snapshot, wal } = directory;
     if (snapshot !== undefined) await replica.restore(snapshot.state, nobody(log));

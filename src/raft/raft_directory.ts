@@ -4,6 +4,7 @@
  * or has to find its way back because its state is gone or damaged ({@link RaftDirectory.ailment}).
  */
 import { FileFailed, type FileLock, type Files } from "../ports/files.ts";
+import type { Lack } from "../ports/journal.ts";
 import { StartFailed } from "../protocol/errors.ts";
 import { Nuid } from "../protocol/nuid.ts";
 import type { Random } from "../ports/random.ts";
@@ -17,7 +18,7 @@ import { type MemberRecord, readMember, type StartDecision, writeMember } from "
 import { Ailing, holdsLog, type NodeFiles, openNodeFiles } from "./node_files.ts";
 import type { CheckedOptions } from "./options.ts";
 import { asidePath, keepMemberFile, makeRoom, moveAside } from "./setting_aside.ts";
-import type { Snapshot, Snapshots } from "./snapshots/mod.ts";
+import { chooseSnapshot, type Snapshot, type Snapshots } from "./snapshots/mod.ts";
 import { StartReport } from "./start_report.ts";
 
 /** Why this node cannot go on from what is on its disk. */
@@ -118,22 +119,15 @@ export class RaftDirectory {
     this.updateMember({ founders });
   }
 
-  /**
-   * Goes on from an older snapshot where the store lacks messages that the newest one names: the log behind the older one
-   * still holds them. Without one that helps, other nodes have to (P8).
-   */
-  chooseSnapshot(isLacking: (state: Uint8Array) => boolean): void {
+  /** Goes on from an older snapshot where the store lacks messages that the newest one names. `isAlone`: no other node helps. */
+  chooseSnapshot(lacking: (state: Uint8Array) => readonly Lack[], isAlone: boolean): void {
     const { found, wal } = this.#state;
-    const newest = found[0];
-    if (newest === undefined || !reaches(wal, newest.mark) || !isLacking(newest.state)) return;
-    this.report.disagreed(`the store lacks messages that snapshot ${newest.mark.index} names`);
-    const older = found.find(({ mark, state }) => mark.index >= wal.baseIndex && !isLacking(state));
-    if (older === undefined && wal.baseIndex > 0) {
-      return this.report.done("what the store lacks is fetched from other nodes before this one may lead");
-    }
-    this.#snapshot = older;
-    const from = older === undefined ? "its beginning" : `snapshot ${older.mark.index}`;
-    this.report.done(`the log is applied again from ${from} on: it still holds what the store lacks`);
+    if (found[0] === undefined || !reaches(wal, found[0].mark)) return;
+    const choice = chooseSnapshot(found, wal.baseIndex, isAlone, lacking);
+    if (choice === undefined) return;
+    this.#snapshot = choice.snapshot;
+    this.report.disagreed(choice.disagreed);
+    this.report.done(choice.done);
   }
 
   /** Brings the log to the snapshot it has to follow, and says what it holds. Throws StartFailed when it cannot be used. */

@@ -327,7 +327,7 @@ for (
   const [what, trailingLogs, kept, done] of [
     ["the log from its beginning", 1000, 30, /applied again from its beginning on/],
     ["the log behind an older snapshot", 14, 30, /applied again from snapshot \d+ on/],
-    ["nothing", 0, 0, /fetched from other nodes before this one may lead/],
+    ["nothing", 0, 0, /what the store lacks, it is lost: channel "m": messages 1 to \d+$/m],
   ] as const
 ) {
   Deno.test(`P8: alone, with a store that was put back to an older state, a node repairs it from ${what}`, async () => {

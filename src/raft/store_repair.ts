@@ -14,13 +14,14 @@ import type { RaftDirectory } from "./raft_directory.ts";
  */
 export function repairStore(directory: RaftDirectory, replica: Replica): void {
   const { report } = directory;
+  const alone = isAlone(directory);
   for (const { text, refusal, setAside } of replica.damages ?? []) {
     report.disagreed(text);
-    if (!isAlone(directory)) report.done(setAside());
+    if (!alone) report.done(setAside());
     else if (refusal === undefined) report.done("that is left as it is: no other node holds more");
     else throw new StartFailed(refusal.message, 1, { cause: refusal });
   }
-  directory.chooseSnapshot((state) => replica.lacks?.(state) ?? false);
+  directory.chooseSnapshot((state) => replica.lacks?.(state) ?? [], alone);
 }
 
 /** Where nobody is left who could hold the same: throws StartFailed with the store's own text. */

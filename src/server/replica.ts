@@ -3,7 +3,7 @@
  * effects, in commit order, on every node alike.
  */
 import type { Clock } from "../ports/clock.ts";
-import { type MessageSource, PartlyStored, type Replica as ReplicaPort } from "../ports/journal.ts";
+import { type Lack, type MessageSource, PartlyStored, type Replica as ReplicaPort } from "../ports/journal.ts";
 import { type Damage, type MessageVisitor, StoreFailed } from "../ports/store.ts";
 import { limitsOf } from "../protocol/limits.ts";
 import type { CreateChannel, DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
@@ -174,10 +174,13 @@ export class Replica implements ReplicaPort {
     this.#outbound.perform(this.#machine.takeEffects());
   }
 
-  lacks(snapshot: Uint8Array): boolean {
-    return decodeSnapshot(snapshot).channels.some(({ name, last, expiredBefore }) =>
-      expiredBefore <= last && (this.#recorder.channels.get(name)?.messages.last ?? 0) < last
-    );
+  lacks(snapshot: Uint8Array): readonly Lack[] {
+    return decodeSnapshot(snapshot).channels.flatMap(({ name, last, expiredBefore }) => {
+      const { first = 0, last: held = 0, count = 0 } = this.#recorder.channels.get(name)?.messages ?? {};
+      if (expiredBefore > last || held >= last) return [];
+      const from = Math.max(held + 1, expiredBefore, 1);
+      return [{ channel: name, first: count === 0 || from > held + 1 ? 0 : first, from, to: last }];
+    });
   }
 
   doubt(): void {

@@ -1,5 +1,5 @@
 /** Nodes with the real Raft journal and a trivial replica, in one process, on a virtual clock, an in-memory net and disks. */
-import type { MessageSource, Replica } from "../../src/ports/journal.ts";
+import type { Lack, MessageSource, Replica } from "../../src/ports/journal.ts";
 import type { Log } from "../../src/ports/log.ts";
 import type { MessageVisitor } from "../../src/ports/store.ts";
 import type { DeliveryFact, Operation } from "../../src/protocol/operations.ts";
@@ -51,9 +51,11 @@ export class ListReplica implements Replica {
     return new TextEncoder().encode(JSON.stringify(this.applied));
   }
 
-  lacks(snapshot: Uint8Array): boolean {
-    const applied = JSON.parse(new TextDecoder().decode(snapshot)) as string[];
-    return this.isCareful && this.messages.length < applied.length;
+  lacks(snapshot: Uint8Array): readonly Lack[] {
+    const { length: to } = JSON.parse(new TextDecoder().decode(snapshot)) as string[];
+    const { length: held } = this.messages;
+    if (!this.isCareful || held >= to) return [];
+    return [{ channel: "m", first: Math.min(held, 1), from: held + 1, to }];
   }
 
   async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {

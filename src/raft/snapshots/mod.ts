@@ -5,5 +5,6 @@
  */
 export { Backfill } from "./backfill.ts";
 export { BulkService } from "./bulk_service.ts";
+export { chooseSnapshot } from "./choosing.ts";
 export { type Snapshot, Snapshots } from "./snapshots.ts";
 export { Snapshotting } from "./snapshotting.ts";

@@ -146,7 +146,7 @@ test("P8: a channel's directory is lost: it is filled from other nodes before it
   (await world.leader()).kill();
   world.restart(other!);
   await world.clock.until(() => stored(back).length === 150, 20_000, "the lost channel");
-  tells(back, /disagreed: the store lacks messages that snapshot \d+ names/);
+  tells(back, /disagreed: the store lacks messages that snapshot \d+ names: channel "foo": messages 1 to \d+/);
   tells(back, /done: what the store lacks is fetched from other nodes before this one may lead/);
   await world.leader();
   assert.equal((await world.agreed(stored)).length, 150);
