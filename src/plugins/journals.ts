@@ -21,7 +21,8 @@ export const raftJournal: JournalPlugin = {
   open({ options, system, nats, recovered, seal, onFatal }) {
     const { files, clock, random, log } = system;
     const { nodeId = "", clusterIdentity = "" } = recovered?.info ?? {};
-    const store = { recovered: recovered !== undefined, nodeId, identity: clusterIdentity };
+    const unknown = recovered !== undefined && recovered.info === undefined;
+    const store = { recovered: recovered !== undefined, nodeId, identity: clusterIdentity, unknown };
     const { forceMembers } = options.streaming.cluster;
     if (forceMembers.length > 0) {
       return openForcing({ ...raftOptions(options, store), seal }, forceMembers, { files, clock, random, log });

@@ -111,6 +111,8 @@ export interface Damage {
   readonly text: string;
   /** Why the store cannot be used where nobody else holds the same; `undefined`: it can be, as it is. */
   readonly refusal: StoreFailed | undefined;
+  /** Whether nothing is lost with it, wherever else it may be: a node that is alone sets it aside, too. */
+  readonly harmless?: boolean;
   /**
    * Moves what cannot be used out of the way, durably; the channel then ends where it is sound. Before anything is written.
    * Answers what was done, for the operator. Throws StoreFailed.
@@ -119,7 +121,8 @@ export interface Damage {
 }
 
 export interface RecoveredState {
-  readonly info: ServerInfo;
+  /** `undefined` where it is among the damages: a cluster's log knows it. `init` makes it anew, and keeps what can be of the former one. */
+  readonly info: ServerInfo | undefined;
   readonly clients: readonly ClientInfo[];
   readonly channels: ReadonlyMap<string, RecoveredChannel>;
   /** Nothing may be stored before it is decided what is to be done about these. */

@@ -13,7 +13,13 @@ export interface RaftOptions {
   /** Option `node_id`; empty: recovered, or drawn. */
   readonly nodeId?: string;
   /** What this server's store knows: whether it held a server's state, under which node id, and of which cluster. */
-  readonly store: { readonly recovered: boolean; readonly nodeId: string; readonly identity?: string };
+  readonly store: {
+    readonly recovered: boolean;
+    readonly nodeId: string;
+    readonly identity?: string;
+    /** What it knew of this node is lost: only the log tells. */
+    readonly unknown?: boolean;
+  };
   readonly bootstrap?: boolean;
   readonly peers?: readonly string[];
   /** Option `log_path`; empty: {@link ownLogPath}. The files go to `<log_path>/<cluster id>/`. */
@@ -154,7 +160,7 @@ function checkSizes(options: RaftOptions): { readonly segmentBytes: number; read
 
 function chooseNodeId(options: RaftOptions, warnings: string[]): string {
   const { store } = options;
-  if (store.recovered && store.nodeId === "") {
+  if (store.recovered && store.nodeId === "" && store.unknown !== true) {
     throw new StartFailed("stan: cannot restart server in clustered mode if it was not previously clustered");
   }
   const given = options.nodeId ?? "";

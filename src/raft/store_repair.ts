@@ -15,9 +15,9 @@ import type { RaftDirectory } from "./raft_directory.ts";
 export function repairStore(directory: RaftDirectory, replica: Replica): void {
   const { report } = directory;
   const alone = isAlone(directory);
-  for (const { text, refusal, setAside } of replica.damages ?? []) {
+  for (const { text, refusal, harmless, setAside } of replica.damages ?? []) {
     report.disagreed(text);
-    if (!alone) report.done(setAside());
+    if (!alone || harmless) report.done(setAside());
     else if (refusal === undefined) report.done("that is left as it is: no other node holds more");
     else throw new StartFailed(refusal.message, 1, { cause: refusal });
   }
@@ -26,8 +26,9 @@ export function repairStore(directory: RaftDirectory, replica: Replica): void {
 
 /** Where nobody is left who could hold the same: throws StartFailed with the store's own text. */
 export function refuseDamage({ damages = [] }: Replica): void {
-  for (const { refusal } of damages) {
-    if (refusal !== undefined) throw new StartFailed(refusal.message, 1, { cause: refusal });
+  for (const { refusal, harmless, setAside } of damages) {
+    if (harmless) setAside();
+    else if (refusal !== undefined) throw new StartFailed(refusal.message, 1, { cause: refusal });
   }
 }
 

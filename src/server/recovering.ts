@@ -25,7 +25,15 @@ export async function readStore(
     log.notice("No recovered state");
     return { recovered, info: fresh };
   }
+  log.notice(`Recovered ${recovered.channels.size} channel(s)`);
   const { info } = recovered;
+  // What it said the cluster's log knows.
+  if (info === undefined) return { recovered, info: fresh };
+  checkInfo(info, settings, log);
+  return { recovered, info: { ...info, subClose: info.subClose === "" ? fresh.subClose : info.subClose } };
+}
+
+function checkInfo(info: ServerInfo, settings: RecoverySettings, log: Log): void {
   if (info.clusterId !== settings.clusterId) {
     throw new StartFailed(
       `cluster ID "${settings.clusterId}" does not match recovered value of "${info.clusterId}"`,
@@ -37,8 +45,6 @@ export async function readStore(
   if (!settings.clustered && info.nodeId !== "") {
     log.warn("This store belongs to a clustered server: its clients and subscriptions are in the replicated log");
   }
-  log.notice(`Recovered ${recovered.channels.size} channel(s)`);
-  return { recovered, info: { ...info, subClose: info.subClose === "" ? fresh.subClose : info.subClose } };
 }
 
 /** The only refusal that a new record helps against: with a wrong key, say, it would cost this server its name. */

@@ -52,7 +52,7 @@ export class StreamingServer {
     const { recovered, info } = await readStore(parts.store, parts.settings, parts.log);
     const journal = await parts.journal(recovered, nuid);
     const complete = { ...info, nodeId: journal.nodeId };
-    if (recovered === undefined || recovered.info.nodeId !== complete.nodeId || recovered.info.subClose === "") {
+    if (recovered?.info?.nodeId !== complete.nodeId || recovered.info.subClose === "") {
       await parts.store.init(complete);
     }
     return new StreamingServer(parts, { serverId, startTime, nuid, info: complete, journal, recovered });

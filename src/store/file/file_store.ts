@@ -10,25 +10,18 @@ import {
   StoreFailed,
 } from "../../ports/store.ts";
 import { isLater, type Millis } from "../../protocol/units.ts";
-import { type ClientInfo, ServerInfo } from "../../protocol/stored_records.ts";
+import type { ClientInfo, ServerInfo } from "../../protocol/stored_records.ts";
 import { defaultLimits, type ResolvedLimits, resolveLimits, type StoreLimits } from "../limits.ts";
 import { Checksum } from "./checksum.ts";
 import { ClientsLog } from "./clients_log.ts";
 import { type FileContext, type FileStorePorts, isChannelFolder, join } from "./context.ts";
 import { FileMessageLog } from "./message_log.ts";
-import { type FileHandle, OpenFiles } from "./open_files.ts";
+import { OpenFiles } from "./open_files.ts";
 import { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./options.ts";
 import { readOwnerNote, writeOwnerNote } from "./owner_note.ts";
 import { ReadCaches } from "./read_cache.ts";
-import { encodeRecord } from "./record.ts";
-import {
-  type ChannelFiles,
-  openClients,
-  recoverChannel,
-  recoverClients,
-  recoverServerInfo,
-  tolerating,
-} from "./recovery.ts";
+import { type ChannelFiles, openClients, recoverChannel, recoverClients, tolerating } from "./recovery.ts";
+import { ServerRecord } from "./server_record.ts";
 import { FileSubscriptionsLog } from "./subscriptions_log.ts";
 import { Syncing } from "./syncing.ts";
 
@@ -109,7 +102,7 @@ class FileStore implements Store {
   readonly #context: FileContext;
   readonly #limits: ResolvedLimits;
   readonly #clients: ClientsLog;
-  readonly #serverFile: FileHandle;
+  readonly #record: ServerRecord;
   #channels = new Map<string, ChannelFiles>();
   #lock: FileLock | undefined;
   #marked = false;
@@ -123,7 +116,7 @@ class FileStore implements Store {
     this.#context = context;
     this.#limits = limits;
     this.#clients = new ClientsLog(context);
-    this.#serverFile = context.openFiles.handle(this.#path("server.dat"));
+    this.#record = new ServerRecord(context);
   }
 
   #path(name: string): string {
@@ -158,21 +151,20 @@ class FileStore implements Store {
     this.#needLock();
     const { ports: { files }, options } = this.#context;
     if (!this.#marked) this.#context.unclean = files.exists(this.#path(OPEN_MARK));
-    const info = this.#guard(() => recoverServerInfo(this.#serverFile, this.#context));
+    const names = this.#guard(() => files.list(options.directory).filter(isChannelFolder).map(({ name }) => name));
     const damages = this.#damages = [] as Damage[];
+    const record = this.#guard(() => this.#record.read(() => names.length > 0));
     const tolerate = <T>(recover: () => T) =>
       this.#guard(() => tolerating(damages, this.#clients.handle, this.#context, recover));
     tolerate(() => openClients(this.#clients, this.#context));
-    const names = this.#guard(() => files.list(options.directory).filter(isChannelFolder).map(({ name }) => name));
-    if (info === undefined) {
-      if (names.length > 0) throw new StoreFailed("refused", "no server state recovered but channels present");
-      return undefined;
-    }
+    if (record === undefined) return undefined;
     const isRead = damages.length === 0;
     const clients = isRead ? tolerate(() => recoverClients(this.#clients, this.#context).clients) : undefined;
     const channels = await this.#recoverChannels(names);
     this.#context.openFiles.closeAll();
     this.#mark();
+    const { info, damage } = record;
+    if (damage !== undefined) damages.unshift(damage);
     const all = damages.map((each) => ({ ...each, setAside: () => this.#guard(() => each.setAside()) }));
     return { info, clients: [...clients?.values() ?? []], channels, damages: all };
   }
@@ -228,11 +220,9 @@ class FileStore implements Store {
   init(info: ServerInfo): void {
     this.#needLock();
     this.#guard(() => {
-      const { ports: { files }, options: { directory, sync }, checksum, openFiles } = this.#context;
-      this.#serverFile.close();
-      openFiles.create(this.#serverFile.path, sync, encodeRecord(0, ServerInfo.encode(info), checksum));
+      const { ports: { files }, options: { sync }, openFiles } = this.#context;
       if (!files.exists(this.#clients.handle.path)) openFiles.create(this.#clients.handle.path, sync);
-      if (sync) files.syncDirectory(directory);
+      this.#record.write(info);
     });
     this.#mark();
   }

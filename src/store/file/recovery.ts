@@ -2,13 +2,11 @@
 import { FileFailed } from "../../ports/files.ts";
 import { type ChannelLimits, type Damage, StoreFailed } from "../../ports/store.ts";
 import { Malformed } from "../../protocol/varint.ts";
-import { ServerInfo } from "../../protocol/stored_records.ts";
 import { type BadSlice, channelDamage, damageText } from "./channel_damage.ts";
 import { ClientReplay, type ClientsLog } from "./clients_log.ts";
 import { type FileContext, join } from "./context.ts";
 import { FileMessageLog } from "./message_log.ts";
 import type { FileHandle } from "./open_files.ts";
-import { crcProblem, HEADER_SIZE, RecordScanner, VERSION_SIZE } from "./record.ts";
 import { replayRecords } from "./record_recovery.ts";
 import { Slice } from "./slice.ts";
 import { recoverSlice } from "./slice_recovery.ts";
@@ -21,38 +19,6 @@ export interface ChannelFiles {
   readonly directory: string;
   readonly messages: FileMessageLog;
   readonly subscriptions: FileSubscriptionsLog;
-}
-
-/** Reads `server.dat`, made if it is missing. `undefined`: it holds nothing. Throws StoreFailed. */
-export function recoverServerInfo(handle: FileHandle, context: FileContext): ServerInfo | undefined {
-  const { log } = context.ports;
-  openOrCreate(handle, context, (problem) => `unable to recover server file "server.dat": ${problem}`);
-  const file = handle.file;
-  const scanner = new RecordScanner(file, false, context.options.crc ? context.checksum : undefined);
-  const found = scanner.next();
-  if (found === "end") return undefined;
-  try {
-    if (found === "zeros") throw new Malformed("end of file padded with zeros", VERSION_SIZE);
-    if (found === "torn" || found === "oversized") throw new Malformed("unexpected EOF", VERSION_SIZE);
-    if (found === "crc") throw new Malformed(crcProblem(scanner.crc, scanner.computed), VERSION_SIZE);
-    const expected = VERSION_SIZE + HEADER_SIZE + scanner.size;
-    if (file.size() !== expected) {
-      throw new StoreFailed(
-        "corrupt",
-        `unable to recover server file "${handle.path}": incorrect file size, expected ${expected} bytes, got ${file.size()} bytes`,
-        { cause: `file "${handle.path}", offset ${expected}` },
-      );
-    }
-    return ServerInfo.decode(scanner.bytes, scanner.start, scanner.start + scanner.size);
-  } catch (error) {
-    if (!(error instanceof Malformed)) throw error;
-    log.error(`Server file "${handle.path}" corrupted: ${error.reason}`);
-    log.error("Follow instructions in documentation in order to recover from this");
-    throw failed(
-      `unable to recover server file "${handle.path}"`,
-      new Error(error.reason, { cause: `file "${handle.path}", offset ${VERSION_SIZE}` }),
-    );
-  }
 }
 
 /** Makes `clients.dat` if it is missing and checks its version. Throws StoreFailed. */
@@ -78,7 +44,7 @@ export function recoverClients(clients: ClientsLog, context: FileContext): Clien
 }
 
 /** Opens a file, made with its version if it is missing. `describe` makes the error's text. */
-function openOrCreate(handle: FileHandle, context: FileContext, describe: (problem: string) => string): void {
+export function openOrCreate(handle: FileHandle, context: FileContext, describe: (problem: string) => string): void {
   try {
     if (!context.ports.files.exists(handle.path)) context.openFiles.create(handle.path, context.options.sync);
     void handle.file;
@@ -130,6 +96,7 @@ export function tolerating<T>(
     damages.push({
       text: damageText(error),
       refusal: error,
+      harmless: true,
       setAside() {
         handle.close();
         openFiles.create(handle.path, sync);
@@ -228,7 +195,7 @@ function recoverSubscriptions(subscriptions: FileSubscriptionsLog, context: File
 }
 
 /** The StoreFailed of a failed recovery: `corrupt` for what is stored, `io` for the disk. Its causes name file and offset. */
-function failed(prefix: string | ((problem: string) => string), error: unknown): StoreFailed {
+export function failed(prefix: string | ((problem: string) => string), error: unknown): StoreFailed {
   const problem = error instanceof Error ? error.message : String(error);
   const text = typeof prefix === "string" ? `${prefix}: ${problem}` : prefix(problem);
   return new StoreFailed(error instanceof FileFailed ? "io" : "corrupt", text, { cause: error });

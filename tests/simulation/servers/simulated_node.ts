@@ -126,8 +126,9 @@ export class SimulatedNode {
             logPath: "/raft",
             store: {
               recovered: recovered !== undefined,
-              nodeId: recovered?.info.nodeId ?? "",
-              identity: recovered?.info.clusterIdentity ?? "",
+              nodeId: recovered?.info?.nodeId ?? "",
+              identity: recovered?.info?.clusterIdentity ?? "",
+              unknown: recovered !== undefined && recovered.info === undefined,
             },
             snapshotEntries: 40,
             trailingLogs: 20,
