@@ -1,7 +1,6 @@
 /** Rebuilding what a directory holds after a stop or a crash (spec stores, sections 3.9 to 3.11). */
 import { FileFailed } from "../../ports/files.ts";
 import { type ChannelLimits, type Damage, StoreFailed } from "../../ports/store.ts";
-import { Malformed } from "../../protocol/varint.ts";
 import { type BadSlice, channelDamage, damageText } from "./channel_damage.ts";
 import { ClientReplay, type ClientsLog } from "./clients_log.ts";
 import { type FileContext, join } from "./context.ts";
