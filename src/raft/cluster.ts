@@ -273,7 +273,7 @@ export class Cluster {
       },
       leads: () => this.leads,
       isMember: (id, incarnation) => this.#isMember(id, incarnation),
-      others: () => this.#others(),
+      membership: () => this.#membership,
       stopped: () => this.#stopped,
       failed: (error) => this.#failed(error),
       die: (reason) => this.die(reason),
@@ -330,14 +330,6 @@ export class Cluster {
   #isMember(id: string, incarnation: string): boolean {
     const member = memberOf(this.#membership.membership, id);
     return member !== undefined && isSameNode(member, incarnation);
-  }
-
-  /** The leader, whom a node with another list of peers does not know as a member yet, and all other members. */
-  #others(): string[] {
-    const leader = this.#running?.node.raft.leader ?? "";
-    const { nodeId } = this.#directory.member;
-    const members = this.#membership.membership.members.map((member) => member.id);
-    return [...new Set([leader, ...members])].filter((id) => id !== "" && id !== nodeId);
   }
 
   /** While this node looks for its way back it is nobody: of others it only has to know whether one is itself. */

@@ -45,8 +45,7 @@ export interface PartsContext {
   /** Whether this node leads, in the core's sense. */
   leads(): boolean;
   isMember(id: string, incarnation: string): boolean;
-  /** All other members, the leader first. */
-  others(): string[];
+  membership(): MembershipAt;
   stopped(): boolean;
   failed(error: unknown): void;
   die(reason: string): void;
@@ -95,11 +94,12 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
     full: (full) => node.setDisk("store", full ? "full" : "ok"),
     failed,
   });
-  const others = () => context.others();
   const proceedOnFailure = options.proceedOnRestoreFailure;
   const backfill = new Backfill({
     ...{ transport, replica, snapshots, clock, log, clusterId, nodeId: member.nodeId },
-    ...{ others, identity, stopped, proceedOnFailure },
+    ...{ identity, stopped, proceedOnFailure },
+    membership: () => context.membership(),
+    leader: () => node.raft.leader,
   });
   const service = new BulkService({
     ...{ bus: context.bulk, clusterId, nodeId: member.nodeId, replica, snapshots, clock, identity },

@@ -9,7 +9,7 @@ import { type MessageVisitor, StoreFailed } from "../../ports/store.ts";
 import type { Millis, Sequence } from "../../protocol/units.ts";
 import { type BulkRequest, encodeRequest, readAnswer } from "./bulk_format.ts";
 import type { ByteReader, Transport } from "../wire/mod.ts";
-import type { SnapshotMark } from "../core/mod.ts";
+import type { MembershipAt, SnapshotMark } from "../core/mod.ts";
 import { waited } from "../members/mod.ts";
 import { DIGEST_BYTES, digestOf } from "./digest.ts";
 import { PartialSnapshot } from "./partial.ts";
@@ -24,8 +24,10 @@ export interface BackfillParts {
   readonly log: Log;
   readonly clusterId: string;
   readonly nodeId: string;
-  /** All members but this node, the leader first. */
-  others(): readonly string[];
+  /** The members as far as this node knows: before it knows its cluster, those that somebody told it, rightly or not. */
+  membership(): MembershipAt;
+  /** Empty when unknown. */
+  leader(): string;
   identity(): string;
   stopped(): boolean;
   /** Option `proceed_on_restore_failure`: after a while go on with what there is. */
@@ -55,9 +57,8 @@ export class Backfill implements MessageSource {
   #partial: PartialSnapshot | undefined;
   /** Grows when what was asked for is not needed any more. */
   #errand = 0;
-  /** The cluster's identity and members as a snapshot told them, for a node that has not learned them otherwise. */
-  #identity = "";
-  #members: readonly string[] = [];
+  /** The snapshot that another node told of last: it may know more of the cluster than this node does. */
+  #told: SnapshotMark | undefined;
 
   constructor(parts: BackfillParts) {
     this.#parts = parts;
@@ -166,10 +167,7 @@ export class Backfill implements MessageSource {
   /** A snapshot's bytes, verified; `undefined` when no node has it any more. Goes on where an earlier call stopped. */
   async snapshot(mark: SnapshotMark, from: string): Promise<Snapshot | undefined> {
     const { index, term } = mark;
-    this.#identity = mark.identity;
-    this.#members = mark.membership.membership.members.map((member) => member.id).filter((id) =>
-      id !== this.#parts.nodeId
-    );
+    this.#told = mark;
     const partial = this.#partialOf(index, term);
     if (partial.size > 0) this.#parts.log.notice(`snapshot ${index}: going on at byte ${partial.size}`);
     for (const id of partial.isWhole ? [from] : [from, ...this.#others().filter((id) => id !== from)]) {
@@ -252,11 +250,12 @@ export class Backfill implements MessageSource {
     return next;
   }
 
+  /** The leader, and all other members: those that the snapshot names, unless this node knows of changes behind that. */
   #others(): readonly string[] {
-    const known = this.#parts.others();
-    // Before it knows its cluster this node has at best a list that somebody gave it, who may have been wrong.
-    const isGuess = known.length === 0 || this.#parts.identity() === "";
-    return isGuess && this.#members.length > 0 ? this.#members : known;
+    const known = this.#parts.membership();
+    const { membership } = this.#told !== undefined && this.#told.index >= known.index ? this.#told.membership : known;
+    const ids = [this.#parts.leader(), ...membership.members.map((member) => member.id)];
+    return [...new Set(ids)].filter((id) => id !== "" && id !== this.#parts.nodeId);
   }
 
   /** Who holds something of a channel, and whether every other member has answered. */
@@ -277,7 +276,7 @@ export class Backfill implements MessageSource {
 
   async #ask(id: string, request: BulkRequest): Promise<ByteReader | "gone" | undefined> {
     const { transport, clusterId } = this.#parts;
-    const identity = this.#parts.identity() || this.#identity;
+    const identity = this.#parts.identity() || (this.#told?.identity ?? "");
     const answer = await transport.ask(id, encodeRequest(clusterId, identity, request), TIMEOUT);
     if (answer.kind !== "reply") return undefined;
     try {

@@ -212,7 +212,7 @@ test("TS67: all lost their messages: the cluster starts from what exists, says s
 });
 
 test("3.6: a node that lost its disk and is given another list of peers gets everything from the cluster it is in", async (world) => {
-  await publish(world, 60);
+  await publish(world, 150);
   const [lost] = world.followers;
   lost!.kill();
   await publish(world, 5, "later");
@@ -221,6 +221,6 @@ test("3.6: a node that lost its disk and is given another list of peers gets eve
   const node = world.begin(lost!.name, new MemoryFiles(), ["x", "y"]);
   await world.pass(600);
   world.net.reaches = () => true;
-  await world.clock.until(() => stored(node).length === 65, 20_000, "everything on the node that lost its disk");
+  await world.clock.until(() => stored(node).length === 155, 20_000, "everything on the node that lost its disk");
   await threeVoters(world);
 });
