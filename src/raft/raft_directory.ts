@@ -298,8 +298,8 @@ export class RaftDirectory {
       `${this.path}: node ${nodeId}, incarnation ${incarnation}, cluster ${identity === "" ? "unknown" : identity}`,
     );
     report.read(
-      `term ${vote.state.term}, log (${wal.baseIndex}, ${wal.lastIndex}], snapshot ${snapshot?.mark.index ?? "none"}` +
-        `, committed at least ${wal.commitHint}`,
+      `term ${vote.state.term}, log (${wal.baseIndex}, ${wal.lastIndex}], the last of term ${wal.lastTerm}` +
+        `, snapshot ${snapshot?.mark.index ?? "none"}, committed at least ${wal.commitHint}`,
     );
     if (wal.torn > 0) {
       report.disagreed(`the log ended in an unfinished write of ${wal.torn} bytes`);

@@ -39,7 +39,7 @@ function damage(files: MemoryFiles, path: string, at: (size: number) => number):
 }
 
 const NODE = /^read: \/raft\/test: node a, incarnation \w{22}, cluster [0-9a-f]{32}$/;
-const STATE = /^read: term 1, log \(\d+, 32\], snapshot \d+, committed at least 32$/;
+const STATE = /^read: term 1, log \(\d+, 32\], the last of term 1, snapshot \d+, committed at least 32$/;
 const REFUSED = /^done: nothing more, this node does not start$/;
 const NOTHING = [/^disagreed: nothing$/, /^done: nothing, this node goes on where it was$/];
 
