@@ -47,6 +47,7 @@ export class ClientsLog {
     this.#clients = replay.clients;
     this.#removals = replay.removals;
     this.#end = end;
+    this.handle.unsynced = this.#context.unclean;
   }
 
   add(client: ClientInfo): void {

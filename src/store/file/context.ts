@@ -29,7 +29,10 @@ export interface FileContext {
   readonly readCaches: ReadCaches;
   /** Wall time, read about once a second: how old slices are. */
   tick: Nanos;
-  /** The last run of this server here did not end by closing the store: ends of files that were never synced may be cut off. */
+  /**
+   * The last run of this server here did not end by closing the store: ends of files that were never synced may be cut off,
+   * and what is there may not be on the disk yet.
+   */
   unclean: boolean;
   /** Archive scripts that are running. */
   readonly scripts: Set<Promise<void>>;

@@ -69,6 +69,24 @@ Deno.test("settling leaves nothing behind", async () => {
   assert.deepEqual(await sequencesOf(after.foo.messages), [1, 2, 3]);
 });
 
+Deno.test("settling takes along what a run that was killed had written, and not synced", async () => {
+  const place = new Place();
+  const { foo } = await place.withChannel(lagging);
+  place.files.onSync = () => {};
+  putMany(foo.messages, "foo", 1, 2);
+  await foo.messages.flush();
+  await place.clock.advance(51);
+  putMany(foo.messages, "foo", 3, 3);
+  void foo.messages.flush();
+  await begunWork();
+  const next = new Place(place.files.afterKill());
+  const { store, foo: again } = await next.again();
+  assert.deepEqual(await sequencesOf(again.messages), [1, 2, 3]);
+  await store.settle!();
+  const after = await new Place(next.files.afterCrash(nothingUnsynced)).again();
+  assert.deepEqual(await sequencesOf(after.foo.messages), [1, 2, 3]);
+});
+
 Deno.test("with much in memory a flush is waited for", async () => {
   const place = new Place();
   const { foo } = await place.withChannel(lagging);

@@ -50,6 +50,7 @@ export function recoverSlice(slice: Slice, hadIndex: boolean, newest: boolean, c
   }
   slice.physicalEnd = slice.data.file.size();
   slice.recovered();
+  slice.data.unsynced = slice.index.unsynced = context.unclean;
 }
 
 /** Reads the index. Answers what is wrong with it. */

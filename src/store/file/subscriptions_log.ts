@@ -41,6 +41,7 @@ export class FileSubscriptionsLog implements SubscriptionLog, Flushable {
   /** Takes over what recovery found; `end` is where the whole records end. */
   adopt(replay: SubscriptionReplay, end: Offset): void {
     this.#end = this.#flushedEnd = end;
+    this.handle.unsynced = this.#context.unclean;
     this.#count(replay);
   }
 
