@@ -5,7 +5,7 @@ import type { DirectoryEntry, Files } from "../../ports/files.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Checksum } from "./checksum.ts";
-import type { ReadCaches } from "./read_cache.ts";
+import type { ReadCaches } from "./read_caches.ts";
 import type { Nanos } from "../../protocol/units.ts";
 import type { OpenFiles } from "./open_files.ts";
 import type { FileStoreOptions } from "./options.ts";

@@ -19,7 +19,7 @@ import { FileMessageLog } from "./message_log.ts";
 import { OpenFiles } from "./open_files.ts";
 import { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./options.ts";
 import { readOwnerNote, writeOwnerNote } from "./owner_note.ts";
-import { ReadCaches } from "./read_cache.ts";
+import { ReadCaches } from "./read_caches.ts";
 import { type ChannelFiles, openClients, recoverChannel, recoverClients, tolerating } from "./recovery.ts";
 import { ServerRecord } from "./server_record.ts";
 import { FileSubscriptionsLog } from "./subscriptions_log.ts";

@@ -2,6 +2,7 @@
 import type { Millis, Sequence } from "../../protocol/units.ts";
 import type { Checksum } from "./checksum.ts";
 import { ENTRY_WORDS } from "./message_index.ts";
+import type { ReadCaches } from "./read_caches.ts";
 import { type Entries, readEntries, readRun, recordOf } from "./slice_reading.ts";
 import type { Slice, SliceBlock } from "./slice.ts";
 
@@ -13,20 +14,6 @@ const BLOCKS = 4;
 const ENTRY_RUN = 1024;
 /** Unused for this long, it is forgotten. */
 const IDLE: Millis = 1000;
-/** What the caches of all channels hold together, in bytes; beyond, the others forget what they have. */
-const TOTAL = 128 * 1024 * 1024;
-
-/** The caches of one store. */
-export class ReadCaches {
-  readonly all = new Set<ReadCache>();
-  bytes = 0;
-
-  /** Makes room by emptying every cache but `keep`. */
-  squeeze(keep: ReadCache): void {
-    if (this.bytes <= TOTAL) return;
-    for (const cache of this.all) if (cache !== keep) cache.clear();
-  }
-}
 
 export class ReadCache {
   readonly #caches: ReadCaches;

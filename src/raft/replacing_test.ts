@@ -1,10 +1,9 @@
 /** One state replaces another: never two at once, and nothing is applied to a state that is not whole. */
 import assert from "node:assert/strict";
-import { SeededRandom } from "../../../tests/support/seeded_random.ts";
-import { VirtualClock } from "../../../tests/support/virtual_clock.ts";
-import { silentLog } from "../../ports/log.ts";
-import { Abandoned } from "./backfill.ts";
-import type { Snapshot } from "./snapshots.ts";
+import { SeededRandom } from "../../tests/support/seeded_random.ts";
+import { VirtualClock } from "../../tests/support/virtual_clock.ts";
+import { silentLog } from "../ports/log.ts";
+import { Abandoned, type Snapshot } from "./snapshots/mod.ts";
 import { Snapshotting, type SnapshottingParts } from "./snapshotting.ts";
 
 function snapshotOf(index: number): Snapshot {

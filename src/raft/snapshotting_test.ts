@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { TestCluster, type TestNode } from "../../../tests/support/raft_cluster.ts";
-import { MemoryFiles } from "../../../tests/support/memory_files.ts";
-import { Snapshots } from "./snapshots.ts";
+import { TestCluster, type TestNode } from "../../tests/support/raft_cluster.ts";
+import { MemoryFiles } from "../../tests/support/memory_files.ts";
+import { Snapshots } from "./snapshots/mod.ts";
 
 const small = { snapshotEntries: 40, trailingLogs: 10 };
 

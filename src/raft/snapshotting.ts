@@ -2,20 +2,19 @@
  * Takes snapshots of this node when its log has grown, and puts another node's in place of its own state when it is too
  * far behind (spec clustering, section 11.6).
  */
-import type { Clock } from "../../ports/clock.ts";
-import type { Replica } from "../../ports/journal.ts";
-import type { Log } from "../../ports/log.ts";
-import type { Random } from "../../ports/random.ts";
-import type { Millis } from "../../protocol/units.ts";
-import type { Applying } from "../applying.ts";
-import { Abandoned, type Backfill } from "./backfill.ts";
-import type { Entry, NodeId, SnapshotMark } from "../core/mod.ts";
-import type { RaftNode } from "../node.ts";
-import type { CheckedOptions } from "../options.ts";
-import type { Digests } from "../digests.ts";
-import type { RaftDirectory } from "../raft_directory.ts";
-import { waited } from "../members/mod.ts";
-import type { Snapshot } from "./snapshots.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Replica } from "../ports/journal.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import type { Millis } from "../protocol/units.ts";
+import type { Applying } from "./applying.ts";
+import { Abandoned, type Backfill, type Snapshot } from "./snapshots/mod.ts";
+import type { Entry, NodeId, SnapshotMark } from "./core/mod.ts";
+import type { RaftNode } from "./node.ts";
+import type { CheckedOptions } from "./options.ts";
+import type { Digests } from "./digests.ts";
+import type { RaftDirectory } from "./raft_directory.ts";
+import { waited } from "./members/mod.ts";
 
 export interface SnapshottingParts {
   readonly options: CheckedOptions;
