@@ -75,19 +75,19 @@ export class RequestHolding {
       const known = request.known(message);
       return { request, message, known, isDone: known !== undefined && this.#isDone(request, known.key) };
     });
-    // A client that has connected since, heard by another leader, gave up what it asked before that. One that asked again
-    // for the same connection gave up the earlier request.
-    const connected = new Map<string, number>();
+    // What a client asked before something that was carried out was refused, by whoever carried that out; or the client has
+    // connected anew since, and gave it up. One that asked again for the same connection gave up the earlier request.
+    const done = new Map<string, number>();
     const asked = new Map<string, number>();
     candidates.forEach(({ request, known, isDone }, i) => {
-      if (known === undefined || !request.connects) return;
-      if (isDone) connected.set(known.clientId, i);
-      asked.set(known.key, i);
+      if (known === undefined) return;
+      if (isDone) done.set(known.clientId, i);
+      if (request.connects) asked.set(known.key, i);
     });
     candidates.forEach(({ request, message, known, isDone }, i) => {
       if (isDone) request.again(message);
       else if (known === undefined) request.handle(message);
-      else if (i >= (connected.get(known.clientId) ?? 0) && i >= (asked.get(known.key) ?? 0)) request.handle(message);
+      else if (i >= (done.get(known.clientId) ?? 0) && i >= (asked.get(known.key) ?? 0)) request.handle(message);
     });
   }
 

@@ -29,7 +29,11 @@ class World {
       close: note("close"),
       closedBefore: note("closed before"),
     };
-    const subscribing = { subscribe: note("subscribe"), unsubscribe: note("unsubscribe") };
+    const subscribing = {
+      subscribe: note("subscribe"),
+      unsubscribe: note("unsubscribe"),
+      endedBefore: note("ended before"),
+    };
     const handlers = { sessions, subscribing } as never;
     const bus = this.client.connect("node");
     this.holding = new RequestHolding({ bus, clock: this.clock, handlers, recent: this.recent });
@@ -93,6 +97,19 @@ Deno.test("what a client asked before it connected anew, heard by another leader
     ...{ pingInterval: 5, pingMaxOut: 3, replace: true },
   }, world.clock.now());
   assert.deepEqual(world.lead(), ["close b", "connected before a", "subscribe a", "close b"]);
+});
+
+Deno.test("what was refused before another request of the same client was carried out stays refused", async () => {
+  const world = new World();
+  await world.ask("sub", "a");
+  await world.ask("sub", "b");
+  await world.ask("unsub", "a");
+  await world.ask("close", "a");
+  world.recent.note(
+    { kind: "unsubscribe", clientId: "a", channel: "", inbox: "", remove: false },
+    world.clock.now(),
+  );
+  assert.deepEqual(world.lead(), ["subscribe b", "ended before a", "close a"]);
 });
 
 Deno.test("a connection that was asked for several times is made once", async () => {
