@@ -43,10 +43,9 @@ export class PartlyStored extends StoreFailed {
 
 export type Role = "Leader" | "Follower" | "Candidate" | "Shutdown";
 
-/** Messages `from` to `to` that are missing at the end of a channel. `first`: the first one that is there; 0: none is. */
+/** Messages `from` to `to` that are missing at the end of a channel. */
 export interface Lack {
   readonly channel: string;
-  readonly first: Sequence;
   readonly from: Sequence;
   readonly to: Sequence;
 }
@@ -135,7 +134,8 @@ export interface Replica {
 export interface MessageSource {
   /**
    * Hands the messages from `from` to `to` that any node still holds to `take`, ascending, in stored form (MsgProto).
-   * Resolves with the first sequence that some node holds (above `from` when the beginning has expired everywhere).
+   * Resolves with the sequence before which everything has expired for all; `from` where nothing has. What else was not handed out
+   * is lost.
    */
   fetch(channel: string, incarnation: number, from: Sequence, to: Sequence, take: MessageVisitor): Promise<Sequence>;
 

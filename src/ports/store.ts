@@ -69,6 +69,9 @@ export interface MessageLog {
   /** Forgets every message above `sequence`, durably where messages are; what is appended next follows on what is left. */
   forgetAfter(sequence: Sequence): Awaitable<void>;
 
+  /** Nothing is under the sequences from `last + 1` up to `sequence`, which comes next: they are lost. What is there stays. */
+  skipTo(sequence: Sequence): void;
+
   /** Forgets everything, the numbering too: `first` and `last` become 0, unless `restartAt` says which sequence comes next. */
   empty(restartAt?: Sequence): Awaitable<void>;
 }

@@ -176,10 +176,9 @@ export class Replica implements ReplicaPort {
 
   lacks(snapshot: Uint8Array): readonly Lack[] {
     return decodeSnapshot(snapshot).channels.flatMap(({ name, last, expiredBefore }) => {
-      const { first = 0, last: held = 0, count = 0 } = this.#recorder.channels.get(name)?.messages ?? {};
+      const held = this.#recorder.channels.get(name)?.messages.last ?? 0;
       if (expiredBefore > last || held >= last) return [];
-      const from = Math.max(held + 1, expiredBefore, 1);
-      return [{ channel: name, first: count === 0 || from > held + 1 ? 0 : first, from, to: last }];
+      return [{ channel: name, from: Math.max(held + 1, expiredBefore, 1), to: last }];
     });
   }
 

@@ -66,20 +66,22 @@ async function settleDoubt(
 
 /**
  * Messages from the end of the store to the end of the snapshot. Where the beginning of that range has expired everywhere,
- * what the store holds is older still and is dropped, so that no hole remains.
+ * what the store holds is older still and is dropped; where messages are lost, what is before them is kept.
  */
 async function fill(channel: ChannelSnapshot, source: MessageSource, recorder: Recorder): Promise<void> {
   const { messages } = recorder.channels.get(channel.name)!;
   if (messages.last >= channel.last) return;
   const from = Math.max(messages.last + 1, beginning(channel), 1);
+  if (from > messages.last + 1) restart(messages, from);
   const append = (sequence: Sequence, buffer: Uint8Array, start: number, end: number): boolean => {
-    if (sequence > messages.last + 1) restart(messages, sequence);
+    if (sequence > messages.last + 1) messages.skipTo(sequence);
     const { timestamp, fieldsStart, fieldsEnd } = splitStored(buffer, start, end);
     messages.append(sequence, timestamp, buffer, fieldsStart, fieldsEnd);
     return true;
   };
-  await source.fetch(channel.name, channel.incarnation, from, channel.last, append);
-  if (messages.last < channel.last) restart(messages, channel.last + 1);
+  const expiredBefore = await source.fetch(channel.name, channel.incarnation, from, channel.last, append);
+  if (expiredBefore > from && messages.first < from) messages.evictBefore(expiredBefore);
+  if (messages.last < channel.last) messages.skipTo(channel.last + 1);
   await messages.flush();
 }
 

@@ -36,6 +36,11 @@ class Log {
     this.flushes++;
   }
 
+  skipTo(sequence: number): void {
+    this.last = sequence - 1;
+    if (this.count === 0) this.first = sequence;
+  }
+
   forgetAfter(sequence: number): void {
     while (this.last > sequence) this.texts.delete(this.last--);
   }
@@ -114,6 +119,9 @@ class Source implements MessageSource {
   /** Whether they hold the same as whoever asks. */
   agreeing = true;
 
+  /** Messages that they have lost. */
+  readonly lost = new Set<number>();
+
   constructor(readonly first = 1) {}
 
   fetch(
@@ -127,6 +135,7 @@ class Source implements MessageSource {
     const begin = Math.max(from, this.first);
     for (let sequence = begin; sequence <= to; sequence++) {
       if (sequence >= this.failsAt) return Promise.reject(new Error("lost"));
+      if (this.lost.has(sequence)) continue;
       const bytes = stored(sequence);
       take(sequence, bytes, 0, bytes.length);
     }
@@ -180,6 +189,17 @@ Deno.test("where the beginning has expired everywhere, older messages are droppe
   await channels.restore(source, [foo(8)]);
   assert.deepEqual([log.first, log.last, [...log.texts.keys()]], [6, 8, [6, 7, 8]]);
 });
+
+for (const lost of [[4, 5], [4, 5, 6, 7, 8], [6], [8]]) {
+  Deno.test(`messages ${lost} are lost everywhere: all others are there, and the numbering goes on`, async () => {
+    const [channels, source] = [new Channels(), new Source()];
+    lost.forEach((sequence) => source.lost.add(sequence));
+    const log = channels.put("foo", Log.holding(1, 3));
+    await channels.restore(source, [foo(8)]);
+    assert.deepEqual([log.first, log.last], [1, 8]);
+    assert.deepEqual([...log.texts.keys()], [1, 2, 3, 4, 5, 6, 7, 8].filter((each) => !lost.includes(each)));
+  });
+}
 
 Deno.test("what the snapshot says has expired is not asked for", async () => {
   const [channels, source] = [new Channels(), new Source()];

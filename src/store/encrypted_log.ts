@@ -168,6 +168,9 @@ export class EncryptedLog implements MessageLog {
   forgetAfter(sequence: Sequence): Awaitable<void> {
     return this.#inner.forgetAfter(sequence);
   }
+  skipTo(sequence: Sequence): void {
+    this.#inner.skipTo(sequence);
+  }
   empty(restartAt?: Sequence): Awaitable<void> {
     return this.#inner.empty(restartAt);
   }

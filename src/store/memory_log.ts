@@ -133,6 +133,11 @@ export class MemoryLog implements MessageLog {
     }
   }
 
+  skipTo(sequence: Sequence): void {
+    this.last = sequence - 1;
+    if (this.count === 0) this.first = sequence;
+  }
+
   empty(restartAt: Sequence = 0): void {
     this.#blocks.length = 0;
     this.count = this.bytes = 0;

@@ -24,6 +24,7 @@ export function messageLogConformance(scenario: Scenario): void {
   gaps(scenario);
   emptying(scenario);
   cutting(scenario);
+  skipping(scenario);
 }
 
 function appending(scenario: Scenario): void {
@@ -319,5 +320,41 @@ function cutting(scenario: Scenario): void {
     assert.equal(textOf(await lookup(found, 20)), "message 20");
     assert.equal(textOf(await lookup(found, 21)), "another");
     await again.close();
+  });
+}
+
+function skipping(scenario: Scenario): void {
+  scenario("sequences can be left out, and nothing is stored under them", async (_place, store) => {
+    const { messages } = await store.createChannel("foo");
+    messages.skipTo(4);
+    assert.deepEqual([messages.first, messages.last, messages.count], [4, 3, 0]);
+    putMany(messages, "foo", 4, 6);
+    messages.skipTo(9);
+    assert.deepEqual([messages.first, messages.last, messages.count], [4, 8, 3]);
+    assert.equal(messages.lastTimestamp, START + 6n * SECOND);
+    assert.equal(await messages.sequenceAt(START + 7n * SECOND), 9);
+    await messages.flush();
+    putMany(messages, "foo", 9, 10);
+    assert.deepEqual(await sequencesOf(messages), [4, 5, 6, 9, 10]);
+    assert.equal(await lookup(messages, 8), undefined);
+    assert.equal(await messages.sequenceAt(START + 7n * SECOND), 9);
+    await messages.flush();
+    messages.evictBefore(6);
+    assert.deepEqual([messages.first, messages.last, messages.count], [6, 10, 3]);
+    messages.evictBefore(7);
+    assert.deepEqual([messages.first, messages.last, messages.count], [9, 10, 2]);
+  });
+
+  scenario("what is before a gap can be cut, too", async (_place, store) => {
+    const { messages } = await store.createChannel("foo");
+    putMany(messages, "foo", 1, 5);
+    messages.skipTo(9);
+    putMany(messages, "foo", 9, 12);
+    await messages.forgetAfter(10);
+    assert.deepEqual(await sequencesOf(messages), [1, 2, 3, 4, 5, 9, 10]);
+    await messages.forgetAfter(3);
+    assert.deepEqual([messages.first, messages.last, messages.count], [1, 3, 3]);
+    putMany(messages, "foo", 4, 6);
+    assert.deepEqual(await sequencesOf(messages), [1, 2, 3, 4, 5, 6]);
   });
 }

@@ -55,7 +55,7 @@ export class ListReplica implements Replica {
     const { length: to } = JSON.parse(new TextDecoder().decode(snapshot)) as string[];
     const { length: held } = this.messages;
     if (!this.isCareful || held >= to) return [];
-    return [{ channel: "m", first: Math.min(held, 1), from: held + 1, to }];
+    return [{ channel: "m", from: held + 1, to }];
   }
 
   async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {

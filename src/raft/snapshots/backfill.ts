@@ -73,7 +73,7 @@ export class Backfill implements MessageSource {
   ): Promise<Sequence> {
     const errand = this.#errand;
     let next = from;
-    let first: Sequence | undefined;
+    let expiredBefore = from;
     let rounds = 0;
     while (next <= to) {
       if (this.#isOver(errand)) throw new Abandoned("stopped while fetching messages");
@@ -88,15 +88,17 @@ export class Backfill implements MessageSource {
         await waited(this.#parts.clock, PAUSE);
         continue;
       }
+      // A node that has come as far lacks only what has expired for all.
+      const begin = holder?.first ?? to + 1;
+      if (begin > next && holders.some(({ last }) => last >= to)) expiredBefore = begin;
       if (holder === undefined) break;
-      if (holder.first > next) next = holder.first;
-      first ??= next;
+      next = Math.max(next, holder.first);
       next = await this.#drain(holder, channel, incarnation, next, Math.min(to, holder.last), take);
     }
     if (next <= to) {
       this.#parts.log.warn(`channel ${JSON.stringify(channel)}: no node holds messages ${next} to ${to} any more`);
     }
-    return first ?? to + 1;
+    return expiredBefore;
   }
 
   /** What is being fetched or compared for a state that is not needed any more ends with {@link Abandoned}. */

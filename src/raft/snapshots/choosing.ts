@@ -29,7 +29,7 @@ export function chooseSnapshot(
   const newest = found[0]!;
   const lacks = lacking(newest.state);
   if (lacks.length === 0) return undefined;
-  const disagreed = `the store lacks messages that snapshot ${newest.mark.index} names: ${named(lacks, rangeOf)}`;
+  const disagreed = `the store lacks messages that snapshot ${newest.mark.index} names: ${named(lacks)}`;
   const usable = found.filter(({ mark }) => mark.index >= baseIndex);
   const snapshot = usable.find(({ state }) => lacking(state).length === 0);
   if (snapshot !== undefined || baseIndex === 0) {
@@ -47,7 +47,7 @@ export function chooseSnapshot(
   // The further back, the more of it is still in the log.
   const oldest = usable.at(-1) ?? newest;
   const done = `neither the log nor another node holds what the store lacks, it is lost: ${
-    named(lacking(oldest.state), lossOf)
+    named(lacking(oldest.state))
   }`;
   return { snapshot: oldest, disagreed, done };
 }
@@ -56,12 +56,7 @@ function rangeOf({ channel, from, to }: Lack): string {
   return `channel ${JSON.stringify(channel)}: ${from === to ? `message ${to}` : `messages ${from} to ${to}`}`;
 }
 
-function lossOf(lack: Lack): string {
-  const { first, from } = lack;
-  return rangeOf(lack) + (first === 0 ? "" : ` and with them ${first} to ${from - 1}, as a channel has no gaps`);
-}
-
-function named(lacks: readonly Lack[], text: (lack: Lack) => string): string {
+function named(lacks: readonly Lack[]): string {
   const rest = lacks.length > NAMED ? [`and ${lacks.length - NAMED} more channels`] : [];
-  return [...lacks.slice(0, NAMED).map(text), ...rest].join(", ");
+  return [...lacks.slice(0, NAMED).map(rangeOf), ...rest].join(", ");
 }

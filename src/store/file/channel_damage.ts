@@ -5,6 +5,7 @@
 import type { Damage, StoreFailed } from "../../ports/store.ts";
 import type { Sequence } from "../../protocol/units.ts";
 import type { FileContext } from "./context.ts";
+import type { Gap } from "./gap_note.ts";
 import type { FileMessageLog } from "./message_log.ts";
 import type { Slice } from "./slice.ts";
 import { setFilesAside, sliceFiles } from "./slice_files.ts";
@@ -27,8 +28,8 @@ export function channelDamage(
 ): Damage | undefined {
   const worst = bad.toSorted((a, b) => a.number - b.number)[0];
   const readable = found.filter(({ number }) => worst === undefined || number < worst.number);
-  const lost = lostBeginning(readable, messages.noted);
-  const sound = lost === undefined ? readable.slice(0, soundCount(readable)) : [];
+  const lost = lostBeginning(readable, messages.firstNote.read());
+  const sound = lost === undefined ? readable.slice(0, soundCount(readable, messages.gapNote.read())) : [];
   messages.adopt(worst === undefined ? found : readable, context.ports.clock.wall());
   if (worst === undefined && sound.length === found.length) return undefined;
   const after = sound.at(-1)?.last ?? 0;
@@ -51,9 +52,13 @@ export function channelDamage(
   };
 }
 
-/** Slices before the first one with a gap in it, or before it: where nodes agree there are none. */
-function soundCount(slices: readonly Slice[]): number {
-  const gap = slices.findIndex((slice, i) => !slice.contiguous || (i > 0 && slice.first !== slices[i - 1]!.last + 1));
+/** Slices before the first one with a gap in it, or before it: where nodes agree there are none but those `known` to be lost for all. */
+function soundCount(slices: readonly Slice[], known: Gap | undefined): number {
+  const isGap = (from: Sequence, to: Sequence) =>
+    from <= to && (known === undefined || from < known.from || to > known.to);
+  const gap = slices.findIndex((slice, i) =>
+    !slice.contiguous || (i > 0 && isGap(slices[i - 1]!.last + 1, slice.first - 1))
+  );
   return gap < 0 ? slices.length : gap;
 }
 

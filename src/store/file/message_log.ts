@@ -9,6 +9,7 @@ import { EntryFinder } from "./entry_finder.ts";
 import { fillerOf } from "./filler.ts";
 import { FirstNote } from "./first_note.ts";
 import { type Flushable, Flushing } from "./flushing.ts";
+import { GapNote } from "./gap_note.ts";
 import { Lagging } from "./lagging.ts";
 import { SIZE } from "./message_index.ts";
 import { readMessages } from "./message_reading.ts";
@@ -50,14 +51,15 @@ export class FileMessageLog implements MessageLog, Flushable {
   #flushTarget: Sequence = 0;
   /** Evicted at the last flush, or by order: below stays evicted even if what came after is given up. */
   #floor: Sequence = 0;
-  /** The numbering when there is no slice. */
+  /** So far numbers are given out at least: where there is no slice, or a gap after the last one. */
   #numbered: Sequence = 0;
   #warned = false;
   #used = false;
   #idleSince: Millis = 0;
 
   readonly #entries: EntryFinder;
-  readonly #note: FirstNote;
+  readonly firstNote: FirstNote;
+  readonly gapNote: GapNote;
   /** What {@link first} was when the present flush began. */
   #flushedFirst: Sequence = 0;
 
@@ -76,22 +78,19 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#limits = limits;
     this.#sliceLimits = sliceLimits(context.options, limits);
     this.#filler = fillerOf(channel);
-    this.#note = new FirstNote(directory, context);
-  }
-
-  /** Where messages begin, as far as it was noted. Throws FileFailed. */
-  get noted(): Sequence | undefined {
-    return this.#note.read();
+    this.firstNote = new FirstNote(directory, context);
+    this.gapNote = new GapNote(directory, context);
   }
 
   /** Takes over what recovery found, in ascending order, and evicts what was evicted, and what limits and age at `now` do not allow. */
   adopt(slices: readonly Slice[], now: Nanos): void {
     this.#slices = [...slices];
+    this.#numbered = this.gapNote.endAfter(slices.at(-1)?.last ?? 0);
     this.#recount(0);
     while (exceeds(this.count, this.bytes, this.#limits)) this.#evictFirst();
     const { maxAge } = this.#limits;
     if (maxAge > 0n) this.evictBefore(this.#entries.firstAfter(slices, this.first, now - maxAge) ?? this.last + 1);
-    this.evictBefore(this.#note.read() ?? 0);
+    this.evictBefore(this.firstNote.read() ?? 0);
     this.#floor = this.first;
     this.#bury();
     this.#cache.clear();
@@ -104,7 +103,9 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#put(this.#writeSlice(), sequence, timestamp, fields, start, end);
     if (exceeds(this.count, this.bytes, this.#limits)) this.#enforceLimits();
     if (this.#lagging !== undefined || this.#flushing.running) return;
-    if (this.#tail.unwritten > this.context.options.bufferSize) this.#writeAhead();
+    if (this.#tail.unwritten > this.context.options.bufferSize) {
+      this.#flushing.writeNow(() => this.#tail.writeAhead(this.#slices, this.context.syncing));
+    }
   }
 
   #put(slice: Slice, sequence: Sequence, time: Nanos, fields: Uint8Array, start: Offset, end: Offset): void {
@@ -133,7 +134,9 @@ export class FileMessageLog implements MessageLog, Flushable {
   /** The slice that the next message belongs to: a new one if the present one has reached its limits. */
   #writeSlice(): Slice {
     const newest = this.#slices.at(-1);
-    if (newest !== undefined && !this.#sliceLimits.reached(newest, this.context.tick)) return newest;
+    if (
+      newest !== undefined && newest.last >= this.#numbered && !this.#sliceLimits.reached(newest, this.context.tick)
+    ) return newest;
     const slice = new Slice((newest?.number ?? 0) + 1, this.directory, this.context);
     slice.closeWhenIdle = false;
     if (newest !== undefined) {
@@ -201,7 +204,7 @@ export class FileMessageLog implements MessageLog, Flushable {
     }
     this.#floor = Math.max(this.#floor, limit);
     if (this.#dirty || this.#flushing.running) return;
-    if (this.first !== before) this.#note.moved(this.first);
+    if (this.first !== before) this.firstNote.moved(this.first);
     this.#bury();
   }
 
@@ -238,7 +241,7 @@ export class FileMessageLog implements MessageLog, Flushable {
 
   flushed(): void {
     // Of a store that is only looked at nothing is noted.
-    if (this.#dirty) this.#note.moved(this.#flushedFirst);
+    if (this.#dirty) this.firstNote.moved(this.#flushedFirst);
     this.#setDirty();
     if (!this.#dirty) {
       this.#floor = this.first;
@@ -256,7 +259,7 @@ export class FileMessageLog implements MessageLog, Flushable {
   /** Removes the files of slices that are evicted. */
   #bury(): void {
     if (this.#doomed.length === 0) return;
-    this.#note.settle(this.#slices[0]?.first ?? this.first);
+    this.firstNote.settle(this.#slices[0]?.first ?? this.first);
     for (const slice of this.#doomed) {
       slice.remove(this.channel);
       this.#cache.clear(slice);
@@ -264,19 +267,6 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.#tail.dropSlices(this.#doomed);
     this.#doomed = [];
     this.#setDirty();
-  }
-
-  /**
-   * Writes messages, not entries, so that memory stays bounded. A slice is complete on disk before the next one is begun: what is
-   * in that one must not survive a crash that this one does not.
-   */
-  #writeAhead(): void {
-    this.#flushing.writeNow(() => {
-      for (const slice of this.#slices.filter((each) => each.dirty)) {
-        if (slice === this.#slices.at(-1)) this.#tail.writeData(slice, slice.end);
-        else this.context.syncing.runBlocking(this.#tail.steps(slice, slice.extent));
-      }
-    });
   }
 
   /** What lags is kept somewhere else too, and is tried again. */
@@ -305,7 +295,7 @@ export class FileMessageLog implements MessageLog, Flushable {
   /** Sets everything that is derived from the slices, evicting below `floor`. */
   #recount(floor: Sequence): void {
     const newest = this.#slices.at(-1);
-    this.last = newest?.last ?? this.#numbered;
+    this.last = Math.max(newest?.last ?? 0, this.#numbered);
     this.lastTimestamp = newest?.lastTime ?? 0n;
     this.count = this.bytes = 0;
     for (const slice of this.#slices) {
@@ -332,9 +322,18 @@ export class FileMessageLog implements MessageLog, Flushable {
     const flushed = this.flushNow();
     if (isLater(flushed)) return flushed.then(() => this.forgetAfter(sequence));
     if (sequence < this.first) return this.empty(sequence + 1);
+    this.gapNote.cut(sequence);
+    this.#numbered = Math.min(this.#numbered, sequence);
     this.#slices = cutSlices(this.#slices, sequence, this.#entries, this.context);
     this.#tail.clear();
     this.#cache.clear();
+    this.#recount(this.first);
+  }
+
+  skipTo(sequence: Sequence): void {
+    this.evictBefore((this.gapNote.gap?.to ?? -1) + 1);
+    if (this.count > 0) this.gapNote.write({ from: this.last + 1, to: sequence - 1 });
+    this.#numbered = sequence - 1;
     this.#recount(this.first);
   }
 
@@ -343,7 +342,8 @@ export class FileMessageLog implements MessageLog, Flushable {
     this.context.syncing.check();
     this.release();
     removeSliceFiles(this.directory, this.context);
-    this.#note.forget();
+    this.firstNote.forget();
+    this.gapNote.cut(0);
     this.#numbered = restartAt > 0 ? restartAt - 1 : 0;
     this.#floor = 0;
     this.#recount(0);
@@ -358,7 +358,7 @@ export class FileMessageLog implements MessageLog, Flushable {
   release(): void {
     for (const slice of [...this.#slices, ...this.#doomed]) slice.close();
     this.#slices = [];
-    this.#note.close();
+    this.firstNote.close();
     this.#doomed = [];
     this.#full.length = 0;
     this.#tail.clear();

@@ -1,16 +1,16 @@
 /**
  * The newest messages of a log, in memory: those that are not in the files yet, and lately written ones that are kept for
- * readers. Sequences in it are consecutive.
+ * readers. Sequences in it are consecutive, but for gaps between slices.
  */
 import type { Nanos, Offset, Sequence } from "../../protocol/units.ts";
 import { type Reading, visitBlock } from "../block_reading.ts";
-import { BLOCK_SIZE, findBlock, storedSize, WORDS } from "../message_block.ts";
+import { BLOCK_SIZE, findBlock, firstBlockFrom, storedSize, WORDS } from "../message_block.ts";
 import { MsgStamp } from "../message_stamp.ts";
 import type { Checksum } from "./checksum.ts";
 import { sealEntry } from "./message_index.ts";
 import { HEADER_SIZE, writeHeader } from "./record.ts";
 import { type Extent, type Slice, SliceBlock } from "./slice.ts";
-import type { WriteSteps } from "./syncing.ts";
+import type { Syncing, WriteSteps } from "./syncing.ts";
 
 /** Written messages are kept up to this many bytes. */
 const KEPT = 4 * BLOCK_SIZE;
@@ -75,6 +75,17 @@ export class Tail {
     }
   }
 
+  /**
+   * Writes messages, not entries, so that memory stays bounded. A slice is complete on disk before the next one is begun: what is
+   * in that one must not survive a crash that this one does not.
+   */
+  writeAhead(slices: readonly Slice[], syncing: Syncing): void {
+    for (const slice of slices.filter((each) => each.dirty)) {
+      if (slice === slices.at(-1)) this.writeData(slice, slice.end);
+      else syncing.runBlocking(this.steps(slice, slice.extent));
+    }
+  }
+
   /** Writes the index entries of a slice, up to that of `last`. Throws FileFailed. */
   writeEntries(slice: Slice, last: Sequence): void {
     for (const block of this.#blocks) if (block.slice === slice) slice.writeEntries(block, last);
@@ -100,8 +111,8 @@ export class Tail {
 
   /** Visits what is here of the reading, which must have come to {@link first}. */
   visit(reading: Reading): void {
-    let index = findBlock(this.#blocks, reading.next);
-    if (index < 0) return;
+    let index = firstBlockFrom(this.#blocks, reading.next);
+    if (index === this.#blocks.length) reading.next = reading.to + 1;
     for (; index < this.#blocks.length && !reading.done; index++) {
       visitBlock(this.#blocks[index]!, HEADER_SIZE, reading);
     }

@@ -43,6 +43,10 @@ function tells(node: SimulatedNode, text: RegExp): void {
   assert.match(node.log.lines.join("\n"), text);
 }
 
+function sequencesOf(node: SimulatedNode): number[] {
+  return stored(node).map((line) => parseInt(line));
+}
+
 /** Damages the last message of a slice: that one is looked at by every start. */
 function spoil(files: MemoryFiles, slice: number): void {
   const path = `${FOO}/msgs.${slice}.dat`;
@@ -224,4 +228,37 @@ test("P8: a node that repairs its store may be killed at any step: the next star
     world.begin(name, survives === 2 ? back.files.afterKill() : back.files.afterCrash(() => survives));
     assert.equal((await world.agreed(stored)).length, 90, `killed at step ${2 * moment}`);
   }
+});
+
+test("TS67: all lost the end of a channel, and their logs hold only a part of it: what is before stays, and what comes next", async (world) => {
+  await publish(world, 150);
+  await world.agreed(stored);
+  await world.pass(500);
+  const left = [...world.nodes.values()].map((node) => [node.name, node.files.afterKill()] as const);
+  for (const node of world.nodes.values()) node.kill();
+  for (const [name, files] of left) {
+    [6, 7, 8].forEach((slice) => remove(files, slice));
+    world.begin(name, files);
+  }
+  await world.leader();
+  await publish(world, 3);
+  await world.agreed((node) => stored(node).at(-1));
+  // How much of the end each finds in its log depends on its last snapshot.
+  for (const node of world.nodes.values()) {
+    const sequences = sequencesOf(node);
+    const lost = Array.from({ length: 153 }, (_, i) => i + 1).filter((sequence) => !sequences.includes(sequence));
+    assert.equal(lost[0], 101);
+    assert.ok(lost.length < 50 && lost.at(-1) === 100 + lost.length, `${lost}`);
+    tells(node, new RegExp(`channel "foo": no node holds messages 101 to ${lost.at(-1)} any more`));
+  }
+  const held = sequencesOf(await world.leader());
+  const subscription = await world.subscribe("me", "foo");
+  const received = await world.received(subscription, held.length);
+  assert.deepEqual(received.map(({ sequence }) => sequence), held);
+  // That is no damage at the next start.
+  const before = [...world.nodes.values()].map(sequencesOf);
+  await world.restartAll();
+  await world.agreed((node) => stored(node).at(-1));
+  assert.deepEqual([...world.nodes.values()].map(sequencesOf), before);
+  for (const node of world.nodes.values()) assert.doesNotMatch(node.log.lines.join("\n"), /disagreed: (?!nothing)/);
 });
