@@ -101,6 +101,7 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
     ...{ identity, stopped, proceedOnFailure },
     membership: () => context.membership(),
     leader: () => node.raft.leader,
+    lost: (text) => directory.report.disagreed(text),
   });
   const service = new BulkService({
     ...{ bus: context.bulk, clusterId, nodeId: member.nodeId, replica, snapshots, clock, identity },

@@ -30,6 +30,8 @@ export interface BackfillParts {
   leader(): string;
   identity(): string;
   stopped(): boolean;
+  /** Is told which messages are gone for good. */
+  lost?(text: string): void;
   /** Option `proceed_on_restore_failure`: after a while go on with what there is. */
   readonly proceedOnFailure: boolean;
 }
@@ -96,7 +98,9 @@ export class Backfill implements MessageSource {
       next = await this.#drain(holder, channel, incarnation, next, Math.min(to, holder.last), take);
     }
     if (next <= to) {
-      this.#parts.log.warn(`channel ${JSON.stringify(channel)}: no node holds messages ${next} to ${to} any more`);
+      const lost = `channel ${JSON.stringify(channel)}: no node holds messages ${next} to ${to} any more`;
+      this.#parts.log.warn(lost);
+      if (expiredBefore <= next) this.#parts.lost?.(lost);
     }
     return expiredBefore;
   }

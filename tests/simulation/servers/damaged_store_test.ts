@@ -249,7 +249,7 @@ test("TS67: all lost the end of a channel, and their logs hold only a part of it
     const lost = Array.from({ length: 153 }, (_, i) => i + 1).filter((sequence) => !sequences.includes(sequence));
     assert.equal(lost[0], 101);
     assert.ok(lost.length < 50 && lost.at(-1) === 100 + lost.length, `${lost}`);
-    tells(node, new RegExp(`channel "foo": no node holds messages 101 to ${lost.at(-1)} any more`));
+    tells(node, new RegExp(`disagreed: channel "foo": no node holds messages 101 to ${lost.at(-1)} any more`));
   }
   const held = sequencesOf(await world.leader());
   const subscription = await world.subscribe("me", "foo");
