@@ -1,4 +1,5 @@
 /** Runs every check of the project and says at the end which failed. Usage: `deno task check`. */
+import { circleViolations } from "./check_circles.ts";
 import { doorViolations, mapViolations } from "./check_doors.ts";
 import { wordViolations } from "./check_words.ts";
 import { configurationDocComplaints, configurationDocPath } from "./configuration_doc.ts";
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
   const files = await trackedFiles();
   const checks: readonly [name: string, complaints: string[]][] = [
     ["doors", doorViolations(files)],
+    ["circles", circleViolations(files)],
     ["map", mapViolations(files.get("src/README.md") ?? "", files)],
     ["words", wordViolations(files)],
     ["configuration document", configurationDocComplaints(files.get(configurationDocPath))],
