@@ -117,6 +117,9 @@ export interface Replica {
   /** The cluster that the messages are of, 32 hexadecimal digits: the store keeps it. */
   belongTo?(identity: string): Awaitable<void>;
 
+  /** Whether the state, or the one that is being restored, has this incarnation of the channel. */
+  knows?(channel: string, incarnation: number): boolean;
+
   /** What this node's store holds of a channel; `undefined` when it has no such incarnation. */
   holding(channel: string, incarnation: number): { readonly first: Sequence; readonly last: Sequence } | undefined;
 

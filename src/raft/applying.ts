@@ -68,6 +68,11 @@ export class Applying {
     return this.#running || this.#held || this.#stopped ? undefined : this.#applied;
   }
 
+  /** The last entry that was applied; the state may be ahead. */
+  get applied(): number {
+    return this.#applied;
+  }
+
   push(entries: readonly Entry[]): void {
     for (const entry of entries) this.#queue.push(entry);
     this.#run();

@@ -5,7 +5,7 @@ import type { Log } from "../ports/log.ts";
 import type { MessageBus } from "../ports/message_bus.ts";
 import type { Random } from "../ports/random.ts";
 import { Applying } from "./applying.ts";
-import { Backfill, BulkService } from "./snapshots/mod.ts";
+import { Backfill, BulkService, ChannelLives } from "./snapshots/mod.ts";
 import { Snapshotting } from "./snapshotting.ts";
 import { Clocks } from "./clocks.ts";
 import { Comparing } from "./comparing.ts";
@@ -103,14 +103,18 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
     leader: () => node.raft.leader,
     lost: (text) => directory.report.disagreed(text),
   });
+  const lives = new ChannelLives(() => directory.wal);
   const service = new BulkService({
-    ...{ bus: context.bulk, clusterId, nodeId: member.nodeId, replica, snapshots, clock, identity },
+    ...{ bus: context.bulk, clusterId, nodeId: member.nodeId, replica, snapshots, clock, identity, lives },
+    stateIndex: (): number => snapshotting.usable ? Math.max(snapshotting.lastIndex, applying.applied) : 0,
     work: () => directory.wal.lastIndex,
   });
   const pinned = () => service.pinned;
   const snapshotting = new Snapshotting({
     ...{ options, directory, node, applying, replica, backfill },
     ...{ clock, random, log, pinned, stopped, failed, digests },
+    isDeleted: (channel, incarnation) =>
+      (lives.deletion(channel, incarnation) ?? Infinity) <= node.raft.status().commit,
   });
   const joining = makeJoining(context, node);
   const watch = makeWatch(context, node);

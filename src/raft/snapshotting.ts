@@ -3,12 +3,12 @@
  * far behind (spec clustering, section 11.6).
  */
 import type { Clock } from "../ports/clock.ts";
-import type { Replica } from "../ports/journal.ts";
+import type { MessageSource, Replica } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Millis } from "../protocol/units.ts";
 import type { Applying } from "./applying.ts";
-import { Abandoned, type Backfill, type Snapshot } from "./snapshots/mod.ts";
+import { Abandoned, type Backfill, type IsDeleted, type Snapshot } from "./snapshots/mod.ts";
 import type { Entry, NodeId, SnapshotMark } from "./core/mod.ts";
 import type { RaftNode } from "./node.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -27,6 +27,8 @@ export interface SnapshottingParts {
   readonly random: Random;
   readonly log: Log;
   readonly digests: Digests;
+  /** By the part of the log that is known to be committed. */
+  readonly isDeleted: IsDeleted;
   pinned(): { readonly index: number; readonly term: number } | undefined;
   stopped(): boolean;
   failed(error: unknown): void;
@@ -75,10 +77,28 @@ export class Snapshotting {
     }
   }
 
+  /** The state is as of the newest snapshot, or a later entry. */
+  get usable(): boolean {
+    return this.#usable;
+  }
+
+  /**
+   * For this node's own snapshot: its messages were durable before it was, so that where a sound store lacks them, and the
+   * log deletes their channel, that was done before this start. Nobody may have them any more, and nobody needs them.
+   */
+  get #ownSource(): MessageSource {
+    const { backfill, isDeleted, directory, replica } = this.#parts;
+    if (directory.member.doubtful || (replica.damages ?? []).length > 0) return backfill;
+    return {
+      fetch: (channel, incarnation, from, to, take) => backfill.fetch(channel, incarnation, from, to, take, isDeleted),
+      agrees: (channel, incarnation, first, last) => backfill.agrees(channel, incarnation, first, last),
+    };
+  }
+
   /** `false` when that was interrupted, or has been done before. */
   async #restoreOwn(): Promise<boolean> {
     if (this.#usable) return false;
-    const { directory, node, replica, backfill } = this.#parts;
+    const { directory, node, replica } = this.#parts;
     const { snapshot } = directory;
     if (directory.member.renewal === "begun") {
       if (!await this.#untilDone(() => replica.empty?.())) return false;
@@ -87,7 +107,7 @@ export class Snapshotting {
     if (directory.member.doubtful) replica.doubt?.();
     if (snapshot === undefined) return true;
     node.poke((raft) => raft.setElectable(false));
-    if (!await this.#untilDone(() => replica.restore(snapshot.state, backfill))) return false;
+    if (!await this.#untilDone(() => replica.restore(snapshot.state, this.#ownSource))) return false;
     this.#noteDigest(snapshot.mark);
     return !directory.member.doubtful || await this.#untilDone(() => this.#noteCertain());
   }

@@ -21,6 +21,7 @@ import type { Outbound, RefusedRecord } from "./outbound.ts";
 import type { RecentRequests } from "./recent_requests.ts";
 import type { Recorder } from "./recorder.ts";
 import { restoreMessages } from "./restoring.ts";
+import { type Known, merged } from "./unfinished.ts";
 
 /** What a replica tells the rest of the server. */
 export interface ReplicaListener {
@@ -51,8 +52,10 @@ export class Replica implements ReplicaPort {
   /** The store was full for an operation of the present apply. */
   #failure: StoreFailed | undefined;
   readonly #failed = new Set<Operation>();
+  /** The incarnations of the channels of a state that is being restored. */
+  #restoring: ReadonlyMap<string, number> | undefined;
   /** What became of operations of which some found no room, by place: these are missing, and may be given again. */
-  #unfinished: { readonly index: number; readonly outcomes: readonly (Outcome | undefined)[] } | undefined;
+  #unfinished: { readonly index: number; readonly outcomes: Known } | undefined;
 
   constructor(
     parts: {
@@ -158,6 +161,7 @@ export class Replica implements ReplicaPort {
 
   async restore(snapshot: Uint8Array, source: MessageSource): Promise<void> {
     const { channels } = decodeSnapshot(snapshot);
+    this.#restoring = new Map(channels.map(({ name, incarnation }) => [name, incarnation]));
     const judge = {
       outdated: (name: string) => this.#isOutdated(name, channels),
       certain: (name: string) => this.#lastOf(name),
@@ -167,6 +171,7 @@ export class Replica implements ReplicaPort {
       await restoreMessages(channels, judge, source, this.#recorder);
       this.#doubted.clear();
       this.#machine.restore(snapshot, this.#clock.now());
+      this.#restoring = undefined;
     } finally {
       this.#limitAll();
     }
@@ -217,10 +222,18 @@ export class Replica implements ReplicaPort {
     return known !== undefined && channels.find((each) => each.name === name)?.incarnation !== known.incarnation;
   }
 
+  #incarnationOf(channel: string): number | undefined {
+    return this.#machine.state.channels.get(channel)?.incarnation ?? this.#restoring?.get(channel);
+  }
+
+  knows(channel: string, incarnation: number): boolean {
+    return this.#incarnationOf(channel) === incarnation;
+  }
+
   holding(channel: string, incarnation: number): { first: Sequence; last: Sequence } | undefined {
     const store = this.#recorder.channels.get(channel);
     const known = this.#machine.state.channels.get(channel);
-    if (store === undefined || (known !== undefined && known.incarnation !== incarnation)) return undefined;
+    if (store === undefined || (this.#incarnationOf(channel) ?? incarnation) !== incarnation) return undefined;
     if (known === undefined && this.#doubted.has(channel)) return undefined;
     const { first, last } = store.messages;
     return { first, last: known === undefined ? last : Math.min(last, known.last) };
@@ -377,12 +390,6 @@ export class Replica implements ReplicaPort {
       this.#outbound.perform(this.#machine.takeEffects());
     }
   }
-}
-
-/** The outcomes of all operations, from those known `before` (missing where there is none) and those that came now. */
-function merged(before: readonly (Outcome | undefined)[] | undefined, now: readonly Outcome[]): readonly Outcome[] {
-  let at = 0;
-  return before?.map((outcome) => outcome ?? now[at++]!) ?? now;
 }
 
 function isPublishing(operation: Operation): boolean {

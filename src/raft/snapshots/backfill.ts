@@ -36,6 +36,9 @@ export interface BackfillParts {
   readonly proceedOnFailure: boolean;
 }
 
+/** Whether a channel is known to be deleted by what follows the state that is being restored. */
+export type IsDeleted = (channel: string, incarnation: number) => boolean;
+
 const TIMEOUT: Millis = 2000;
 const PAUSE: Millis = 500;
 const PIECE = 512 * 1024;
@@ -72,6 +75,7 @@ export class Backfill implements MessageSource {
     from: Sequence,
     to: Sequence,
     take: MessageVisitor,
+    isDeleted: IsDeleted = () => false,
   ): Promise<Sequence> {
     const errand = this.#errand;
     let next = from;
@@ -79,9 +83,11 @@ export class Backfill implements MessageSource {
     let rounds = 0;
     while (next <= to) {
       if (this.#isOver(errand)) throw new Abandoned("stopped while fetching messages");
-      const { holders, complete } = await this.#holders(channel, incarnation);
+      const { holders, complete, deleted } = await this.#holders(channel, incarnation);
+      if (deleted) return this.#deleted(channel, to);
       const holder = choose(holders, next, to, complete || (this.#parts.proceedOnFailure && rounds > 10));
       if (holder === "wait") {
+        if (isDeleted(channel, incarnation)) return this.#deleted(channel, to);
         if (rounds++ % 20 === 10) {
           this.#parts.log.warn(
             `channel ${JSON.stringify(channel)}: no node that is up holds messages ${next} to ${to}, still trying`,
@@ -105,6 +111,12 @@ export class Backfill implements MessageSource {
     return expiredBefore;
   }
 
+  /** The entries behind the state delete the channel: as good as if everything in it had expired. */
+  #deleted(channel: string, to: Sequence): Sequence {
+    this.#parts.log.debug(`channel ${JSON.stringify(channel)} was deleted since: its messages are not needed`);
+    return to + 1;
+  }
+
   /** What is being fetched or compared for a state that is not needed any more ends with {@link Abandoned}. */
   interrupt(): void {
     this.#errand++;
@@ -119,7 +131,7 @@ export class Backfill implements MessageSource {
     const what = `channel ${JSON.stringify(channel)}: what the store holds, ${first} to ${last},`;
     const errand = this.#errand;
     for (let rounds = 0; !this.#isOver(errand); rounds++) {
-      const { holders, complete } = await this.#holders(channel, incarnation);
+      const { holders, complete, deleted } = await this.#holders(channel, incarnation);
       const holder = holders.find((one) => one.last >= last);
       const verdict = holder === undefined ? undefined : await this.#compare(holder, channel, incarnation, first, last);
       // Where there is nobody to ask, nobody holds anything else.
@@ -127,7 +139,7 @@ export class Backfill implements MessageSource {
         log.notice(`${what} is kept: ${verdict === true ? "other nodes hold the same" : "no other node can tell"}`);
         return true;
       }
-      if (verdict === false || complete) {
+      if (verdict === false || complete || deleted) {
         log.warn(`${what} is dropped: no other node holds the same`);
         return false;
       }
@@ -150,7 +162,7 @@ export class Backfill implements MessageSource {
     for (let next = Math.max(first, holder.first); next <= last;) {
       const request = { what: "digest", channel, incarnation, from: next, to: last, max: DIGEST_BYTES } as const;
       const body = await this.#ask(holder.id, request);
-      if (body === undefined || body === "gone") return undefined;
+      if (typeof body !== "object") return undefined;
       const after = body.number();
       const theirs = body.u32();
       if (after <= next || await this.#ownDigest(channel, next, after - 1) !== theirs) return false;
@@ -212,7 +224,7 @@ export class Backfill implements MessageSource {
     const { index, term } = partial;
     for (let failures = 0; failures < 3 && !this.#parts.stopped() && !partial.isWhole;) {
       const body = await this.#ask(id, { what: "snapshot", index, term, offset: partial.size, max: PIECE });
-      if (body === "gone") return false;
+      if (typeof body === "string") return false;
       if (body === undefined) {
         failures++;
         continue;
@@ -241,7 +253,7 @@ export class Backfill implements MessageSource {
     let answer = ask(next);
     while (next <= to && !this.#parts.stopped()) {
       const body = await answer;
-      if (body === undefined || body === "gone") return next;
+      if (typeof body !== "object") return next;
       const after = body.number();
       if (after <= next) return next;
       // The next piece is on its way while this one is stored.
@@ -264,30 +276,31 @@ export class Backfill implements MessageSource {
     return [...new Set(ids)].filter((id) => id !== "" && id !== this.#parts.nodeId);
   }
 
-  /** Who holds something of a channel, and whether every other member has answered. */
-  async #holders(channel: string, incarnation: number): Promise<{ holders: Holder[]; complete: boolean }> {
+  /** Who holds something of a channel; whether every other member has answered; whether one knows that it was deleted. */
+  async #holders(
+    channel: string,
+    incarnation: number,
+  ): Promise<{ holders: Holder[]; complete: boolean; deleted: boolean }> {
     const others = this.#others();
     const answers = await Promise.all(others.map(async (id) => {
       const body = await this.#ask(id, { what: "holding", channel, incarnation });
-      return body === undefined
-        ? undefined
-        : body === "gone"
-        ? "gone"
-        : { id, first: body.number(), last: body.number() };
+      return typeof body === "object" ? { id, first: body.number(), last: body.number() } : body;
     }));
-    const holders = answers.filter((answer) => answer !== undefined && answer !== "gone") as Holder[];
+    const holders = answers.filter((answer) => typeof answer === "object");
     // Alone there is nobody else to wait for.
-    return { holders, complete: answers.every((answer) => answer !== undefined) };
+    const complete = answers.every((answer) => answer !== undefined);
+    return { holders, complete, deleted: answers.includes("deleted") };
   }
 
-  async #ask(id: string, request: BulkRequest): Promise<ByteReader | "gone" | undefined> {
+  async #ask(id: string, request: BulkRequest): Promise<ByteReader | "gone" | "deleted" | undefined> {
     const { transport, clusterId } = this.#parts;
     const identity = this.#parts.identity() || (this.#told?.identity ?? "");
     const answer = await transport.ask(id, encodeRequest(clusterId, identity, request), TIMEOUT);
     if (answer.kind !== "reply") return undefined;
     try {
       const { status, body } = readAnswer(answer.payload);
-      return status === "ok" ? body : status === "gone" ? "gone" : undefined;
+      if (status === "ok") return body;
+      return status !== "gone" ? undefined : body.done || body.byte() !== 1 ? "gone" : "deleted";
     } catch {
       return undefined;
     }

@@ -10,6 +10,7 @@
  *       snapshot: varint total size, bytes · holding: varint first, varint last
  *       messages: varint next sequence, then for each message: varint sequence, varint length, bytes
  *       digest:   varint next sequence, u32 digest of the messages before it
+ *       gone:     u8 1 where the channel was deleted by agreement, so that nobody has or needs its messages; else nothing
  */
 import { Malformed } from "../../protocol/varint.ts";
 import { ByteReader, ByteWriter, crc32c } from "../wire/mod.ts";

@@ -4,6 +4,7 @@ import type { Replica } from "../../ports/journal.ts";
 import type { Inbound, MessageBus, Subscription } from "../../ports/message_bus.ts";
 import { isLater } from "../../protocol/units.ts";
 import { BulkAnswer, type BulkRequest, decodeRequest } from "./bulk_format.ts";
+import type { ChannelLives } from "./channel_lives.ts";
 import { DIGEST_BYTES, digestOf } from "./digest.ts";
 import { BUSY_PIECE, Pace } from "./pace.ts";
 import { encodeSnapshot, type Snapshots } from "./snapshots.ts";
@@ -15,14 +16,26 @@ export interface BulkServiceParts {
   readonly nodeId: string;
   readonly replica: Replica;
   readonly snapshots: Snapshots;
+  readonly lives: Pick<ChannelLives, "view">;
   readonly clock: Clock;
   identity(): string;
+  /** The state is as of this entry, or a later one; 0 while it is none. */
+  stateIndex(): number;
   /** Grows with what this node does for clients. */
   work(): number;
 }
 
 /** What cannot be read here is not answered: whoever asks turns to another node. */
 function unreadable(): void {}
+
+/** `deleted`: by agreement. */
+type Absence = "gone" | "deleted";
+
+function gone(how: Absence): Uint8Array {
+  const answer = new BulkAnswer("gone");
+  if (how === "deleted") answer.writer.byte(1);
+  return answer.take();
+}
 
 type RangeRequest = Extract<BulkRequest, { what: "messages" | "digest" }>;
 
@@ -100,8 +113,8 @@ export class BulkService {
       case "snapshot":
         return this.#snapshot(request.index, request.term, request.offset, request.max);
       case "holding": {
-        const holding = this.#parts.replica.holding(request.channel, request.incarnation);
-        if (holding === undefined) return new BulkAnswer("gone").take();
+        const holding = this.#holding(request.channel, request.incarnation);
+        if (typeof holding === "string") return gone(holding);
         const answer = new BulkAnswer("ok");
         answer.writer.number(holding.first);
         answer.writer.number(holding.last);
@@ -133,10 +146,25 @@ export class BulkService {
     return bytes;
   }
 
+  /**
+   * What this node has of a channel. A state that has not come to the channel yet cannot tell whose messages the store
+   * holds, but the log may. Throws where nobody can: the answer comes once the state is there.
+   */
+  #holding(channel: string, incarnation: number): { first: number; last: number } | Absence {
+    const { replica, lives } = this.#parts;
+    const stateIndex = this.#parts.stateIndex();
+    const isKnown = incarnation === 0 || (replica.knows?.(channel, incarnation) ?? true);
+    if (!isKnown && stateIndex >= incarnation) return "deleted";
+    const view = isKnown ? "only" : lives.view(channel, incarnation, stateIndex);
+    if (view === "unclear") throw new Error("the state has not come to this channel yet");
+    return (view === "none" ? undefined : replica.holding(channel, incarnation)) ?? "gone";
+  }
+
   #messages(request: RangeRequest): Uint8Array | Promise<Uint8Array> {
     const { replica } = this.#parts;
     const { channel, from, to } = request;
-    if (replica.holding(channel, request.incarnation) === undefined) return new BulkAnswer("gone").take();
+    const holding = this.#holding(channel, request.incarnation);
+    if (typeof holding === "string") return gone(holding);
     const room = this.#room(request.max);
     const found: { sequence: number; bytes: Uint8Array }[] = [];
     let size = 0;
@@ -164,7 +192,8 @@ export class BulkService {
 
   async #digest({ channel, incarnation, from, to, max }: RangeRequest): Promise<Uint8Array> {
     const { replica } = this.#parts;
-    if (replica.holding(channel, incarnation) === undefined) return new BulkAnswer("gone").take();
+    const holding = this.#holding(channel, incarnation);
+    if (typeof holding === "string") return gone(holding);
     const { next, digest } = await digestOf(replica, channel, from, to, Math.min(max, DIGEST_BYTES));
     const answer = new BulkAnswer("ok");
     answer.writer.number(next);

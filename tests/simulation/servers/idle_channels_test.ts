@@ -1,0 +1,62 @@
+/** Channels that are deleted when nobody uses them, and nodes that come back and still know them (streaming 8.3, S3, P8). */
+import assert from "node:assert/strict";
+import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
+import { Harness, stored } from "./harness.ts";
+import type { SimulatedNode } from "./simulated_node.ts";
+
+const [USUAL] = DEFAULT_LIMITS.channels;
+const IDLE = { ...USUAL!, pattern: "idle", maxInactivity: 2_000_000_000n };
+
+function test(name: string, run: (world: Harness) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const world = await Harness.start({ limits: { ...DEFAULT_LIMITS, channels: [USUAL!, IDLE] } });
+    try {
+      await world.connect("me");
+      await run(world);
+    } finally {
+      world.stop();
+    }
+  });
+}
+
+async function publish(world: Harness, count: number, channel: string): Promise<void> {
+  for (let i = 0; i < count; i++) assert.equal(await world.publish("me", channel, `message ${i}`), "");
+}
+
+const alive = (world: Harness): SimulatedNode[] => [...world.nodes.values()].filter((node) => node.alive);
+
+async function deleted(world: Harness): Promise<void> {
+  const isGone = (node: SimulatedNode) => !node.server!.machine.state.channels.has("idle");
+  await world.clock.until(() => alive(world).every(isGone), 30_000, "the deletion");
+}
+
+test("a node installs a snapshot that names a channel deleted since, though the third node is away", async (world) => {
+  await publish(world, 3, "foo");
+  const [back, away] = world.followers;
+  back!.kill();
+  await publish(world, 80, "idle");
+  await deleted(world);
+  away!.kill();
+  const again = world.restart(back!);
+  await world.clock.until(
+    () => world.nodes.get(again.name)!.server?.machine.state.channels.has("foo") === true,
+    20_000,
+    "the snapshot",
+  );
+  await publish(world, 1, "foo");
+  assert.equal((await world.agreed(stored)).length, 4);
+});
+
+test("two of three nodes are started with snapshots that name a channel deleted since, and serve", async (world) => {
+  await publish(world, 3, "foo");
+  await publish(world, 80, "idle");
+  await deleted(world);
+  // How far the log is committed is written down a little later.
+  await world.pass(200);
+  const left = [...world.nodes.values()].map((node) => [node.name, node.files.afterKill()] as const);
+  world.stop();
+  for (const [name, files] of left.slice(1)) world.begin(name, files);
+  await world.leader();
+  await publish(world, 1, "foo");
+  assert.equal((await world.agreed(stored)).length, 4);
+});
