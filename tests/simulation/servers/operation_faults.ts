@@ -67,9 +67,8 @@ const otherCluster: ServerFault = (world) => {
 const otherConfiguration: ServerFault = (world) => {
   const host = victim(world);
   if (host === undefined || host.incarnation === "") return false;
-  const [limits] = world.settings.limits!.channels;
-  const maxMessages = world.random.pick([0, 20, 40]);
-  host.settings = { limits: { maxChannels: 5, channels: [{ ...limits!, maxMessages }] }, batchMessages: 8 };
+  const channels = world.limitRows(world.random.pick([0, 20, 40]), world.random.pick([0, 80, 300]));
+  host.settings = { limits: { maxChannels: 5, channels }, batchMessages: 8 };
   host.peers = world.random.pick([undefined, ["x", "y"], [host.name]]);
   host.kill();
   world.operator.startLater(host, 5);

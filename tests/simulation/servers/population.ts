@@ -2,6 +2,7 @@
 import type { Millis, Sequence } from "../../../src/protocol/units.ts";
 import type { SeededRandom } from "../../support/seeded_random.ts";
 import { Violation } from "../simulation.ts";
+import { IDLE } from "./idle_channel.ts";
 import type { ServerWorld } from "./server_world.ts";
 import { Forgotten, type HeldSubscription, SimulatedClient, type Subscribing } from "./simulated_client.ts";
 
@@ -17,6 +18,8 @@ export interface Reception {
   readonly name: string;
   readonly channel: string;
   readonly payloads: Map<Sequence, string>;
+  /** The incarnation of a channel that is made again and again. */
+  life: number;
   /** Whether everything that the channel holds has to come here in the end. */
   readonly complete: boolean;
 }
@@ -55,11 +58,27 @@ export class Population {
         pause: random.pick([10, 25, 60]),
       });
     }
+    if (world.idleAfter > 0) this.#idlers();
     this.#subscriber("dur", { channel: "foo", durable: "d", queue: "" });
     const kinds = random.pick(["plain", "queue", "durable queue", "all"]);
     if (kinds === "plain" || kinds === "all") this.#subscriber("plain", { channel: "bar", durable: "", queue: "" });
     if (kinds === "queue" || kinds === "all") this.#group("bar", "", random.between(1, 3));
     if (kinds === "durable queue" || kinds === "all") this.#group("foo", "dq", 2);
+  }
+
+  /** Whoever uses the channel that is deleted when it idles. */
+  #idlers(): void {
+    const { idle } = this.#world;
+    const random = this.#random;
+    this.#publisher("pubi", IDLE, {
+      window: random.pick([1, 3]),
+      retries: false,
+      patience: 400,
+      pause: random.pick([60, 150]),
+    });
+    const kind = random.pick(["none", "none", "plain", "durable"]);
+    idle.isWanted = kind !== "none";
+    if (idle.isWanted) this.#subscriber("idler", { channel: IDLE, durable: kind === "durable" ? "d" : "", queue: "" });
   }
 
   get isSettled(): boolean {
@@ -160,7 +179,7 @@ export class Population {
   }
 
   #reception(name: string, channel: string): Reception {
-    const reception = { name, channel, payloads: new Map(), complete: true };
+    const reception = { name, channel, payloads: new Map(), life: 0, complete: true };
     this.receptions.push(reception);
     return reception;
   }
@@ -240,6 +259,7 @@ export class Population {
 
   #received(reception: Reception, sequence: Sequence, payload: string): void {
     const { name, channel, payloads } = reception;
+    if (channel === IDLE) return this.#world.idle.received(name, reception, sequence, payload);
     const stored = this.#world.history.at(channel, sequence);
     // It may have expired everywhere before anybody looked.
     if (stored === undefined && this.#world.history.hasGaps) return void payloads.set(sequence, payload);

@@ -100,6 +100,32 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     favourites: ["deafen"],
   },
   {
+    bug: "deletes a channel that was used meanwhile",
+    changes: [{
+      file: "streaming/channel.ts",
+      find: "if (until > now) return wakeIdle(context, channel, until);",
+      replace: "",
+    }],
+    caughtBy: /^I9 /,
+    favourites: ["kill"],
+  },
+  {
+    bug: "deletes a channel that got a message after the deletion was proposed",
+    changes: [{ file: "streaming/channel.ts", find: " || channel.last !== operation.last) {", replace: ") {" }],
+    caughtBy: /^I9 /,
+    favourites: ["slowDisk", "cutOneLink", "healNetwork"],
+  },
+  {
+    bug: "does not look after idle channels when it begins to lead",
+    changes: [{
+      file: "streaming/leadership.ts",
+      find: "    startIdling(context, channel, now);\n    if (channel.byAckInbox",
+      replace: "    if (channel.byAckInbox",
+    }],
+    caughtBy: /^I19 /,
+    favourites: ["kill", "isolateLeader", "healNetwork"],
+  },
+  {
     bug: "forgets where a durable stands when it takes a snapshot",
     changes: [{
       file: "streaming/snapshot.ts",

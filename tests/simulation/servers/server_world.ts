@@ -9,7 +9,7 @@ import type { RaftOptions } from "../../../src/raft/options.ts";
 import { DEFAULT_LIMITS as DEFAULT_RAFT_LIMITS, type RaftLimits } from "../../../src/raft/core/mod.ts";
 import { decodeMessage } from "../../../src/raft/wire/wire_format.ts";
 import type { ServerSettings } from "../../../src/server/mod.ts";
-import { DEFAULT_LIMITS } from "../../../src/streaming/mod.ts";
+import { DEFAULT_LIMITS, type ResolvedLimits } from "../../../src/protocol/limits.ts";
 import { type MemoryBus, MemoryNet } from "../../support/memory_bus.ts";
 import { randomSurvival } from "../../support/memory_files.ts";
 import type { Survival } from "../../support/memory_disk.ts";
@@ -20,11 +20,12 @@ import { type Simulation, type SimulationResult, Violation } from "../simulation
 import { ClusterBook } from "./cluster_book.ts";
 import { type Cluster, type ClusterInvariant, clusterInvariants } from "./cluster_invariants.ts";
 import { Host } from "./host.ts";
+import { IDLE, IdleChannel } from "./idle_channel.ts";
 import type { WatchedEntry } from "./log_watch.ts";
 import { MessageHistory } from "./message_history.ts";
 import { NetworkTrouble } from "./network_trouble.ts";
 import { Operator } from "./operator.ts";
-import { CHANNELS, Population } from "./population.ts";
+import { CHANNELS, Population, type Reception } from "./population.ts";
 import { type FaultName, ServerFaults } from "./server_faults.ts";
 import { ServiceInvariants } from "./service_invariants.ts";
 import type { HeldSubscription } from "./simulated_client.ts";
@@ -64,6 +65,7 @@ export class ServerWorld implements Cluster {
   readonly hosts = new Map<string, Host>();
   readonly book = new ClusterBook();
   readonly history = new MessageHistory();
+  readonly idle = new IdleChannel(this.clock, this.history.attempted);
   readonly trouble: NetworkTrouble;
   readonly operator: Operator;
   readonly service: ServiceInvariants;
@@ -72,6 +74,8 @@ export class ServerWorld implements Cluster {
   /** Heartbeats to clients are so close together that those who do not answer are taken for dead. */
   readonly evicts: boolean;
   healedAt: number | undefined;
+  /** After so many ms without use a channel is deleted; 0: there is none of that kind. */
+  readonly idleAfter: number;
   /** Faults happen. */
   troubled = true;
   /** Publishers that repeat themselves go on doing so. */
@@ -97,8 +101,9 @@ export class ServerWorld implements Cluster {
     this.net.onArrival = (to, subject, payload) => this.#guarded(() => this.#arrived(to, subject, payload));
     this.synced = random.chance(0.85);
     this.evicts = random.chance(0.25);
+    this.idleAfter = random.pick([0, 0, 0, 80, 200]);
     this.operator = new Operator(this);
-    this.service = new ServiceInvariants(this, this.history, this.#payloads);
+    this.service = new ServiceInvariants(this, this.history, this.idle, this.#payloads);
     this.#raft = {
       heartbeatTimeout: ELECTION_MS,
       electionTimeout: ELECTION_MS,
@@ -112,7 +117,7 @@ export class ServerWorld implements Cluster {
     };
     this.limits = { ...DEFAULT_RAFT_LIMITS, ...this.#raft.limits };
     const maxMessages = random.pick([0, 0, 0, 30]);
-    const limits = { maxChannels: 10, channels: [{ ...DEFAULT_LIMITS.channels[0]!, maxMessages }] };
+    const limits = { maxChannels: 10, channels: this.limitRows(maxMessages, this.idleAfter) };
     this.settings = { limits, allowShortAckWait: true, ...this.#heartbeats(), batchMessages: random.pick([4, 64]) };
     this.#faults = new ServerFaults(this, options.favourites);
     const count = random.pick([3, 3, 3, 3, 4, 5]);
@@ -124,6 +129,13 @@ export class ServerWorld implements Cluster {
   #heartbeats(): Pick<ServerSettings, "heartbeatInterval" | "heartbeatTimeout" | "heartbeatFailCount"> {
     const usual = { heartbeatTimeout: 1_000, heartbeatFailCount: 3, heartbeatInterval: 60_000 };
     return this.evicts ? { heartbeatTimeout: 60, heartbeatFailCount: 2, heartbeatInterval: 100 } : usual;
+  }
+
+  /** Limits of channels; `idleAfter`: of the one that may be deleted, in ms. */
+  limitRows(maxMessages: number, idleAfter: number): ResolvedLimits["channels"] {
+    const usual = { ...DEFAULT_LIMITS.channels[0]!, maxMessages };
+    if (this.idleAfter === 0) return [usual];
+    return [usual, { ...usual, pattern: IDLE, maxInactivity: BigInt(idleAfter) * 1_000_000n }];
   }
 
   run(): void {
@@ -282,6 +294,7 @@ export class ServerWorld implements Cluster {
     host.seen = { role, term, commit, applied, snapshotIndex };
     this.history.compare(host);
     this.service.looked(host);
+    if (this.idleAfter > 0 && this.idle.looked(host)) this.note(`${host.name} deleted ${IDLE}`);
   }
 
   #hostOf(bus: string): Host | undefined {
@@ -348,6 +361,7 @@ export class ServerWorld implements Cluster {
     for (const host of this.hosts.values()) {
       if (!host.running || host.seen.applied !== leader.seen.applied || !this.#holdsAll(host)) return false;
     }
+    if (this.idleAfter > 0 && !this.idle.isSettled(leader, this.hosts.values())) return false;
     if (!this.population.receptions.every((each) => this.#isComplete(leader, each))) return false;
     // It would report within a second: not waited for.
     leader.node!.journal!.flushReports();
@@ -358,10 +372,9 @@ export class ServerWorld implements Cluster {
     return CHANNELS.every((channel) => lastOf(host, channel) === this.history.last(channel));
   }
 
-  #isComplete(
-    leader: Host,
-    { channel, payloads }: { channel: string; payloads: ReadonlyMap<number, string> },
-  ): boolean {
+  #isComplete(leader: Host, reception: Reception): boolean {
+    const { channel, payloads } = reception;
+    if (channel === IDLE) return this.idle.isComplete(leader, reception);
     const messages = leader.node!.server!.recorder.channels.get(channel)?.messages;
     if (messages === undefined) return true;
     const first = Math.max(1, messages.first, this.history.firsts.get(channel) ?? 0);
@@ -380,6 +393,8 @@ export class ServerWorld implements Cluster {
   #compareStates(): void {
     for (const host of this.hosts.values()) {
       if (!this.#holdsAll(host)) throw new Violation("I9 stored once", `${host.name} lacks messages`);
+      host.compared.clear();
+      this.idle.compare(host);
     }
   }
 
@@ -387,7 +402,7 @@ export class ServerWorld implements Cluster {
     const hosts = [...this.hosts.values()].map((host) => {
       const { role, term, commit, applied } = host.seen;
       const what = host.up ? `${role} ${term} ${commit}/${applied} ${host.serving ? "serves" : ""}` : "down";
-      return `${host.name} ${what} ${CHANNELS.map((each) => lastOf(host, each))}`;
+      return `${host.name} ${what} ${[...CHANNELS, IDLE].map((each) => lastOf(host, each))}`;
     });
     const states = this.operator.isSettled && [...this.hosts.values()].every((host) => host.running)
       ? `states ${this.#statesAgree() ? "agree" : "differ"}`

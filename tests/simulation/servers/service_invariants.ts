@@ -9,6 +9,7 @@ import { majorityOf } from "../raft_memberships.ts";
 import { Violation } from "../simulation.ts";
 import type { Cluster } from "./cluster_invariants.ts";
 import type { Host } from "./host.ts";
+import { IDLE, type IdleChannel } from "./idle_channel.ts";
 import type { MessageHistory } from "./message_history.ts";
 import type { HeldSubscription } from "./simulated_client.ts";
 
@@ -20,6 +21,7 @@ const GROUPS_EVERY = 8;
 export class ServiceInvariants {
   readonly #cluster: Cluster;
   readonly #history: MessageHistory;
+  readonly #idle: IdleChannel;
   /** Payloads by guid. */
   readonly #payloads: ReadonlyMap<string, string>;
   /** Plain subscriptions and durables by the inbox of their acks. */
@@ -33,7 +35,13 @@ export class ServiceInvariants {
   acks = 0;
   #looks = 0;
 
-  constructor(cluster: Cluster, history: MessageHistory, payloads: ReadonlyMap<string, string>) {
+  constructor(
+    cluster: Cluster,
+    history: MessageHistory,
+    idle: IdleChannel,
+    payloads: ReadonlyMap<string, string>,
+  ) {
+    this.#idle = idle;
     this.#cluster = cluster;
     this.#history = history;
     this.#payloads = payloads;
@@ -105,8 +113,8 @@ export class ServiceInvariants {
   }
 
   /** I8 and I9: what is acknowledged is committed, durable on a majority, and in the store of the node that says so. */
-  #publishAcknowledged(host: Host, payload: Uint8Array): void {
-    const { guid, error } = PubAck.decode(payload);
+  #publishAcknowledged(host: Host, bytes: Uint8Array): void {
+    const { guid, error } = PubAck.decode(bytes);
     if (error !== "") return;
     this.acks++;
     const { book, hosts, synced } = this.#cluster;
@@ -128,8 +136,10 @@ export class ServiceInvariants {
       throw new Violation("I8 acknowledged is durable", `${host.name} acknowledges ${guid} (${where || "nowhere"})`);
     }
     this.acknowledged = Math.max(this.acknowledged, durable.index);
+    const payload = this.#payloads.get(guid)!;
+    if (this.#idle.isFor(payload)) return this.#idle.acknowledged(host, payload);
     this.#history.compare(host);
-    if (!this.#history.hasGaps && !this.#history.isStored(this.#payloads.get(guid)!)) {
+    if (!this.#history.hasGaps && !this.#history.isStored(payload)) {
       throw new Violation("I9 stored once", `${host.name} acknowledges ${guid}, which it has not stored`);
     }
   }
@@ -138,7 +148,8 @@ export class ServiceInvariants {
   #delivered(host: Host, inbox: string, payload: Uint8Array): void {
     this.#needsLease(host, "delivers");
     const { sequence, redelivered, subject } = MsgProto.decode(payload);
-    if (sequence > this.#history.last(subject)) this.#history.compare(host);
+    if (subject === IDLE) this.#idle.compare(host);
+    else if (sequence > this.#history.last(subject)) this.#history.compare(host);
     if (this.#acked.has(`${this.#reign(host)} ${inbox} ${sequence}`)) {
       throw new Violation("I17 in flight", `${host.name} delivers ${sequence} to ${inbox}, which acknowledged it`);
     }
