@@ -146,10 +146,14 @@ export class Subscribing {
 
   /** What the channel's store says about the position that the request asks for. */
   async #bounds(request: SubscriptionRequest | undefined): Promise<{ first: Sequence; sequenceAtTime: Sequence }> {
-    const messages = request === undefined ? undefined : this.#parts.recorder.channels.get(request.subject)?.messages;
+    const { machine, recorder, clock } = this.#parts;
+    const messages = request === undefined ? undefined : recorder.channels.get(request.subject)?.messages;
     if (messages === undefined) return { first: 0, sequenceAtTime: 0 };
-    const time = startTime(request!, this.#parts.clock.wall());
-    return { first: messages.first, sequenceAtTime: time === undefined ? 0 : await messages.sequenceAt(time) };
+    // Where the subscription comes after the deletion, what this channel begins with is none of the next one's business.
+    const isGoing = machine.state.channels.get(request!.subject)?.deleting === true;
+    const first = isGoing ? 0 : messages.first;
+    const time = startTime(request!, clock.wall());
+    return { first, sequenceAtTime: time === undefined ? 0 : await messages.sequenceAt(time) };
   }
 
   /** Commits after all publishes received before. */

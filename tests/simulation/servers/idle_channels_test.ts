@@ -5,7 +5,7 @@ import { Harness, stored } from "./harness.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
 
 const [USUAL] = DEFAULT_LIMITS.channels;
-const IDLE = { ...USUAL!, pattern: "idle", maxInactivity: 2_000_000_000n };
+const IDLE = { ...USUAL!, pattern: "idle", maxMessages: 50, maxInactivity: 2_000_000_000n };
 
 function test(name: string, run: (world: Harness) => Promise<void>): void {
   Deno.test(name, async () => {
@@ -59,4 +59,25 @@ test("two of three nodes are started with snapshots that name a channel deleted 
   await world.leader();
   await publish(world, 1, "foo");
   assert.equal((await world.agreed(stored)).length, 4);
+});
+
+test("whoever subscribes while the channel is being deleted gets all of the next one, whatever the old one still held", async (world) => {
+  await publish(world, 60, "idle");
+  const leader = await world.leader();
+  // Long enough for requests to come in while the deletion is on its way.
+  world.net.delay = (from) => from.includes("-raft") ? 5 : 0.2;
+  const channel = leader.server!.machine.state.channels.get("idle")!;
+  await world.clock.until(() => channel.deleting, 10_000, "the deletion's proposal");
+  const after = <T>(time: number, run: () => Promise<T>) =>
+    new Promise<T>((resolve) => world.clock.wakeAt(world.clock.now() + time, () => resolve(run())));
+  const [one, refusal, other] = await Promise.all([
+    world.subscribe("me", "idle"),
+    after(1, () => world.publish("me", "idle", "new")),
+    after(2, () => world.subscribe("me", "idle")),
+  ]);
+  assert.equal(refusal, "");
+  assert.notEqual(leader.server!.machine.state.channels.get("idle"), channel);
+  for (const held of [one, other]) {
+    assert.deepEqual((await world.received(held, 1)).map(({ sequence, payload }) => [sequence, payload]), [[1, "new"]]);
+  }
 });
