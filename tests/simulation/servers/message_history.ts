@@ -1,5 +1,5 @@
 /** What all stores have to hold: every message that any of them held, by channel and sequence. */
-import { StoreFailed } from "../../../src/ports/store.ts";
+import { type MessageLog, StoreFailed } from "../../../src/ports/store.ts";
 import { MsgProto } from "../../../src/protocol/client_messages.ts";
 import type { Sequence } from "../../../src/protocol/units.ts";
 import { Violation } from "../simulation.ts";
@@ -39,32 +39,43 @@ export class MessageHistory {
     return this.#places.has(payload);
   }
 
-  /** Compares what the store of `host` got since the last time. I4, I9, I10. */
-  compare(host: Host): void {
+  /** Compares what the store of `host` got since the last time. I4, I9, I10. Answers whether all of it could be read. */
+  compare(host: Host): boolean {
     const { recorder } = host.node!.server!;
+    let isRead = true;
     for (const channel of CHANNELS) {
       const messages = recorder.channels.get(channel)?.messages;
       const compared = host.compared.get(channel) ?? 0;
       if (messages === undefined || messages.last <= compared) continue;
-      let expected = Math.max(compared + 1, messages.first);
+      const from = Math.max(compared + 1, messages.first);
       this.#passOver(channel, messages.first - 1);
       this.firsts.set(channel, Math.max(messages.first, this.firsts.get(channel) ?? 0));
-      try {
-        messages.read(expected, messages.last, Infinity, (sequence, buffer, start, end) => {
-          if (sequence !== expected) {
-            throw new Violation("I10 no gaps", `${host.name}: ${channel} ${sequence} follows ${expected - 1}`);
-          }
-          const { data, timestamp } = MsgProto.decode(buffer, start, end);
-          this.#compare(host, channel, sequence, { payload: decoder.decode(data), timestamp });
-          expected++;
-          return true;
-        });
-      } catch (error) {
-        // What is rotten is found when it is read.
-        if (!host.isRotten || !(error instanceof StoreFailed)) throw error;
-        continue;
-      }
-      host.compared.set(channel, messages.last);
+      // What is rotten is found when it is read, and does not keep others from reading what was written later.
+      const isWhole = this.#read(host, channel, messages, from) ||
+        this.#read(host, channel, messages, Math.max(from, this.last(channel) + 1));
+      if (isWhole) host.compared.set(channel, messages.last);
+      else isRead = false;
+    }
+    return isRead;
+  }
+
+  /** `false`: something is rotten. */
+  #read(host: Host, channel: string, messages: MessageLog, from: Sequence): boolean {
+    let expected = from;
+    try {
+      messages.read(from, messages.last, Infinity, (sequence, buffer, start, end) => {
+        if (sequence !== expected) {
+          throw new Violation("I10 no gaps", `${host.name}: ${channel} ${sequence} follows ${expected - 1}`);
+        }
+        const { data, timestamp } = MsgProto.decode(buffer, start, end);
+        this.#compare(host, channel, sequence, { payload: decoder.decode(data), timestamp });
+        expected++;
+        return true;
+      });
+      return true;
+    } catch (error) {
+      if (!host.isRotten || !(error instanceof StoreFailed)) throw error;
+      return false;
     }
   }
 

@@ -138,8 +138,8 @@ export class ServiceInvariants {
     this.acknowledged = Math.max(this.acknowledged, durable.index);
     const payload = this.#payloads.get(guid)!;
     if (this.#idle.isFor(payload)) return this.#idle.acknowledged(host, payload);
-    this.#history.compare(host);
-    if (!this.#history.hasGaps && !this.#history.isStored(payload)) {
+    if (!this.#history.compare(host) || this.#history.hasGaps) return;
+    if (!this.#history.isStored(payload)) {
       throw new Violation("I9 stored once", `${host.name} acknowledges ${guid}, which it has not stored`);
     }
   }
