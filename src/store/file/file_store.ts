@@ -24,6 +24,7 @@ import { type ChannelFiles, openClients, recoverChannel, recoverClients, tolerat
 import { ServerRecord } from "./server_record.ts";
 import { FileSubscriptionsLog } from "./subscriptions_log.ts";
 import { Syncing } from "./syncing.ts";
+import { WorkOnChannels } from "./work_on_channels.ts";
 
 /** Held by the process that uses the directory. */
 const LOCK = ".rootdir.lck";
@@ -108,6 +109,7 @@ class FileStore implements Store {
   #marked = false;
   /** What the last recovery found. */
   #damages: Damage[] = [];
+  readonly #work = new WorkOnChannels();
   #closing: Promise<void> | undefined;
   #maintaining: Promise<void> | undefined;
   #syncedAt: Millis | undefined;
@@ -262,16 +264,18 @@ class FileStore implements Store {
   async deleteChannel(name: string): Promise<void> {
     const channel = this.#channels.get(name);
     if (channel === undefined) throw new StoreFailed("refused", "not found");
-    await this.#maintaining?.catch(() => {});
-    await channel.messages.settle();
-    await channel.subscriptions.settle();
-    this.#guard(() => {
-      const { ports: { files }, options } = this.#context;
-      channel.messages.release();
-      channel.subscriptions.release();
-      files.removeTree(channel.directory);
-      // A cluster's node would take one that comes back for one that its log has lost.
-      if (options.sync || options.replicated) files.syncDirectory(options.directory);
+    await this.#work.end(channel, async () => {
+      await this.#maintaining?.catch(() => {});
+      await channel.messages.settle();
+      await channel.subscriptions.settle();
+      this.#guard(() => {
+        const { ports: { files }, options } = this.#context;
+        channel.messages.release();
+        channel.subscriptions.release();
+        files.removeTree(channel.directory);
+        // A cluster's node would take one that comes back for one that its log has lost.
+        if (options.sync || options.replicated) files.syncDirectory(options.directory);
+      });
     });
     this.#channels.delete(name);
   }
@@ -291,7 +295,9 @@ class FileStore implements Store {
 
   async #maintain(now: Millis): Promise<void> {
     this.#context.tick = this.#context.ports.clock.wall();
-    for (const { messages, subscriptions } of [...this.#channels.values()]) {
+    for (const channel of [...this.#channels.values()]) {
+      if (this.#work.isGoing(channel)) continue;
+      const { messages, subscriptions } = channel;
       if (this.#context.options.flushLag > 0) await this.#flushLagging(messages);
       messages.maintain(now);
       const compacting = subscriptions.compactIfDue(now);
@@ -322,15 +328,20 @@ class FileStore implements Store {
 
   /** Flushes and syncs what was written without. */
   async #syncAll(): Promise<void> {
-    const { syncing } = this.#context;
-    for (const { messages, subscriptions } of [...this.#channels.values()]) {
-      for (const log of [messages, subscriptions]) {
-        if (!log.unsynced) continue;
-        await log.flushNow();
-        await syncing.runBeside(log.syncSteps());
-      }
+    for (const channel of [...this.#channels.values()]) {
+      const { messages, subscriptions } = channel;
+      if (!messages.unsynced && !subscriptions.unsynced) continue;
+      await this.#work.on(channel, () => this.#syncChannel(channel));
     }
-    await syncing.runBeside(this.#clients.syncSteps());
+    await this.#context.syncing.runBeside(this.#clients.syncSteps());
+  }
+
+  async #syncChannel({ messages, subscriptions }: ChannelFiles): Promise<void> {
+    for (const log of [messages, subscriptions]) {
+      if (!log.unsynced) continue;
+      await log.flushNow();
+      await this.#context.syncing.runBeside(log.syncSteps());
+    }
   }
 
   close(): Promise<void> {

@@ -87,6 +87,31 @@ Deno.test("settling takes along what a run that was killed had written, and not 
   assert.deepEqual(await sequencesOf(after.foo.messages), [1, 2, 3]);
 });
 
+Deno.test("a channel that is deleted while everything is being synced is gone, and nothing fails", async () => {
+  const place = new Place();
+  const { store: first, foo } = await place.withChannel(lagging);
+  const bar = await first.createChannel("bar");
+  for (const { name, messages } of [foo, bar]) {
+    putMany(messages, name, 1, 3);
+    await messages.flush();
+  }
+  await first.settle!();
+  const next = new Place(place.files.afterKill());
+  const { store } = await next.again(lagging);
+  const syncs: (() => void)[] = [];
+  next.files.onSync = (done) => syncs.push(done);
+  const settled = store.settle!();
+  await begunWork();
+  assert.ok(syncs.length > 0);
+  const deleted = [store.deleteChannel("foo"), store.deleteChannel("bar")];
+  await begunWork();
+  next.files.onSync = (done) => done();
+  for (const done of syncs) done();
+  await Promise.all([settled, ...deleted]);
+  await store.settle!();
+  assert.deepEqual(next.files.list("/data").filter(({ isDirectory }) => isDirectory), []);
+});
+
 Deno.test("with much in memory a flush is waited for", async () => {
   const place = new Place();
   const { foo } = await place.withChannel(lagging);
