@@ -72,7 +72,11 @@ export class Operator {
     if (!this.#everybodyVotes() || this.#world.hosts.size < 3) return false;
     const { members } = leader.node!.journal!.status();
     // A founder that was away since the cluster was formed knows no more of it than one that lost its disk.
-    const knows = ({ node }: Host) => (node?.journal?.status().identity ?? "") !== "";
+    // One that is about to end acknowledges nothing any more.
+    const knows = ({ node }: Host) => {
+      const status = node?.journal?.status();
+      return status !== undefined && status.identity !== "" && status.role !== "Shutdown";
+    };
     const isBound = (member: { readonly id: string; readonly incarnation?: string }) =>
       (member.incarnation ?? "") !== "";
     if (![...this.#world.hosts.values()].every(knows)) return false;
