@@ -133,14 +133,20 @@ export interface Replica {
   ): Awaitable<Sequence>;
 }
 
+/** Where messages of other nodes go. */
+export interface MessageSink {
+  take(...message: Parameters<MessageVisitor>): void;
+  /** All messages before this one have expired for all; it, or a later one, comes next. */
+  expired(before: Sequence): void;
+}
+
 /** Messages that other nodes hold. */
 export interface MessageSource {
   /**
-   * Hands the messages from `from` to `to` that any node still holds to `take`, ascending, in stored form (MsgProto).
-   * Resolves with the sequence before which everything has expired for all; `from` where nothing has. What else was not handed out
-   * is lost.
+   * Hands the messages from `from` to `to` that any node still holds to `into`, ascending, in stored form (MsgProto). What was not
+   * handed out in the end, and has not expired, is lost.
    */
-  fetch(channel: string, incarnation: number, from: Sequence, to: Sequence, take: MessageVisitor): Promise<Sequence>;
+  fetch(channel: string, incarnation: number, from: Sequence, to: Sequence, into: MessageSink): Promise<void>;
 
   /**
    * Whether the messages `first` to `last` that this node's store holds of a channel are what other nodes hold under this

@@ -163,9 +163,9 @@ export function forcedIdentity(old: string, members: readonly string[]): string 
 /** No other node is asked: what the store lacks is lost, and said. */
 function nobody(log: Log): MessageSource {
   return {
-    fetch(channel: string, _incarnation: number, from: Sequence, to: Sequence): Promise<Sequence> {
+    fetch(channel: string, _incarnation: number, from: Sequence, to: Sequence): Promise<void> {
       log.warn(`channel ${JSON.stringify(channel)}: messages ${from} to ${to} are lost`);
-      return Promise.resolve(from);
+      return Promise.resolve();
     },
     agrees: () => Promise.resolve(true),
   };

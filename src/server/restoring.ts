@@ -73,14 +73,14 @@ async function fill(channel: ChannelSnapshot, source: MessageSource, recorder: R
   if (messages.last >= channel.last) return;
   const from = Math.max(messages.last + 1, beginning(channel), 1);
   if (from > messages.last + 1) restart(messages, from);
-  const append = (sequence: Sequence, buffer: Uint8Array, start: number, end: number): boolean => {
-    if (sequence > messages.last + 1) messages.skipTo(sequence);
-    const { timestamp, fieldsStart, fieldsEnd } = splitStored(buffer, start, end);
-    messages.append(sequence, timestamp, buffer, fieldsStart, fieldsEnd);
-    return true;
-  };
-  const expiredBefore = await source.fetch(channel.name, channel.incarnation, from, channel.last, append);
-  if (expiredBefore > from && messages.first < from) messages.evictBefore(expiredBefore);
+  await source.fetch(channel.name, channel.incarnation, from, channel.last, {
+    take(sequence, buffer, start, end) {
+      if (sequence > messages.last + 1) messages.skipTo(sequence);
+      const { timestamp, fieldsStart, fieldsEnd } = splitStored(buffer, start, end);
+      messages.append(sequence, timestamp, buffer, fieldsStart, fieldsEnd);
+    },
+    expired: (before) => restart(messages, before),
+  });
   if (messages.last < channel.last) messages.skipTo(channel.last + 1);
   await messages.flush();
 }

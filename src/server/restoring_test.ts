@@ -1,6 +1,6 @@
 /** Messages that a snapshot names and the store lacks (spec clustering, section 6). */
 import assert from "node:assert/strict";
-import type { MessageSource } from "../ports/journal.ts";
+import type { MessageSink, MessageSource } from "../ports/journal.ts";
 import type { ChannelLimits } from "../ports/store.ts";
 import { MsgProto } from "../protocol/client_messages.ts";
 import type { ChannelSnapshot } from "../streaming/mod.ts";
@@ -129,17 +129,18 @@ class Source implements MessageSource {
     incarnation: number,
     from: number,
     to: number,
-    take: Parameters<MessageSource["fetch"]>[4],
-  ): Promise<number> {
+    into: MessageSink,
+  ): Promise<void> {
     this.asked.push(`${channel}/${incarnation} ${from}-${to}`);
-    const begin = Math.max(from, this.first);
+    const begin = Math.min(Math.max(from, this.first), to + 1);
+    if (begin > from) into.expired(begin);
     for (let sequence = begin; sequence <= to; sequence++) {
       if (sequence >= this.failsAt) return Promise.reject(new Error("lost"));
       if (this.lost.has(sequence)) continue;
       const bytes = stored(sequence);
-      take(sequence, bytes, 0, bytes.length);
+      into.take(sequence, bytes, 0, bytes.length);
     }
-    return Promise.resolve(begin);
+    return Promise.resolve();
   }
 
   agrees(channel: string, incarnation: number, first: number, last: number): Promise<boolean> {

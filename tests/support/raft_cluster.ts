@@ -62,9 +62,12 @@ export class ListReplica implements Replica {
     const applied = JSON.parse(new TextDecoder().decode(snapshot)) as string[];
     const from = this.messages.length + 1;
     if (from <= applied.length) {
-      await source.fetch("m", 1, from, applied.length, (sequence, buffer, start, end) => {
-        this.messages[sequence - 1] = new TextDecoder().decode(buffer.subarray(start, end));
-        return true;
+      const messages = this.messages;
+      await source.fetch("m", 1, from, applied.length, {
+        take(sequence, buffer, start, end) {
+          messages[sequence - 1] = new TextDecoder().decode(buffer.subarray(start, end));
+        },
+        expired() {},
       });
     }
     this.applied = applied;

@@ -3,9 +3,9 @@
  * clustering, sections 6.3, 6.4 and 11.6). In answers of bounded size, resumable at any point, from whoever answers.
  */
 import type { Clock } from "../../ports/clock.ts";
-import type { MessageSource, Replica } from "../../ports/journal.ts";
+import type { MessageSink, MessageSource, Replica } from "../../ports/journal.ts";
 import type { Log } from "../../ports/log.ts";
-import { type MessageVisitor, StoreFailed } from "../../ports/store.ts";
+import { StoreFailed } from "../../ports/store.ts";
 import type { Millis, Sequence } from "../../protocol/units.ts";
 import { type BulkRequest, encodeRequest, readAnswer } from "./bulk_format.ts";
 import type { ByteReader, Transport } from "../wire/mod.ts";
@@ -74,20 +74,21 @@ export class Backfill implements MessageSource {
     incarnation: number,
     from: Sequence,
     to: Sequence,
-    take: MessageVisitor,
+    into: MessageSink,
     isDeleted: IsDeleted = () => false,
-  ): Promise<Sequence> {
+  ): Promise<void> {
     const errand = this.#errand;
     let next = from;
-    let expiredBefore = from;
     let rounds = 0;
+    // Where a node had nothing, though it should: what was there may have expired while it was read.
+    let hole = 0;
     while (next <= to) {
       if (this.#isOver(errand)) throw new Abandoned("stopped while fetching messages");
       const { holders, complete, deleted } = await this.#holders(channel, incarnation);
-      if (deleted) return this.#deleted(channel, to);
+      if (deleted) return this.#deleted(channel, to, into);
       const holder = choose(holders, next, to, complete || (this.#parts.proceedOnFailure && rounds > 10));
       if (holder === "wait") {
-        if (isDeleted(channel, incarnation)) return this.#deleted(channel, to);
+        if (isDeleted(channel, incarnation)) return this.#deleted(channel, to, into);
         if (rounds++ % 20 === 10) {
           this.#parts.log.warn(
             `channel ${JSON.stringify(channel)}: no node that is up holds messages ${next} to ${to}, still trying`,
@@ -96,25 +97,31 @@ export class Backfill implements MessageSource {
         await waited(this.#parts.clock, PAUSE);
         continue;
       }
-      // A node that has come as far lacks only what has expired for all.
       const begin = holder?.first ?? to + 1;
-      if (begin > next && holders.some(({ last }) => last >= to)) expiredBefore = begin;
-      if (holder === undefined) break;
-      next = Math.max(next, holder.first);
-      next = await this.#drain(holder, channel, incarnation, next, Math.min(to, holder.last), take);
+      if (begin > next) {
+        // A node that has come as far lacks only what has expired for all.
+        if (holders.some(({ last }) => last >= to)) into.expired(begin);
+        else this.#noteLost(channel, next, begin - 1);
+        next = begin;
+      }
+      if (holder === undefined) return;
+      const end = Math.min(to, holder.last);
+      const drained = await this.#drain(holder, channel, incarnation, { from: next, to: end, hole }, into);
+      next = drained.next;
+      hole = drained.jumped ? next : 0;
     }
-    if (next <= to) {
-      const lost = `channel ${JSON.stringify(channel)}: no node holds messages ${next} to ${to} any more`;
-      this.#parts.log.warn(lost);
-      if (expiredBefore <= next) this.#parts.lost?.(lost);
-    }
-    return expiredBefore;
+  }
+
+  #noteLost(channel: string, from: Sequence, to: Sequence): void {
+    const lost = `channel ${JSON.stringify(channel)}: no node holds messages ${from} to ${to} any more`;
+    this.#parts.log.warn(lost);
+    this.#parts.lost?.(lost);
   }
 
   /** The entries behind the state delete the channel: as good as if everything in it had expired. */
-  #deleted(channel: string, to: Sequence): Sequence {
+  #deleted(channel: string, to: Sequence, into: MessageSink): void {
     this.#parts.log.debug(`channel ${JSON.stringify(channel)} was deleted since: its messages are not needed`);
-    return to + 1;
+    into.expired(to + 1);
   }
 
   /** What is being fetched or compared for a state that is not needed any more ends with {@link Abandoned}. */
@@ -238,34 +245,44 @@ export class Backfill implements MessageSource {
     return partial.isWhole;
   }
 
-  /** Hands out what one node holds, in order; answers the next sequence wanted, early when the node stops answering. */
+  /**
+   * Hands out what one node holds, in order; answers the next sequence wanted, early when the node stops answering, or lacks
+   * a message (`jumped`). At `hole` it may: there is nothing.
+   */
   async #drain(
     holder: Holder,
     channel: string,
     incarnation: number,
-    from: Sequence,
-    to: Sequence,
-    take: MessageVisitor,
-  ): Promise<Sequence> {
+    { from, to, hole }: { readonly from: Sequence; readonly to: Sequence; readonly hole: Sequence },
+    into: MessageSink,
+  ): Promise<{ readonly next: Sequence; readonly jumped: boolean }> {
     const ask = (next: Sequence) =>
       this.#ask(holder.id, { what: "messages", channel, incarnation, from: next, to, max: PIECE });
     let next = from;
+    const mayGoOnAt = (sequence: Sequence): boolean => {
+      if (sequence > next && next !== hole) return false;
+      if (sequence > next) this.#noteLost(channel, next, sequence - 1);
+      return true;
+    };
     let answer = ask(next);
     while (next <= to && !this.#parts.stopped()) {
       const body = await answer;
-      if (typeof body !== "object") return next;
+      if (typeof body !== "object") break;
       const after = body.number();
-      if (after <= next) return next;
+      if (after <= next) break;
       // The next piece is on its way while this one is stored.
       if (after <= to) answer = ask(after);
       while (!body.done) {
         const sequence = body.number();
         const bytes = body.block();
-        if (!take(sequence, bytes, 0, bytes.length)) return to + 1;
+        if (!mayGoOnAt(sequence)) return { next, jumped: true };
+        into.take(sequence, bytes, 0, bytes.length);
+        next = sequence + 1;
       }
+      if (!mayGoOnAt(after)) return { next, jumped: true };
       next = after;
     }
-    return next;
+    return { next, jumped: false };
   }
 
   /** The leader, and all other members: those that the snapshot names, unless this node knows of changes behind that. */
