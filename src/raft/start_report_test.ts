@@ -75,6 +75,8 @@ for (const [what, change, lines] of CASES) {
     const { cluster, node, files } = await killed();
     change(files);
     const again = cluster.restart(node, { ...small, bootstrap: true }, files);
+    // As a store does.
+    again.replica.messages = [...node.replica.messages];
     await cluster.clock.until(
       () => again.lines.some((line) => line.includes("start report")) || cluster.failed.size > 0,
       20_000,
