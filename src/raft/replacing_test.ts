@@ -16,6 +16,7 @@ function node() {
   const events: string[] = [];
   const waiting = new Map<string, PromiseWithResolvers<void>>();
   const member = { doubtful: false };
+  const state = { stopped: false };
   const raft = {
     setElectable: (may: boolean) => events.push(`electable ${may}`),
     mayInstall: () => true,
@@ -63,14 +64,14 @@ function node() {
     random: new SeededRandom(1),
     log: silentLog,
     pinned: () => undefined,
-    stopped: () => false,
+    stopped: () => state.stopped,
     failed: (error: unknown) => events.push(`failed: ${error}`),
   };
   const snapshotting = new Snapshotting(parts as unknown as SnapshottingParts);
   const settle = async () => {
     for (let i = 0; i < 50; i++) await Promise.resolve();
   };
-  return { events, waiting, member, snapshotting, settle };
+  return { events, waiting, member, state, snapshotting, settle };
 }
 
 Deno.test("a newer snapshot takes the place of one whose messages cannot be had; nothing is applied before it is whole", async () => {
@@ -132,4 +133,19 @@ Deno.test("doubt ends with a snapshot of this node's own: it needs nobody else t
   await snapshotting.take(20);
   await settle();
   assert.deepEqual([events.slice(-4), member.doubtful], [["wrote 20", "took 20", "end of doubt", "release"], false]);
+});
+
+Deno.test("a node that stops while a snapshot is put in place says no more of it: its log is not written to any more", async () => {
+  const { events, waiting, state, snapshotting, settle } = node();
+  void snapshotting.recover();
+  await settle();
+  waiting.get("state 10")!.resolve();
+  await settle();
+  void snapshotting.install("b", snapshotOf(50).mark);
+  await settle();
+  waiting.get("state 50")!.resolve();
+  for (let i = 0; i < 50 && !events.includes("wrote 50"); i++) await Promise.resolve();
+  state.stopped = true;
+  await settle();
+  assert.equal(events.at(-1), "wrote 50");
 });

@@ -233,6 +233,8 @@ export class Snapshotting {
     await replica.settle?.();
     backfill.snapshotKept();
     await directory.snapshots.write(snapshot, this.#parts.pinned);
+    // The next start goes on from it: the log of a node that has stopped is not written to any more.
+    if (this.#parts.stopped()) return;
     directory.updateMember({ doubtful: false });
     this.#lastIndex = mark.index;
     this.#noteDigest(mark);
