@@ -80,8 +80,8 @@ export class Backfill implements MessageSource {
     const errand = this.#errand;
     let next = from;
     let rounds = 0;
-    // Where a node had nothing, though it should: what was there may have expired while it was read.
-    let hole = 0;
+    // Who had nothing at `next`, though they should: what was there may have expired while it was read.
+    const jumped = new Set<string>();
     while (next <= to) {
       if (this.#isOver(errand)) throw new Abandoned("stopped while fetching messages");
       const { holders, complete, deleted } = await this.#holders(channel, incarnation);
@@ -97,6 +97,13 @@ export class Backfill implements MessageSource {
         await waited(this.#parts.clock, PAUSE);
         continue;
       }
+      const expired = holders.find(({ id, first }) => jumped.has(id) && first > next);
+      if (expired !== undefined) {
+        into.expired(expired.first);
+        next = expired.first;
+        jumped.clear();
+        continue;
+      }
       const begin = holder?.first ?? to + 1;
       if (begin > next) {
         // A node that has come as far lacks only what has expired for all.
@@ -106,9 +113,12 @@ export class Backfill implements MessageSource {
       }
       if (holder === undefined) return;
       const end = Math.min(to, holder.last);
+      // One that still says it holds what it did not give has lost it.
+      const hole = jumped.has(holder.id) ? next : 0;
       const drained = await this.#drain(holder, channel, incarnation, { from: next, to: end, hole }, into);
+      if (drained.next > next) jumped.clear();
       next = drained.next;
-      hole = drained.jumped ? next : 0;
+      if (drained.jumped) jumped.add(holder.id);
     }
   }
 

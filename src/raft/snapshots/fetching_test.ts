@@ -6,6 +6,8 @@ import { silentLog } from "../../ports/log.ts";
 import { Backfill, type BackfillParts } from "./backfill.ts";
 import { BulkAnswer, decodeRequest } from "./bulk_format.ts";
 
+const B = { id: "b", incarnation: "", voter: true };
+
 /** The messages that one other node holds, by sequence; it evicts while it is read. */
 class Holder {
   readonly held: number[];
@@ -43,16 +45,17 @@ class Holder {
     return Promise.resolve({ kind: "reply", payload: answer.take() });
   }
 
-  async fetch(from: number, to: number): Promise<string> {
+  /** `other`: node b, where there is one. */
+  async fetch(from: number, to: number, other?: Holder): Promise<string> {
     const backfill = new Backfill({
       transport: {
-        ask: (id: string, bytes: Uint8Array) => this.ask(id, bytes),
+        ask: (id: string, bytes: Uint8Array) => (id === "b" ? other! : this).ask(id, bytes),
       } as unknown as BackfillParts["transport"],
       snapshots: { files: new MemoryFiles(), directory: "/snapshots" },
       replica: { readMessages: () => assert.fail("it reads its own") },
       ...{ clock: new VirtualClock(), log: silentLog, clusterId: "test", nodeId: "c", proceedOnFailure: false },
       ...{ leader: () => "a", identity: () => "x", stopped: () => false },
-      membership: () => ({ index: 0, membership: { members: [] } }),
+      membership: () => ({ index: 0, membership: { members: other === undefined ? [] : [B] } }),
       lost: (text) => this.told.push(text.replace(/^.*no node holds messages (\d+ to \d+) any more$/, "lost $1")),
     });
     await backfill.fetch("foo", 1, from, to, {
@@ -77,6 +80,13 @@ Deno.test("what expires while it is read is told before anything newer is handed
   // The third request is for the second piece.
   holder.evicts.set(3, 9);
   assert.equal(await holder.fetch(3, 12), "3, 4, 5, expired before 10, 10, 11, 12");
+});
+
+Deno.test("what expires while it is read, on one node after the other, is not taken for lost", async () => {
+  const [a, b] = [new Holder(1, 12), new Holder(1, 12)];
+  a.evicts.set(2, 9);
+  b.evicts.set(3, 9);
+  assert.equal(await a.fetch(3, 12, b), "expired before 10, 10, 11, 12");
 });
 
 Deno.test("what a node that is up to date has lost is left out, and named", async () => {
