@@ -61,9 +61,10 @@ export function assemble(parts: ServerParts, core: Core): Assembled {
   const subscribing = new Subscribing({ ...common, publishing, partitions, nuid, ...settings });
   const requests = new Requests(bus, { sessions, publishing, subscribing });
   const recent = othersHold ? new RecentRequests() : undefined;
-  const requestHolding = recent === undefined
-    ? undefined
-    : new RequestHolding({ bus, clock, handlers: { sessions, subscribing }, recent });
+  const requestHolding = recent === undefined ? undefined : new RequestHolding({
+    ...{ bus, clock, handlers: { sessions, subscribing }, recent },
+    connectionOf: (clientId) => machine.state.clients.get(clientId),
+  });
   const expiring = new Expiring(common);
   const leading = new Leading({
     ...common,

@@ -22,6 +22,9 @@ interface Held {
   readonly request: ClientRequest;
   readonly message: Inbound;
   readonly at: Millis;
+  readonly known: ReturnType<ClientRequest["known"]>;
+  /** The client's connection at that time, as far as this node had come. */
+  readonly connection: unknown;
 }
 
 export class RequestHolding {
@@ -29,6 +32,8 @@ export class RequestHolding {
   readonly #clock: Clock;
   readonly #handlers: Pick<RequestHandlers, "sessions" | "subscribing">;
   readonly #recent: RecentRequests;
+  /** A client's present connection; `undefined`: none. */
+  readonly #connectionOf: (clientId: string) => unknown;
   #held: Held[] = [];
   #bytes = 0;
   #leading = false;
@@ -40,12 +45,14 @@ export class RequestHolding {
       clock: Clock;
       handlers: Pick<RequestHandlers, "sessions" | "subscribing">;
       recent: RecentRequests;
+      connectionOf(clientId: string): unknown;
     },
   ) {
     this.#bus = parts.bus;
     this.#clock = parts.clock;
     this.#handlers = parts.handlers;
     this.#recent = parts.recent;
+    this.#connectionOf = parts.connectionOf;
   }
 
   /** Listens from now on, whoever leads. */
@@ -71,9 +78,9 @@ export class RequestHolding {
     this.#forget();
     // What may have been carried out before anything is known of it must not be carried out again.
     const oldest = Math.max(this.#clock.now() - HELD, this.#recent.since + ARRIVAL_SPREAD);
-    const candidates = held.filter(({ at }) => at >= oldest).map(({ request, message }) => {
-      const known = request.known(message);
-      return { request, message, known, isDone: known !== undefined && this.#isDone(request, known.key) };
+    const candidates = held.filter((each) => each.at >= oldest && !this.#isOfEarlier(each)).map((each) => {
+      const { request, known } = each;
+      return { ...each, isDone: known !== undefined && this.#isDone(request, known.key) };
     });
     // What a client asked before something that was carried out was refused, by whoever carried that out; or the client has
     // connected anew since, and gave it up. One that asked again for the same connection gave up the earlier request.
@@ -89,6 +96,13 @@ export class RequestHolding {
       else if (known === undefined) request.handle(message);
       else if (i >= (done.get(known.clientId) ?? 0) && i >= (asked.get(known.key) ?? 0)) request.handle(message);
     });
+  }
+
+  /** Whether it was asked on a connection that has been replaced since: nobody waits for it, and the new one is not meant. */
+  #isOfEarlier({ request, known, connection }: Held): boolean {
+    if (request.connects || connection === undefined) return false;
+    const present = this.#connectionOf(known!.clientId);
+    return present !== undefined && present !== connection;
   }
 
   /** A connection is made once, however often it was asked for; of other requests each is one of its own. */
@@ -110,7 +124,9 @@ export class RequestHolding {
     if (message.replyEnd === message.replyStart) return;
     const now = this.#clock.now();
     const copy = copyOf(message);
-    this.#held.push({ request, message: copy, at: now });
+    const known = request.known(copy);
+    const connection = known === undefined ? undefined : this.#connectionOf(known.clientId);
+    this.#held.push({ request, message: copy, at: now, known, connection });
     this.#bytes += copy.buffer.length;
     let surplus = 0;
     while (surplus < this.#held.length && this.#isSurplus(surplus, now)) {

@@ -16,6 +16,7 @@ class World {
   readonly bus = this.client.connect("client");
   readonly recent = new RecentRequests();
   readonly told: string[] = [];
+  readonly connections = new Map<string, object>();
   readonly holding: RequestHolding;
 
   constructor() {
@@ -36,7 +37,8 @@ class World {
     };
     const handlers = { sessions, subscribing } as never;
     const bus = this.client.connect("node");
-    this.holding = new RequestHolding({ bus, clock: this.clock, handlers, recent: this.recent });
+    const connectionOf = (clientId: string) => this.connections.get(clientId);
+    this.holding = new RequestHolding({ bus, clock: this.clock, handlers, recent: this.recent, connectionOf });
     this.holding.listen(serverInfo("cid", "_STAN.discover", ""));
   }
 
@@ -97,6 +99,25 @@ Deno.test("what a client asked before it connected anew, heard by another leader
     ...{ pingInterval: 5, pingMaxOut: 3, replace: true },
   }, world.clock.now());
   assert.deepEqual(world.lead(), ["close b", "connected before a", "subscribe a", "close b"]);
+});
+
+Deno.test("a close that was carried out without an answer is answered", async () => {
+  const world = new World();
+  world.connections.set("a", {});
+  await world.ask("close", "a");
+  world.recent.note({ kind: "disconnect", clientId: "a" }, world.clock.now());
+  world.connections.delete("a");
+  assert.deepEqual(world.lead(), ["closed before a"]);
+});
+
+Deno.test("what a client asked on a connection that was replaced since is not carried out, also where the new one was not heard of", async () => {
+  const world = new World();
+  for (const client of ["a", "b"]) world.connections.set(client, {});
+  for (const client of ["a", "b", "c"]) await world.ask("close", client);
+  world.connections.set("a", {});
+  // Connected before, but not here yet.
+  world.connections.set("c", {});
+  assert.deepEqual(world.lead(), ["close b", "close c"]);
 });
 
 Deno.test("what was refused before another request of the same client was carried out stays refused", async () => {
