@@ -74,6 +74,16 @@ function node() {
   return { events, waiting, member, state, snapshotting, settle };
 }
 
+/** As {@link node}, once its own snapshot is its state. */
+async function recovered(): Promise<ReturnType<typeof node>> {
+  const made = node();
+  void made.snapshotting.recover();
+  await made.settle();
+  made.waiting.get("state 10")!.resolve();
+  await made.settle();
+  return made;
+}
+
 Deno.test("a newer snapshot takes the place of one whose messages cannot be had; nothing is applied before it is whole", async () => {
   const { events, waiting, snapshotting, settle } = node();
   void snapshotting.recover();
@@ -87,11 +97,7 @@ Deno.test("a newer snapshot takes the place of one whose messages cannot be had;
 });
 
 Deno.test("a snapshot waits until another one is in place", async () => {
-  const { events, waiting, snapshotting, settle } = node();
-  void snapshotting.recover();
-  await settle();
-  waiting.get("state 10")!.resolve();
-  await settle();
+  const { events, waiting, snapshotting, settle } = await recovered();
   void snapshotting.install("b", snapshotOf(50).mark);
   void snapshotting.install("b", snapshotOf(60).mark);
   await settle();
@@ -102,11 +108,7 @@ Deno.test("a snapshot waits until another one is in place", async () => {
 });
 
 Deno.test("doubt is not ended while a state is being replaced: it would be that one's", async () => {
-  const { events, waiting, member, snapshotting, settle } = node();
-  void snapshotting.recover();
-  await settle();
-  waiting.get("state 10")!.resolve();
-  await settle();
+  const { events, waiting, member, snapshotting, settle } = await recovered();
   void snapshotting.install("b", snapshotOf(50).mark);
   await settle();
   assert.equal(member.doubtful, true);
@@ -124,11 +126,7 @@ Deno.test("doubt is not ended while a state is being replaced: it would be that 
 });
 
 Deno.test("doubt ends with a snapshot of this node's own: it needs nobody else to go on from that", async () => {
-  const { events, waiting, member, snapshotting, settle } = node();
-  void snapshotting.recover();
-  await settle();
-  waiting.get("state 10")!.resolve();
-  await settle();
+  const { events, member, snapshotting, settle } = await recovered();
   member.doubtful = true;
   await snapshotting.take(20);
   await settle();
@@ -136,11 +134,7 @@ Deno.test("doubt ends with a snapshot of this node's own: it needs nobody else t
 });
 
 Deno.test("a node that stops while a snapshot is put in place says no more of it: its log is not written to any more", async () => {
-  const { events, waiting, state, snapshotting, settle } = node();
-  void snapshotting.recover();
-  await settle();
-  waiting.get("state 10")!.resolve();
-  await settle();
+  const { events, waiting, state, snapshotting, settle } = await recovered();
   void snapshotting.install("b", snapshotOf(50).mark);
   await settle();
   waiting.get("state 50")!.resolve();

@@ -50,8 +50,6 @@ export interface LeadingParts {
 
 export class Leading implements ReplicaListener, Performers {
   readonly #parts: LeadingParts;
-  /** Counts promotions: a promotion that waited must not go on when another one, or a demotion, came between. */
-  #reign = 0;
   /** The limits in force at the last look, and those that were compared with this server's own. */
   #inForceBefore: unknown;
   #compared: unknown;
@@ -93,26 +91,27 @@ export class Leading implements ReplicaListener, Performers {
 
   async lead(ahead: readonly string[]): Promise<void> {
     const { machine, journal, outbound, bus, clock, log, requests, expiring, holding, settings } = this.#parts;
-    const reign = ++this.#reign;
     if (settings.clustered) log.notice("server became leader, performing leader promotion actions");
     this.#parts.publishing.clientsChanged();
     outbound.speak();
+    const { reign } = outbound;
+    const isOver = () => outbound.reign !== reign;
     if (settings.clustered) this.#agreeOnLimits();
-    if (ahead.length > 0) await reclaim(ahead, this.#parts, () => reign !== this.#reign);
-    if (reign !== this.#reign) return;
+    if (ahead.length > 0) await reclaim(ahead, this.#parts, isOver);
+    if (isOver()) return;
     journal.restate(machine.statement());
     machine.lead(clock.now(), clock.wall(), (channel, sequence) => this.#timestampOf(channel, sequence));
     outbound.perform(machine.takeEffects());
     await bus.flush().catch(() =>
       log.warn("NATS did not confirm the acknowledgement inboxes: it will when it is back")
     );
-    if (reign !== this.#reign) return;
+    if (isOver()) return;
     holding?.lead();
     this.#parts.requestHolding?.lead();
     await requests.open(this.#parts.info(), this.#publishPatterns()).catch(() =>
       log.warn("NATS did not confirm the request subjects yet")
     );
-    if (reign !== this.#reign) return requests.close();
+    if (isOver()) return requests.close();
     expiring.start();
     if (settings.clustered) log.notice("finished leader promotion actions");
     log.notice("Streaming Server is ready");
@@ -121,7 +120,6 @@ export class Leading implements ReplicaListener, Performers {
   follow(): void {
     const { machine, outbound, log, requests, expiring, settings } = this.#parts;
     const wasLeading = machine.leading;
-    this.#reign++;
     if (wasLeading && settings.clustered) log.notice("server lost leadership, performing leader stepdown actions");
     requests.close();
     this.#parts.holding?.follow();

@@ -74,7 +74,7 @@ export class Outbound {
     return this.#speaking && this.#journal.mayServe;
   }
 
-  /** How often this server began to lead: tells whether others may have led meanwhile. */
+  /** Grows whenever this server begins or ends to lead: tells whether others may have led meanwhile. */
   get reign(): number {
     return this.#reign;
   }
@@ -88,6 +88,7 @@ export class Outbound {
   /** Falls silent: ends all listening and every deadline. */
   mute(): void {
     this.#speaking = false;
+    this.#reign++;
     for (const listening of this.#listening.values()) listening.unsubscribe();
     this.#listening.clear();
     this.#timers.clear();

@@ -7,12 +7,12 @@ import type { Clock } from "../ports/clock.ts";
 import { type Journal, NotAgreed } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import { type MessageLog, StoreFailed } from "../ports/store.ts";
-import { MARKS, type Operation, type Publish } from "../protocol/operations.ts";
+import type { Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal } from "../protocol/outcomes.ts";
 import type { Millis, Nanos, Sequence } from "../protocol/units.ts";
 import type { Machine } from "../streaming/mod.ts";
 import type { Recorder } from "./recorder.ts";
-import { splitStored } from "./stored_form.ts";
+import { packStored, splitStored } from "./stored_form.ts";
 
 export interface ReclaimingParts {
   readonly machine: Machine;
@@ -87,22 +87,8 @@ class Batch {
 
   get publishes(): Publish[] {
     const { channel } = this;
-    return this.#groups.map(({ time, parts }) => ({ kind: "publish", channel, time, messages: packed(parts) }));
+    return this.#groups.map(({ time, parts }) => ({ kind: "publish", channel, time, messages: packStored(parts) }));
   }
-}
-
-function packed(parts: readonly Uint8Array[]): Publish["messages"] {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  const bounds = new Int32Array(parts.length * MARKS);
-  let at = 0;
-  parts.forEach((part, i) => {
-    bounds[i * MARKS] = at;
-    bytes.set(part, at);
-    at += part.length;
-    // Nobody waits for an acknowledgement.
-    bounds.fill(at, i * MARKS + 1, (i + 1) * MARKS);
-  });
-  return { count: parts.length, bytes, bounds };
 }
 
 /** Whether all of them took effect. While there is no room for them they are tried again: what comes next would take their numbers. */

@@ -7,7 +7,7 @@ import { type CreateChannel, MARKS, type Publish } from "../protocol/operations.
 import type { SubscriptionState } from "../protocol/stored_records.ts";
 import { type Awaitable, isLater, type Nanos, type Sequence } from "../protocol/units.ts";
 import type { Repair, Subscription } from "../streaming/mod.ts";
-import { firstDifference } from "./replaying.ts";
+import { type Agreed, firstDifference } from "./replaying.ts";
 
 export class Recorder {
   readonly #store: Store;
@@ -75,36 +75,33 @@ export class Recorder {
   append(publish: Publish, first: Sequence, skipped: readonly number[], notBefore: Nanos): Awaitable<void> {
     const store = this.#channels.get(publish.channel);
     if (store === undefined || this.#failures.has(publish.channel)) return;
-    const failed = (error: unknown) => this.#noteFailure(publish.channel, error);
     try {
-      if (first > store.messages.last) return this.#appendTo(store, publish, first, skipped, notBefore);
-      const compared = this.#cutWhatDiffers(store, publish, first, skipped, notBefore);
-      const append = () => this.#appendTo(store, publish, first, skipped, notBefore);
-      return isLater(compared) ? compared.then(append).catch(failed) : append();
+      if (first <= store.messages.last) {
+        const cut = this.#cutWhatDiffers(store, { publish, first, skipped, notBefore });
+        if (isLater(cut)) return this.#appendAfter(cut, publish, first, skipped, notBefore);
+      }
+      this.#appendTo(store, publish, first, skipped, notBefore);
     } catch (error) {
-      failed(error);
+      this.#noteFailure(publish.channel, error);
     }
   }
 
-  #cutWhatDiffers(
-    { name, messages }: ChannelStore,
-    publish: Publish,
-    first: Sequence,
-    skipped: readonly number[],
-    notBefore: Nanos,
-  ): Awaitable<void> {
-    const cut = (from: Sequence | undefined): Awaitable<void> => {
-      if (from === undefined) return;
-      this.#warn(
-        `channel ${
-          JSON.stringify(name)
-        }: messages ${from} to ${messages.last} in the store are not those that were agreed ` +
-          "upon: they are dropped",
-      );
-      return messages.forgetAfter(from - 1);
-    };
-    const difference = firstDifference(messages, { publish, first, skipped, notBefore });
-    return isLater(difference) ? difference.then(cut) : cut(difference);
+  async #appendAfter(cut: Promise<void>, ...append: Parameters<Recorder["append"]>): Promise<void> {
+    const [{ channel }] = append;
+    try {
+      await cut;
+    } catch (error) {
+      return this.#noteFailure(channel, error);
+    }
+    return this.append(...append);
+  }
+
+  #cutWhatDiffers({ name, messages }: ChannelStore, agreed: Agreed): Awaitable<void> {
+    const from = firstDifference(messages, agreed);
+    if (from === undefined) return;
+    const which = `channel ${JSON.stringify(name)}: messages ${from} to ${messages.last} in the store`;
+    this.#warn(`${which} are not those that were agreed upon: they are dropped`);
+    return messages.forgetAfter(from - 1);
   }
 
   #appendTo(

@@ -3,9 +3,11 @@
  * snapshot on, and they are the same. They need not be where a store outlived the end of its log, because power was lost
  * without syncing or an older log was put back: then what is agreed upon now counts (spec clustering, section 11.7, P8).
  */
-import { type MessageLog, StoreFailed } from "../ports/store.ts";
+import { type MessageLog, type MessageVisitor, StoreFailed } from "../ports/store.ts";
+import { assert } from "../protocol/assert.ts";
 import { MARKS, type Publish } from "../protocol/operations.ts";
-import { type Awaitable, isLater, type Nanos, type Sequence } from "../protocol/units.ts";
+import { sameBytes } from "../protocol/publish_request.ts";
+import { isLater, type Nanos, type Sequence } from "../protocol/units.ts";
 import { splitStored } from "./stored_form.ts";
 
 /** Messages that were agreed upon, under consecutive sequences. */
@@ -22,7 +24,7 @@ export interface Agreed {
  * The first of these messages' sequences, up to the log's last one, under which the log does not hold the same; `undefined`
  * where there is none. What cannot be read is not the same. What was evicted cannot be compared, but for its time. Throws StoreFailed.
  */
-export function firstDifference(messages: MessageLog, agreed: Agreed): Awaitable<Sequence | undefined> {
+export function firstDifference(messages: MessageLog, agreed: Agreed): Sequence | undefined {
   const { first, notBefore, publish } = agreed;
   const kept = keptOf(agreed);
   const to = Math.min(first + kept.length - 1, messages.last);
@@ -34,34 +36,30 @@ export function firstDifference(messages: MessageLog, agreed: Agreed): Awaitable
       if (stored.timestamp > time) time = stored.timestamp;
       return true;
     }
-    const fields = buffer.subarray(stored.fieldsStart, stored.fieldsEnd);
-    if (sequence !== next || stored.timestamp !== time || !isMessage(fields, publish, kept[next - first]!)) {
-      return false;
-    }
+    if (sequence !== next || stored.timestamp !== time) return false;
+    const { messages: { bytes, bounds } } = publish;
+    const mark = kept[next - first]! * MARKS;
+    if (!sameBytes(buffer, stored.fieldsStart, stored.fieldsEnd, bytes, bounds[mark]!, bounds[mark + 1]!)) return false;
     next++;
     return true;
-  };
-  const judge = () => next <= to ? next : undefined;
-  const failed = (error: unknown): Sequence => {
-    if (error instanceof StoreFailed && error.code === "corrupt") return next;
-    throw error;
   };
   try {
     if (isNewer(messages, first, time)) return first;
     // The one before tells below which time these are not.
-    const read = messages.read(first - 1, to, Number.MAX_SAFE_INTEGER, compare);
-    return isLater(read) ? read.then(judge, failed) : judge();
+    readNow(messages, first - 1, to, compare);
   } catch (error) {
-    return failed(error);
+    if (!(error instanceof StoreFailed && error.code === "corrupt")) throw error;
   }
+  return next <= to ? next : undefined;
 }
 
 /** Whether a message under `sequence` is none of those that were evicted there: it is younger than any of them can be. */
 function isNewer(messages: MessageLog, sequence: Sequence, time: Nanos): boolean {
-  if (sequence >= messages.first) return false;
-  let youngest = messages.lastTimestamp;
-  if (messages.count > 0) {
-    messages.read(messages.first, messages.first, 1, (_sequence, buffer, start, end) => {
+  const { first, count, lastTimestamp } = messages;
+  if (sequence >= first) return false;
+  let youngest = lastTimestamp;
+  if (count > 0) {
+    readNow(messages, first, first, (_sequence, buffer, start, end) => {
       youngest = splitStored(buffer, start, end).timestamp;
       return true;
     });
@@ -69,14 +67,14 @@ function isNewer(messages: MessageLog, sequence: Sequence, time: Nanos): boolean
   return youngest > 0n && time > youngest;
 }
 
+/** Local stores read at once. */
+function readNow(messages: MessageLog, from: Sequence, to: Sequence, visit: MessageVisitor): void {
+  const read = messages.read(from, to, Number.MAX_SAFE_INTEGER, visit);
+  assert(!isLater(read), "a store that reads later cannot be compared with");
+}
+
 function keptOf({ publish: { messages }, skipped }: Agreed): number[] {
   const kept: number[] = [];
   for (let i = 0; i < messages.count; i++) if (!skipped.includes(i)) kept.push(i);
   return kept;
-}
-
-function isMessage(fields: Uint8Array, { messages: { bytes, bounds } }: Publish, i: number): boolean {
-  const start = bounds[i * MARKS]!;
-  if (bounds[i * MARKS + 1]! - start !== fields.length) return false;
-  return fields.every((byte, at) => byte === bytes[start + at]);
 }

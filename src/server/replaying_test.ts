@@ -1,24 +1,16 @@
 /** What is applied again under sequences that the store holds (spec clustering, P8). */
 import assert from "node:assert/strict";
 import { MsgProto } from "../protocol/client_messages.ts";
-import { MARKS, type Publish } from "../protocol/operations.ts";
+import type { Publish } from "../protocol/operations.ts";
 import { openMemoryStore } from "../store/mod.ts";
 import { Recorder } from "./recorder.ts";
+import { packStored } from "./stored_form.ts";
 
 const UNLIMITED = { maxSubscriptions: 0, maxMessages: 0, maxBytes: 0, maxAge: 0n, maxInactivity: 0n };
 
 function publishOf(texts: readonly string[], time: bigint): Publish {
   const parts = texts.map((text) => MsgProto.encode({ subject: "foo", data: new TextEncoder().encode(text) }));
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  const bounds = new Int32Array(parts.length * MARKS);
-  let at = 0;
-  parts.forEach((part, i) => {
-    bounds[i * MARKS] = at;
-    bytes.set(part, at);
-    at += part.length;
-    bounds.fill(at, i * MARKS + 1, (i + 1) * MARKS);
-  });
-  return { kind: "publish", channel: "foo", time, messages: { count: parts.length, bytes, bounds } };
+  return { kind: "publish", channel: "foo", time, messages: packStored(parts) };
 }
 
 class Store {

@@ -1,4 +1,5 @@
 /** Where things stand in a message as it is stored (MsgProto; spec stores, section 3.6). */
+import { MARKS, type PackedMessages } from "../protocol/operations.ts";
 import { VarintReader } from "../protocol/varint.ts";
 
 /** Tags of a stored message's fields. */
@@ -30,4 +31,18 @@ export function splitStored(
   }
   if (fieldsStart < 0) fieldsStart = fieldsEnd = start;
   return { timestamp, fieldsStart, fieldsEnd };
+}
+
+/** Stored messages' fields 2 to 4 as messages to be agreed upon, of nobody who waits for an acknowledgement. */
+export function packStored(parts: readonly Uint8Array[]): PackedMessages {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  const bounds = new Int32Array(parts.length * MARKS);
+  let at = 0;
+  parts.forEach((part, i) => {
+    bounds[i * MARKS] = at;
+    bytes.set(part, at);
+    at += part.length;
+    bounds.fill(at, i * MARKS + 1, (i + 1) * MARKS);
+  });
+  return { count: parts.length, bytes, bounds };
 }

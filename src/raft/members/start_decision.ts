@@ -65,7 +65,7 @@ function allAreNew(found: ReadonlyMap<string, Presence>, peers: readonly string[
   return names.size === found.size && peers.every((peer) => names.has(peer));
 }
 
-async function bootstrap({ options, who, nodeId, boot, log, bus, clock }: StartParts): Promise<readonly string[]> {
+async function bootstrap({ options, who, nodeId, boot, log, bus }: StartParts): Promise<readonly string[]> {
   const alive = (found: ReadonlyMap<string, Presence>) =>
     [...found.values()].find((one) => one.identity !== "" || one.founders !== "");
   const rival = (found: ReadonlyMap<string, Presence>) => [...found.values()].find((one) => one.bootstrapping);
@@ -83,11 +83,11 @@ async function bootstrap({ options, who, nodeId, boot, log, bus, clock }: StartP
     if (other.nodeId < nodeId || (other.nodeId === nodeId && other.boot < boot)) throw new StartFailed(text);
     log.error(text);
   }
-  announce(bus, clock, options.clusterId, boot);
+  announce(bus, options.clusterId, boot);
   return [nodeId];
 }
 
 /** Tells servers of the reference, which listen here, that this one bootstraps. */
-function announce(bus: MessageBus, _clock: Clock, clusterId: string, boot: string): void {
+function announce(bus: MessageBus, clusterId: string, boot: string): void {
   bus.publish(new TextEncoder().encode(bootstrapSubject(clusterId)), new TextEncoder().encode(boot));
 }

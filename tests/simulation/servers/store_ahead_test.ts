@@ -85,16 +85,22 @@ for (const [what, old] of [["log", 20], ["log and snapshot", 70]] as const) {
 
 const ALL = ["a", "b", "c"];
 
+/** Publishes 20 messages and 10 more; answers the disks as they were between the two. */
+async function publishBeyond(world: Harness): Promise<Map<string, MemoryFiles>> {
+  await publish(world, 20, "old");
+  await world.agreed(stored);
+  const before = copies(world, ALL);
+  await publish(world, 10, "lost");
+  await world.agreed(stored);
+  await world.pass(2_000);
+  return before;
+}
+
 test(
   "three nodes with older logs: one content under each sequence, and what was acknowledged is there",
   ALL,
   async (world) => {
-    await publish(world, 20, "old");
-    await world.agreed(stored);
-    const before = copies(world, ALL);
-    await publish(world, 10, "lost");
-    await world.agreed(stored);
-    await world.pass(2_000);
+    const before = await publishBeyond(world);
     restartWithLogs(world, before);
     await world.leader();
     await publish(world, 15, "new");
@@ -104,12 +110,7 @@ test(
 
 for (const ahead of ["the leader", "a follower"] as const) {
   test(`three nodes with older logs, ${ahead} alone has a store beyond them`, ALL, async (world) => {
-    await publish(world, 20, "old");
-    await world.agreed(stored);
-    const before = copies(world, ALL);
-    await publish(world, 10, "lost");
-    await world.agreed(stored);
-    await world.pass(2_000);
+    const before = await publishBeyond(world);
     const after = copies(world, ["a"]);
     for (const node of world.nodes.values()) node.kill();
     for (const name of ALL) {
@@ -139,12 +140,7 @@ for (const [path, new_] of [["the log", 10], ["a snapshot", 100]] as const) {
     `a follower with a store beyond its older log is brought in step by ${path}: what differs goes`,
     ALL,
     async (world) => {
-      await publish(world, 20, "old");
-      await world.agreed(stored);
-      const before = copies(world, ALL);
-      await publish(world, 10, "lost");
-      await world.agreed(stored);
-      await world.pass(2_000);
+      const before = await publishBeyond(world);
       const after = copies(world, ["a"]).get("a")!;
       for (const node of world.nodes.values()) node.kill();
       for (const name of ["b", "c"]) world.begin(name, before.get(name)!);
