@@ -100,6 +100,39 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     favourites: ["deafen"],
   },
   {
+    bug: "serves on while it hands over, to one that does not wait for its lease",
+    changes: [
+      {
+        file: "raft/core/leader.ts",
+        find: "return this.transferring ? 0 : this.lease.until;",
+        replace: "return this.lease.until;",
+      },
+      { file: "raft/core/leader.ts", find: 'if (result.kind === "started") this.lease.break();', replace: "" },
+      {
+        file: "raft/core/candidate.ts",
+        find: "guardUntil: state.now + guardTicks, guardLeader });",
+        replace: 'guardUntil: this.#kind === "transfer" ? 0 : state.now + guardTicks, guardLeader });',
+      },
+      {
+        file: "raft/core/candidate.ts",
+        find: "from: id, guardUntil, guardLeader });",
+        replace: 'from: id, guardUntil: this.#kind === "transfer" ? 0 : guardUntil, guardLeader });',
+      },
+    ],
+    caughtBy: /^I13 /,
+    favourites: ["handOver", "badNetwork", "cutOneLink"],
+  },
+  {
+    bug: "sends a follower as many messages as it likes",
+    changes: [{
+      file: "raft/core/progress.ts",
+      find: "this.#lastOf.length >= this.#limits.windowMessages || ",
+      replace: "",
+    }],
+    caughtBy: /^I18 /,
+    favourites: ["slowDisk", "badNetwork"],
+  },
+  {
     bug: "deletes a channel that was used meanwhile",
     changes: [{
       file: "streaming/channel.ts",
