@@ -35,15 +35,20 @@ const readSomewhere: ServerFault = (world) => {
   world.read(host);
 };
 
-/** Somebody wants another leader, and another one, and another one. */
+/** Somebody wants another leader, and another one, and another one; who is to lead may not be heard by who led. */
 const handOver: ServerFault = (world) => {
   const { random } = world;
   if (world.leader() === undefined) return false;
   const times = random.between(1, 4);
   const pause = random.pick([2, 20, 120]);
+  const unheard = random.chance(0.2);
   for (let i = 0; i < times; i++) {
-    const target = random.chance(0.5) ? random.pick([...world.hosts.keys()]) : undefined;
-    world.later(i * pause, () => void world.leader()?.node?.journal?.handOver(target));
+    const target = unheard || random.chance(0.5) ? random.pick([...world.hosts.keys()]) : undefined;
+    world.later(i * pause, () => {
+      const leader = world.leader();
+      if (unheard && leader !== undefined && world.troubled) world.trouble.split([target!], [leader.name], true);
+      void leader?.node?.journal?.handOver(target);
+    });
   }
 };
 

@@ -120,7 +120,7 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
       },
     ],
     caughtBy: /^I13 /,
-    favourites: ["handOver", "badNetwork", "cutOneLink"],
+    favourites: ["handOver"],
   },
   {
     bug: "sends a follower as many messages as it likes",
