@@ -14,13 +14,8 @@ export type Outcome =
   /** `incarnation`: tells this channel from earlier ones of the same name. */
   | { readonly kind: "channel created"; readonly incarnation: number }
   | { readonly kind: "channel deleted" }
-  /** Stored under the sequences from `first` on, one for each message. `skipped` lists the indexes of repetitions that were stored before. */
-  | {
-    readonly kind: "published";
-    readonly first: Sequence;
-    readonly count: number;
-    readonly skipped: readonly number[];
-  }
+  /** Stored under the sequences from `first` on, one for each message. */
+  | { readonly kind: "published"; readonly first: Sequence; readonly count: number }
   | { readonly kind: "subscribed"; readonly subscriptionId: number; readonly ackInbox: string };
 
 /** Whether an outcome, or the result of an admission, is a refusal. */

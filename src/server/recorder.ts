@@ -68,32 +68,31 @@ export class Recorder {
   }
 
   /**
-   * Appends a publish's messages under the sequences from `first` on, except those at the indexes in `skipped`. Their time
-   * is not before `notBefore`, the agreed time of the channel's last message: the store may hold none any more. Where the
-   * store holds the same messages already they are left as they are; where it holds others, these go.
+   * Appends messages. Where the store holds the same ones already they are left as they are; where it holds others, these
+   * go.
    */
-  append(publish: Publish, first: Sequence, skipped: readonly number[], notBefore: Nanos): Awaitable<void> {
-    const store = this.#channels.get(publish.channel);
-    if (store === undefined || this.#failures.has(publish.channel)) return;
+  append(agreed: Agreed): Awaitable<void> {
+    const { channel, first } = agreed;
+    const store = this.#channels.get(channel);
+    if (store === undefined || this.#failures.has(channel)) return;
     try {
       if (first <= store.messages.last) {
-        const cut = this.#cutWhatDiffers(store, { publish, first, skipped, notBefore });
-        if (isLater(cut)) return this.#appendAfter(cut, publish, first, skipped, notBefore);
+        const cut = this.#cutWhatDiffers(store, agreed);
+        if (isLater(cut)) return this.#appendAfter(cut, agreed);
       }
-      this.#appendTo(store, publish, first, skipped, notBefore);
+      this.#appendTo(store, agreed);
     } catch (error) {
-      this.#noteFailure(publish.channel, error);
+      this.#noteFailure(channel, error);
     }
   }
 
-  async #appendAfter(cut: Promise<void>, ...append: Parameters<Recorder["append"]>): Promise<void> {
-    const [{ channel }] = append;
+  async #appendAfter(cut: Promise<void>, agreed: Agreed): Promise<void> {
     try {
       await cut;
     } catch (error) {
-      return this.#noteFailure(channel, error);
+      return this.#noteFailure(agreed.channel, error);
     }
-    return this.append(...append);
+    return this.append(agreed);
   }
 
   #cutWhatDiffers({ name, messages }: ChannelStore, agreed: Agreed): Awaitable<void> {
@@ -104,26 +103,10 @@ export class Recorder {
     return messages.forgetAfter(from - 1);
   }
 
-  #appendTo(
-    store: ChannelStore,
-    publish: Publish,
-    first: Sequence,
-    skipped: readonly number[],
-    notBefore: Nanos,
-  ): void {
-    const { count, bytes, bounds } = publish.messages;
-    const { lastTimestamp } = store.messages;
-    const earliest = lastTimestamp > notBefore ? lastTimestamp : notBefore;
-    const time = publish.time > earliest ? publish.time : earliest;
+  #appendTo(store: ChannelStore, { first, time, messages: { count, bytes, bounds } }: Agreed): void {
     this.#dirtyMessages.add(store);
-    let sequence = first;
-    let skip = 0;
     for (let i = 0; i < count; i++) {
-      if (skip < skipped.length && skipped[skip] === i) {
-        skip++;
-        continue;
-      }
-      store.messages.append(sequence++, time, bytes, bounds[i * MARKS]!, bounds[i * MARKS + 1]!);
+      store.messages.append(first + i, time, bytes, bounds[i * MARKS]!, bounds[i * MARKS + 1]!);
     }
   }
 

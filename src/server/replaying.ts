@@ -5,19 +5,17 @@
  */
 import { type MessageLog, type MessageVisitor, StoreFailed } from "../ports/store.ts";
 import { assert } from "../protocol/assert.ts";
-import { MARKS, type Publish } from "../protocol/operations.ts";
+import { MARKS, type PackedMessages } from "../protocol/operations.ts";
 import { sameBytes } from "../protocol/publish_request.ts";
 import { isLater, type Nanos, type Sequence } from "../protocol/units.ts";
 import { splitStored } from "./stored_form.ts";
 
-/** Messages that were agreed upon, under consecutive sequences. */
+/** Messages that were agreed upon, under consecutive sequences from `first` on, all of one time. */
 export interface Agreed {
-  readonly publish: Publish;
+  readonly channel: string;
+  readonly messages: PackedMessages;
   readonly first: Sequence;
-  /** Indexes of the publish's messages that get none. */
-  readonly skipped: readonly number[];
-  /** The agreed time of the channel's last message before the batch that this publish is a part of. */
-  readonly notBefore: Nanos;
+  readonly time: Nanos;
 }
 
 /**
@@ -25,28 +23,20 @@ export interface Agreed {
  * where there is none. What cannot be read is not the same. What was evicted cannot be compared, but for its time. Throws StoreFailed.
  */
 export function firstDifference(messages: MessageLog, agreed: Agreed): Sequence | undefined {
-  const { first, notBefore, publish } = agreed;
-  const kept = keptOf(agreed);
-  const to = Math.min(first + kept.length - 1, messages.last);
-  let time = publish.time > notBefore ? publish.time : notBefore;
+  const { first, time, messages: { count, bytes, bounds } } = agreed;
+  const to = Math.min(first + count - 1, messages.last);
   let next = Math.max(first, messages.first);
   const compare = (sequence: Sequence, buffer: Uint8Array, start: number, end: number): boolean => {
     const stored = splitStored(buffer, start, end);
-    if (sequence < first) {
-      if (stored.timestamp > time) time = stored.timestamp;
-      return true;
-    }
     if (sequence !== next || stored.timestamp !== time) return false;
-    const { messages: { bytes, bounds } } = publish;
-    const mark = kept[next - first]! * MARKS;
+    const mark = (next - first) * MARKS;
     if (!sameBytes(buffer, stored.fieldsStart, stored.fieldsEnd, bytes, bounds[mark]!, bounds[mark + 1]!)) return false;
     next++;
     return true;
   };
   try {
     if (isNewer(messages, first, time)) return first;
-    // The one before tells below which time these are not.
-    readNow(messages, first - 1, to, compare);
+    readNow(messages, first, to, compare);
   } catch (error) {
     if (!(error instanceof StoreFailed && error.code === "corrupt")) throw error;
   }
@@ -71,10 +61,4 @@ function isNewer(messages: MessageLog, sequence: Sequence, time: Nanos): boolean
 function readNow(messages: MessageLog, from: Sequence, to: Sequence, visit: MessageVisitor): void {
   const read = messages.read(from, to, Number.MAX_SAFE_INTEGER, visit);
   assert(!isLater(read), "a store that reads later cannot be compared with");
-}
-
-function keptOf({ publish: { messages }, skipped }: Agreed): number[] {
-  const kept: number[] = [];
-  for (let i = 0; i < messages.count; i++) if (!skipped.includes(i)) kept.push(i);
-  return kept;
 }

@@ -1,16 +1,15 @@
 /** What is applied again under sequences that the store holds (spec clustering, P8). */
 import assert from "node:assert/strict";
 import { MsgProto } from "../protocol/client_messages.ts";
-import type { Publish } from "../protocol/operations.ts";
+import type { PackedMessages } from "../protocol/operations.ts";
 import { openMemoryStore } from "../store/mod.ts";
 import { Recorder } from "./recorder.ts";
 import { packStored } from "./stored_form.ts";
 
 const UNLIMITED = { maxSubscriptions: 0, maxMessages: 0, maxBytes: 0, maxAge: 0n, maxInactivity: 0n };
 
-function publishOf(texts: readonly string[], time: bigint): Publish {
-  const parts = texts.map((text) => MsgProto.encode({ subject: "foo", data: new TextEncoder().encode(text) }));
-  return { kind: "publish", channel: "foo", time, messages: packStored(parts) };
+function messagesOf(texts: readonly string[]): PackedMessages {
+  return packStored(texts.map((text) => MsgProto.encode({ subject: "foo", data: new TextEncoder().encode(text) })));
 }
 
 class Store {
@@ -29,8 +28,8 @@ class Store {
     return store;
   }
 
-  async apply(texts: readonly string[], first: number, time: bigint, notBefore = 0n): Promise<void> {
-    await this.recorder.append(publishOf(texts, time), first, [], notBefore);
+  async apply(texts: readonly string[], first: number, time: bigint): Promise<void> {
+    await this.recorder.append({ channel: "foo", messages: messagesOf(texts), first, time });
     await this.recorder.flushMessages();
   }
 
@@ -52,21 +51,10 @@ class Store {
 Deno.test("what is applied again is left as it is", async () => {
   const store = await Store.with(["a", "b", "c", "d"]);
   await store.apply(["b"], 2, 101n);
-  await store.apply(["c"], 3, 102n, 101n);
+  await store.apply(["c"], 3, 102n);
   await store.apply(["d"], 4, 103n);
   await store.apply(["e"], 5, 104n);
   assert.deepEqual(store.held, ["1 a@100", "2 b@101", "3 c@102", "4 d@103", "5 e@104"]);
-  assert.deepEqual(store.warnings, []);
-});
-
-Deno.test("a time that was raised to that of the message before is no difference", async () => {
-  const store = await Store.with([]);
-  for (let again = 0; again < 2; again++) {
-    await store.apply(["a"], 1, 200n);
-    await store.apply(["b"], 2, 150n);
-    await store.apply(["c"], 3, 160n);
-  }
-  assert.deepEqual(store.held, ["1 a@200", "2 b@200", "3 c@200"]);
   assert.deepEqual(store.warnings, []);
 });
 

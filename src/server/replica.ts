@@ -8,12 +8,13 @@ import { type Damage, type MessageVisitor, StoreFailed } from "../ports/store.ts
 import { limitsOf } from "../protocol/limits.ts";
 import type { CreateChannel, DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
-import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
+import { type Awaitable, isLater, type Nanos, type Sequence } from "../protocol/units.ts";
 import {
   type ChannelSnapshot,
   decodeSnapshot,
   DIGEST_SCHEME,
   type Machine,
+  publishTime,
   type SnapshotWriting,
 } from "../streaming/mod.ts";
 import { doInTurns } from "./in_turns.ts";
@@ -36,6 +37,12 @@ export interface ReplicaListener {
   lead(ahead: readonly string[]): Awaitable<void>;
   /** It does not lead any more: close the doors now. */
   follow(): void;
+}
+
+/** What a channel ends with. */
+interface End {
+  readonly last: Sequence;
+  readonly lastTimestamp: Nanos;
 }
 
 export class Replica implements ReplicaPort {
@@ -268,15 +275,15 @@ export class Replica implements ReplicaPort {
     return this.#flushAndApply(run, index, outcomes);
   }
 
-  #record(run: readonly Operation[], i: number, next: Map<string, Sequence>): Awaitable<void> {
+  #record(run: readonly Operation[], i: number, ends: Map<string, End>): Awaitable<void> {
     for (; i < run.length; i++) {
-      const recorded = this.#recordOne(run[i]!, next);
-      if (isLater(recorded)) return recorded.then(() => this.#record(run, i + 1, next));
+      const recorded = this.#recordOne(run[i]!, ends);
+      if (isLater(recorded)) return recorded.then(() => this.#record(run, i + 1, ends));
     }
   }
 
-  #recordOne(operation: Operation, next: Map<string, Sequence>): Awaitable<void> {
-    if (operation.kind === "publish") return this.#append(operation, next);
+  #recordOne(operation: Operation, ends: Map<string, End>): Awaitable<void> {
+    if (operation.kind === "publish") return this.#append(operation, ends);
     if (operation.kind !== "create channel" || isRefusal(this.#machine.mayCreate(operation.channel))) return;
     return this.#create(operation);
   }
@@ -295,12 +302,11 @@ export class Replica implements ReplicaPort {
   }
 
   /** The machine counts only after the store has the messages, so several publishes of one run are counted on here. */
-  #append(publish: Publish, next: Map<string, Sequence>): Awaitable<void> {
-    const known = this.#machine.state.channels.get(publish.channel);
-    const first = next.get(publish.channel) ?? (known?.last ?? 0) + 1;
-    const skipped = this.#machine.repetitions(publish);
-    next.set(publish.channel, first + publish.messages.count - skipped.length);
-    return this.#recorder.append(publish, first, skipped, known?.lastTimestamp ?? 0n);
+  #append({ channel, time: published, messages }: Publish, ends: Map<string, End>): Awaitable<void> {
+    const end = ends.get(channel) ?? this.#machine.state.channels.get(channel) ?? { last: 0, lastTimestamp: 0n };
+    const time = publishTime(end, published);
+    ends.set(channel, { last: end.last + messages.count, lastTimestamp: time });
+    return this.#recorder.append({ channel, messages, first: end.last + 1, time });
   }
 
   #flushAndApply(run: readonly Operation[], index: number, outcomes: Outcome[]): Awaitable<void> {

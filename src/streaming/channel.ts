@@ -10,7 +10,6 @@ import type { Channel, State } from "./state.ts";
 
 const DONE: Outcome = { kind: "done" };
 /** No message of a batch was a repetition. */
-export const NO_REPETITIONS: readonly number[] = [];
 
 /** Names of channels that are about to be created, by their lower-cased form. */
 export type PlannedChannels = Map<string, string>;
@@ -89,11 +88,11 @@ export function publish(context: Context, operation: Publish, now: Millis): Outc
   channel.lastTimestamp = publishTime(channel, operation.time);
   channel.lastActivity = now;
   context.recentPublishes.add(operation.messages, now);
-  return { kind: "published", first, count, skipped: NO_REPETITIONS };
+  return { kind: "published", first, count };
 }
 
 /** The timestamp that messages published at `time` get: a channel's time does not go back. */
-export function publishTime(channel: Channel, time: Nanos): Nanos {
+export function publishTime(channel: Pick<Channel, "lastTimestamp">, time: Nanos): Nanos {
   return time > channel.lastTimestamp ? time : channel.lastTimestamp;
 }
 

@@ -11,7 +11,6 @@ import {
   expire,
   idled,
   keepChannel,
-  NO_REPETITIONS,
   planChannel,
   publish,
   setLimits,
@@ -50,8 +49,6 @@ export interface MachineDoor {
    * be asked for several operations before they are applied in the same order.
    */
   mayCreate(channel: string): Refusal | { readonly kind: "allowed" };
-  /** The indexes of a publish's messages that were stored before (same client and guid), ascending: not to be recorded again. Usually the same empty list. */
-  repetitions(publish: Publish): readonly number[];
   /** Follower: what the leader reported at one time. */
   learn(facts: readonly DeliveryFact[]): void;
   /** The state at once: the same bytes on every replica. */
@@ -146,10 +143,6 @@ export class Machine implements MachineDoor {
 
   mayCreate(channel: string): Refusal | { readonly kind: "allowed" } {
     return planChannel(this.#context, channel) ?? ALLOWED;
-  }
-
-  repetitions(_publish: Publish): readonly number[] {
-    return NO_REPETITIONS;
   }
 
   learn(facts: readonly DeliveryFact[]): void {
