@@ -159,7 +159,9 @@ scenario("leaders are killed, asked to end and paused, and all nodes killed, und
   const stored = checkAll(await readAll(await world.client(cluster.url, "reader")), load.acked);
   console.log(table(rows));
   console.log(`${stored.length} messages are stored, every acknowledged one of them once and no sequence missing`);
-  if (load.failed.length > 0) console.log(load.failed.slice(0, 5).join("\n"));
+  if (load.failed.length > 0) {
+    console.log(load.failed.slice(0, 5).map(({ text, reason }) => `${text}: ${reason}`).join("\n"));
+  }
   if (whole) assert.deepEqual(chosen.flatMap((kind, i) => misses(kind, rows[i]!)), []);
 });
 

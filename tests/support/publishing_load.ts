@@ -9,10 +9,21 @@ const STEADY_RATE = 300;
 /** The channel that everybody publishes to. */
 export const CHANNEL = "foo";
 
+/** A message that was not acknowledged. */
+export interface Failed {
+  readonly text: string;
+  readonly reason: string;
+  /** When it was published and when that failed, milliseconds as `performance.now()` tells. */
+  readonly published: number;
+  readonly ended: number;
+  /** The server that its publisher was connected to then, if any. */
+  readonly server: string | undefined;
+}
+
 /** Publishers that wait for each acknowledgement, and one that keeps a rate. No text is published twice under one name. */
 export class PublishingLoad {
   readonly acked = new Set<string>();
-  readonly failed: string[] = [];
+  readonly failed: Failed[] = [];
   /** Publishers whose connection was given up, and why. */
   readonly lost: string[] = [];
   /** When each acknowledgement came, milliseconds. */
@@ -98,13 +109,16 @@ export class PublishingLoad {
     const number = progress.published++;
     const text = `${name} ${number}`;
     this.#outstanding.add(text);
+    const { server } = client;
+    const published = performance.now();
     try {
       await client.publish(CHANNEL, text);
       progress.acked = Math.max(progress.acked, number);
       this.acked.add(text);
       this.#times.push(performance.now());
     } catch (error) {
-      this.failed.push(`${text}: ${error instanceof Error ? error.message : error}`);
+      const reason = error instanceof Error ? error.message : String(error);
+      this.failed.push({ text, reason, published, ended: performance.now(), server });
     }
     this.#outstanding.delete(text);
   }

@@ -38,6 +38,7 @@ export class StanClient {
   /** Settles when the library says that the server is lost or has closed this client. */
   readonly lost: Promise<unknown>;
   #closed = false;
+  #server: string | undefined;
 
   private constructor(clientId: string, raw: stan.Stan) {
     this.clientId = clientId;
@@ -45,11 +46,17 @@ export class StanClient {
     this.lost = new Promise((resolve) => raw.on("connection_lost", resolve));
     // Without a listener the library's errors would end the process.
     raw.on("error", () => {});
+    const { nc } = internals(raw);
+    this.#server = nc?.currentServer.url.host;
+    nc?.on("disconnect", () => this.#server = undefined);
+    nc?.on("reconnect", () => this.#server = nc.currentServer.url.host);
   }
 
   /** Rejects with the server's or the library's error. */
   static connect(url: string, clientId: string, options: ClientOptions = {}): Promise<StanClient> {
     const { clusterId = "test-cluster", ...rest } = options;
+    // The library would try `url` twice before it goes to another one of `servers`, each time for as long as TCP does.
+    if (rest.servers !== undefined) rest.servers = rest.servers.filter((server) => server !== url);
     const connected = new Promise<StanClient>((resolve, reject) => {
       const raw = stan.connect(clusterId, clientId, { url, connectTimeout: 10_000, ...rest });
       raw.on("connect", () => resolve(new StanClient(clientId, raw)));
@@ -73,6 +80,14 @@ export class StanClient {
         } else resolve(guid);
       });
     });
+  }
+
+  /**
+   * The address of the server that the library publishes to; `undefined` while it looks for another one and keeps what is
+   * published. What is published in the instant in which it gives one up goes to that one: it throws that away.
+   */
+  get server(): string | undefined {
+    return this.#server;
   }
 
   /** Publishes one after the other, `count` messages whose texts count from `first`. */
@@ -111,8 +126,18 @@ export class StanClient {
 }
 
 /** What the library has no calls for. */
-function internals(raw: stan.Stan): { nc?: { closed?: boolean; close(): void }; pingTimer?: number } {
-  return raw as unknown as ReturnType<typeof internals>;
+interface Internals {
+  readonly nc?: {
+    readonly closed?: boolean;
+    readonly currentServer: { readonly url: URL };
+    close(): void;
+    on(event: "disconnect" | "reconnect", handler: () => void): void;
+  };
+  readonly pingTimer?: number;
+}
+
+function internals(raw: stan.Stan): Internals {
+  return raw as unknown as Internals;
 }
 
 export class StanSubscription implements AsyncIterable<Received> {
