@@ -3,9 +3,9 @@
  * channels' stores and knows which of them wait for a flush.
  */
 import { type ChannelLimits, type ChannelStore, type Store, StoreFailed } from "../ports/store.ts";
-import { type CreateChannel, MARKS, type Publish } from "../protocol/operations.ts";
+import { type CreateChannel, MARKS } from "../protocol/operations.ts";
 import type { SubscriptionState } from "../protocol/stored_records.ts";
-import { type Awaitable, isLater, type Nanos, type Sequence } from "../protocol/units.ts";
+import { type Awaitable, isLater, type Sequence } from "../protocol/units.ts";
 import type { Repair, Subscription } from "../streaming/mod.ts";
 import { type Agreed, firstDifference } from "./replaying.ts";
 

@@ -2,7 +2,7 @@
  * The only door to the streaming state. Everything here is synchronous and pure but for its own state: time comes in as
  * an argument, what must happen comes out as effects. The same machine runs alone and in a cluster.
  */
-import type { DeliveryFact, Operation, Publish } from "../protocol/operations.ts";
+import type { DeliveryFact, Operation } from "../protocol/operations.ts";
 import type { Outcome, Refusal } from "../protocol/outcomes.ts";
 import type { Millis, Nanos, Sequence } from "../protocol/units.ts";
 import {
