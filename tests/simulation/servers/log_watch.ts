@@ -140,8 +140,8 @@ export class LogWatch implements FileWatcher {
       if (!this.#reading) this.#listener.cutFrom(entry.index);
       this.#entries.length = Math.max(0, entry.index - this.baseIndex - 1);
     }
-    // The first record of a log whose beginning was tidied away.
-    if (entry.index > this.lastIndex + 1) {
+    // The first record of a log whose beginning was tidied away; it may itself have been replaced from far before on.
+    if (entry.index > this.lastIndex + 1 || entry.index <= this.baseIndex) {
       this.#entries.length = 0;
       this.baseIndex = entry.index - 1;
       this.baseTerm = 0;
