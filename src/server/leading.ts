@@ -5,13 +5,13 @@
 import type { Clock } from "../ports/clock.ts";
 import { type Journal, NotAgreed } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
-import type { MessageBus } from "../ports/message_bus.ts";
 import { type Store, StoreFailed } from "../ports/store.ts";
 import { MsgProto } from "../protocol/client_messages.ts";
 import type { PackedMessages, SetLimits } from "../protocol/operations.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
 import { type Awaitable, isLater, type Nanos, type Sequence } from "../protocol/units.ts";
 import type { Effect, Machine, Subscription } from "../streaming/mod.ts";
+import { acknowledgeAgain } from "./acknowledging_again.ts";
 import type { Delivering } from "./delivering.ts";
 import type { Expiring } from "./expiring.ts";
 import type { Holding } from "./holding.ts";
@@ -36,7 +36,6 @@ export interface LeadingParts {
   readonly requests: Requests;
   readonly expiring: Expiring;
   readonly outbound: Outbound;
-  readonly bus: MessageBus;
   readonly clock: Clock;
   readonly log: Log;
   readonly partitions: Partitions | undefined;
@@ -53,6 +52,8 @@ export class Leading implements ReplicaListener, Performers {
   /** The limits in force at the last look, and those that were compared with this server's own. */
   #inForceBefore: unknown;
   #compared: unknown;
+  /** Publishes whose acknowledgements may have died with an earlier leader. */
+  #unsure: PackedMessages[] = [];
 
   constructor(parts: LeadingParts) {
     this.#parts = parts;
@@ -90,9 +91,9 @@ export class Leading implements ReplicaListener, Performers {
   }
 
   async lead(ahead: readonly string[]): Promise<void> {
-    const { machine, journal, outbound, bus, clock, log, requests, expiring, holding, settings } = this.#parts;
+    const { machine, journal, outbound, clock, log, requests, expiring, publishing, holding, settings } = this.#parts;
     if (settings.clustered) log.notice("server became leader, performing leader promotion actions");
-    this.#parts.publishing.clientsChanged();
+    publishing.clientsChanged();
     outbound.speak();
     const { reign } = outbound;
     const isOver = () => outbound.reign !== reign;
@@ -102,16 +103,16 @@ export class Leading implements ReplicaListener, Performers {
     journal.restate(machine.statement());
     machine.lead(clock.now(), clock.wall(), (channel, sequence) => this.#timestampOf(channel, sequence));
     outbound.perform(machine.takeEffects());
-    await bus.flush().catch(() =>
-      log.warn("NATS did not confirm the acknowledgement inboxes: it will when it is back")
-    );
-    if (isOver()) return;
+    // NATS hears of the acknowledgement inboxes before it gets what is acknowledged there: nobody has to wait for it.
     holding?.lead();
     this.#parts.requestHolding?.lead();
     await requests.open(this.#parts.info(), this.#publishPatterns()).catch(() =>
-      log.warn("NATS did not confirm the request subjects yet")
+      log.warn("NATS did not confirm the acknowledgement inboxes and request subjects yet: it will when it is back")
     );
     if (isOver()) return requests.close();
+    // After those that everybody waits for now.
+    acknowledgeAgain(this.#unsure, (messages) => publishing.acknowledgeAgain(messages), clock, isOver);
+    this.#unsure = [];
     expiring.start();
     if (settings.clustered) log.notice("finished leader promotion actions");
     log.notice("Streaming Server is ready");
@@ -125,6 +126,7 @@ export class Leading implements ReplicaListener, Performers {
     this.#parts.holding?.follow();
     this.#parts.requestHolding?.follow();
     expiring.stop();
+    this.#unsure = [];
     outbound.mute();
     machine.follow();
     machine.takeEffects();
@@ -144,7 +146,7 @@ export class Leading implements ReplicaListener, Performers {
   }
 
   acknowledge(messages: PackedMessages): void {
-    this.#parts.publishing.acknowledgeAgain(messages);
+    this.#unsure.push(messages);
   }
 
   heartbeat(clientId: string): void {

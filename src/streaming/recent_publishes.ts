@@ -70,8 +70,17 @@ export class RecentPublishes {
     }
   }
 
-  /** What is still remembered; the messages' fields are left out. Views: valid until the next {@link add}. */
+  /** What is still remembered, oldest first; the messages' fields are left out. */
   all(now: Millis): PackedMessages[] {
+    return this.#views(now).map(({ count, bytes, bounds }) => ({
+      count,
+      bytes: bytes.slice(),
+      bounds: bounds.slice(),
+    }));
+  }
+
+  /** As {@link all}, valid until the next {@link add}. */
+  #views(now: Millis): PackedMessages[] {
     return this.#slabs.filter((slab) => slab.count > 0 && slab.newest >= now - this.#span).map((slab) => ({
       count: slab.count,
       bytes: slab.bytes.subarray(0, slab.used),
@@ -79,15 +88,15 @@ export class RecentPublishes {
     }));
   }
 
-  /** What a snapshot takes along for a node that did not apply it: the newest of {@link all}, oldest first. */
+  /** What a snapshot takes along for a node that did not apply it: the newest of {@link all}. Valid until the next {@link add}. */
   newest(now: Millis): PackedMessages[] {
-    return this.all(now).slice(-SLABS_TOLD);
+    return this.#views(now).slice(-SLABS_TOLD);
   }
 
   /** For telling which requests were stored already: those that were held back, and those that are made again. */
   known(now: Millis): KnownPublishes {
     const keys = new PublishKeys();
-    for (const messages of this.all(now)) keys.add(messages);
+    for (const messages of this.#views(now)) keys.add(messages);
     const until = now + this.#span;
     this.#told = { keys, until };
     return { keys, since: Math.max(this.#forgotten, now - this.#span), until };
