@@ -75,10 +75,9 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
   {
     bug: "applies what it has stored a second time after a restart",
     changes: [{
-      file: "server/replica.ts",
-      find: "const first = next.get(publish.channel) ?? (known?.last ?? 0) + 1;",
-      replace: "const first = next.get(publish.channel) ??\n" +
-        "      Math.max(known?.last ?? 0, this.#recorder.channels.get(publish.channel)?.messages.last ?? 0) + 1;",
+      file: "server/applying.ts",
+      find: "first: end.last + 1, time });",
+      replace: "time, first: Math.max(end.last, this.#recorder.channels.get(channel)?.messages.last ?? 0) + 1 });",
     }],
     caughtBy: /^I4 |^I9 |^I10 /,
     favourites: ["kill", "restartAll"],
