@@ -50,7 +50,7 @@ class Contents {
 
   resize(size: number): void {
     if (size > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(size, 2 * this.#bytes.length, 256));
+      const larger = new Uint8Array(Math.max(size, 4 * this.#bytes.length, 1024));
       larger.set(this.view());
       this.#bytes = larger;
     } else if (size > this.#size) {

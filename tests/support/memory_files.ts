@@ -243,18 +243,24 @@ export class MemoryFiles implements Files {
   }
 
   #find(path: string): DiskNode | undefined {
+    const names = parts(path);
+    return this.#below(names, names.length);
+  }
+
+  /** What the first `depth` of these names lead to. */
+  #below(names: readonly string[], depth: number): DiskNode | undefined {
     let node: DiskNode | undefined = this.#root;
-    for (const name of parts(path)) {
+    for (let i = 0; i < depth; i++) {
       if (!(node instanceof DiskDirectory)) return undefined;
-      node = node.entries.get(name);
+      node = node.entries.get(names[i]!);
     }
     return node;
   }
 
   #parent(path: string): [directory: DiskDirectory, name: string] {
     const names = parts(path);
-    const name = names.pop();
-    const directory = this.#find(names.join("/"));
+    const name = names[names.length - 1];
+    const directory = this.#below(names, names.length - 1);
     if (name === undefined || !(directory instanceof DiskDirectory)) throw missing("find", path);
     return [directory, name];
   }
@@ -369,8 +375,16 @@ function missing(action: string, path: string): FileFailed {
   return new FileFailed("not-found", path, `cannot ${action} ${path}: no such file or directory`);
 }
 
-function parts(path: string): string[] {
-  return path.split("/").filter((part) => part !== "" && part !== ".");
+/** What {@link parts} said before: the same paths come again and again. */
+const known = new Map<string, readonly string[]>();
+
+function parts(path: string): readonly string[] {
+  const before = known.get(path);
+  if (before !== undefined) return before;
+  if (known.size > 10_000) known.clear();
+  const names = path.split("/").filter((part) => part !== "" && part !== ".");
+  known.set(path, names);
+  return names;
 }
 
 function settle(node: DiskNode): void {

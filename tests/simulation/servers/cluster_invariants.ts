@@ -118,12 +118,13 @@ class DigestsAgree implements ClusterInvariant {
   /** Since when the state of a process differs. */
   readonly #differs = new Map<string, number>();
 
-  looked({ clock }: Cluster, host: Host, { applied }: RaftJournalStatus): void {
+  looked({ clock }: Cluster, host: Host, { applied }: RaftJournalStatus, before: Seen): void {
+    const self = `${host.name}/${host.boot}`;
+    if (applied === before.applied && !this.#differs.has(self)) return;
     const { digest } = host.node!.server!.machine.state;
     // Unknown, or nothing is restored yet; a store that is full for one channel is ahead with others.
     if (digest <= 1 || host.lagging) return;
     const known = this.#digests.get(applied);
-    const self = `${host.name}/${host.boot}`;
     if (known === undefined) {
       if (!this.#differs.has(self)) this.#digests.set(applied, { digest, host: host.name });
     } else if (known.digest === digest) this.#differs.delete(self);
