@@ -3,7 +3,7 @@
  * clustering, section 11.10).
  */
 import { MsgProto, PubAck } from "../../../src/protocol/client_messages.ts";
-import type { Member } from "../../../src/raft/core/mod.ts";
+import type { Member, Membership } from "../../../src/raft/core/mod.ts";
 import type { Subscription } from "../../../src/streaming/state.ts";
 import { majorityOf } from "../raft_memberships.ts";
 import { Violation } from "../simulation.ts";
@@ -126,10 +126,11 @@ export class ServiceInvariants {
         const log = hosts.get(member.id)?.ownLog;
         return log !== undefined && (log.isDurable(index, term) || (!synced && log.termAt(index) === term));
       };
-      // A membership counts from when it is appended, and what was appended before it is counted with it, too.
+      // A membership counts from when it is appended, and what was appended before it is counted with it, too; while a
+      // leader's disk is full it is not on it.
       return [index + 1, host.log.lastIndex + 1].some((at) =>
         majorityOf(book.membershipBefore(host, at).membership, held)
-      );
+      ) || majorityOf(host.node!.journal!.status() as Membership, held);
     });
     if (durable === undefined) {
       const where = places.map(({ index, term }) => `${index}/${term}`).join(", ");
