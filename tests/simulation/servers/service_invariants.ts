@@ -3,10 +3,11 @@
  * clustering, section 11.10).
  */
 import { MsgProto, PubAck } from "../../../src/protocol/client_messages.ts";
-import type { Member, Membership } from "../../../src/raft/core/mod.ts";
+import type { Member } from "../../../src/raft/core/mod.ts";
 import type { Subscription } from "../../../src/streaming/state.ts";
 import { majorityOf } from "../raft_memberships.ts";
 import { Violation } from "../simulation.ts";
+import type { Place } from "./cluster_book.ts";
 import type { Cluster } from "./cluster_invariants.ts";
 import type { Host } from "./host.ts";
 import { IDLE, type IdleChannel } from "./idle_channel.ts";
@@ -117,21 +118,9 @@ export class ServiceInvariants {
     const { guid, error } = PubAck.decode(bytes);
     if (error !== "") return;
     this.acks++;
-    const { book, hosts, synced } = this.#cluster;
-    const places = book.placesOf(guid);
+    const places = this.#cluster.book.placesOf(guid);
     // The latest counts: what an earlier leader had in another place may have been overruled.
-    const durable = places.findLast(({ index, term }) => {
-      const held = (member: Member) => {
-        if (book.lost.has(`${member.id}/${member.incarnation}`)) return true;
-        const log = hosts.get(member.id)?.ownLog;
-        return log !== undefined && (log.isDurable(index, term) || (!synced && log.termAt(index) === term));
-      };
-      // A membership counts from when it is appended, and what was appended before it is counted with it, too; while a
-      // leader's disk is full it is not on it.
-      return [index + 1, host.log.lastIndex + 1].some((at) =>
-        majorityOf(book.membershipBefore(host, at).membership, held)
-      ) || majorityOf(host.node!.journal!.status() as Membership, held);
-    });
+    const durable = places.findLast((place) => this.#isDurable(host, place));
     if (durable === undefined) {
       const where = places.map(({ index, term }) => `${index}/${term}`).join(", ");
       throw new Violation("I8 acknowledged is durable", `${host.name} acknowledges ${guid} (${where || "nowhere"})`);
@@ -143,6 +132,21 @@ export class ServiceInvariants {
     if (!this.#history.isStored(payload)) {
       throw new Violation("I9 stored once", `${host.name} acknowledges ${guid}, which it has not stored`);
     }
+  }
+
+  /** Whether a majority has what is in this place on its disks. */
+  #isDurable(host: Host, { index, term }: Place): boolean {
+    const { book, hosts, synced } = this.#cluster;
+    const held = (member: Member) => {
+      if (book.lost.has(`${member.id}/${member.incarnation}`)) return true;
+      const log = hosts.get(member.id)?.ownLog;
+      return log !== undefined && (log.isDurable(index, term) || (!synced && log.termAt(index) === term));
+    };
+    // A membership counts from when it is appended, and what was appended before it is counted with it, too.
+    const written = [index + 1, host.log.lastIndex + 1].map((at) => book.membershipBefore(host, at).membership);
+    if (written.some((membership) => majorityOf(membership, held))) return true;
+    // While a leader's disk is full it is not on it.
+    return majorityOf({ members: host.node!.journal!.status().members as readonly Member[] }, held);
   }
 
   /** I13 and I17: within the lease; new messages only while there is room in flight; none that was acknowledged. */
