@@ -6,7 +6,7 @@
 import type { Clock } from "../ports/clock.ts";
 import type { Inbound, MessageBus, Subscription } from "../ports/message_bus.ts";
 import type { ServerInfo } from "../protocol/stored_records.ts";
-import type { Millis } from "../protocol/units.ts";
+import type { Awaitable, Millis } from "../protocol/units.ts";
 import type { KnownPublishes, Machine } from "../streaming/mod.ts";
 import type { Publishing } from "./publishing.ts";
 
@@ -65,8 +65,8 @@ export class Holding {
     this.#forget();
   }
 
-  /** Takes in what was held back, in the order of its arrival, and from now on everything. */
-  lead(): void {
+  /** Takes in what was held back, in the order of its arrival, and from now on everything. Done when that is answered. */
+  lead(): Awaitable<void> {
     this.#leading = true;
     const now = this.#clock.now();
     const slabs = this.#slabs;
@@ -77,7 +77,7 @@ export class Holding {
     // What may have been applied before anything is known of it must not be taken in: it could be stored twice.
     const oldest = Math.max(now - HELD, this.#since, known.since + ARRIVAL_SPREAD);
     for (const slab of slabs) if (slab.oldest >= oldest) this.#takeIn(slab, known);
-    this.#publishing.flush();
+    return this.#publishing.flush();
   }
 
   follow(): void {

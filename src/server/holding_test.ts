@@ -17,6 +17,8 @@ class World {
   readonly told: string[] = [];
   /** What the machine remembers of publishes that were applied. */
   known: KnownPublishes = { keys: { has: () => false }, since: -Infinity, until: Infinity };
+  /** When publishing has answered what it was told. */
+  readonly answered = Promise.resolve();
   readonly holding: Holding;
 
   constructor() {
@@ -30,7 +32,10 @@ class World {
           this.#note("late", message);
         },
         expectAgain: () => {},
-        flush: () => this.told.push("flush"),
+        flush: () => {
+          this.told.push("flush");
+          return this.answered;
+        },
       },
       machine: { knownPublishes: () => this.known },
     } as never);
@@ -68,6 +73,14 @@ Deno.test("who leads takes requests in at once; who does not keeps them for when
   world.holding.follow();
   await world.publish("four");
   assert.deepEqual(world.lead(), ["late four r", "flush"]);
+});
+
+Deno.test("who begins to lead is told when what was held back is answered", async () => {
+  const world = new World();
+  assert.equal(world.holding.lead(), undefined);
+  world.holding.follow();
+  await world.publish("one");
+  assert.equal(world.holding.lead(), world.answered);
 });
 
 Deno.test("nothing is taken in twice", async () => {

@@ -91,9 +91,9 @@ export class Leading implements ReplicaListener, Performers {
   }
 
   async lead(ahead: readonly string[]): Promise<void> {
-    const { machine, journal, outbound, clock, log, requests, expiring, publishing, holding, settings } = this.#parts;
+    const { machine, journal, outbound, clock, log, requests, expiring, holding, settings } = this.#parts;
     if (settings.clustered) log.notice("server became leader, performing leader promotion actions");
-    publishing.clientsChanged();
+    this.#parts.publishing.clientsChanged();
     outbound.speak();
     const { reign } = outbound;
     const isOver = () => outbound.reign !== reign;
@@ -104,18 +104,25 @@ export class Leading implements ReplicaListener, Performers {
     machine.lead(clock.now(), clock.wall(), (channel, sequence) => this.#timestampOf(channel, sequence));
     outbound.perform(machine.takeEffects());
     // NATS hears of the acknowledgement inboxes before it gets what is acknowledged there: nobody has to wait for it.
-    holding?.lead();
+    const answered = holding?.lead();
     this.#parts.requestHolding?.lead();
     await requests.open(this.#parts.info(), this.#publishPatterns()).catch(() =>
       log.warn("NATS did not confirm the acknowledgement inboxes and request subjects yet: it will when it is back")
     );
     if (isOver()) return requests.close();
-    // After those that everybody waits for now.
-    acknowledgeAgain(this.#unsure, (messages) => publishing.acknowledgeAgain(messages), clock, isOver);
-    this.#unsure = [];
     expiring.start();
     if (settings.clustered) log.notice("finished leader promotion actions");
     log.notice("Streaming Server is ready");
+    void this.#acknowledgeUnsure(answered, isOver);
+  }
+
+  /** Once `answered` are those that everybody waits for now. */
+  async #acknowledgeUnsure(answered: Awaitable<void>, isOver: () => boolean): Promise<void> {
+    const { publishing, clock } = this.#parts;
+    const unsure = this.#unsure;
+    this.#unsure = [];
+    await answered;
+    acknowledgeAgain(unsure, (messages) => publishing.acknowledgeAgain(messages), clock, isOver);
   }
 
   follow(): void {

@@ -13,7 +13,7 @@ import { MARKS, type PackedMessages } from "../protocol/operations.ts";
 import { isRefusal, type Outcome } from "../protocol/outcomes.ts";
 import { FIELD_OVERHEAD, PubMsgOffsets, sameBytes, writeField } from "../protocol/publish_request.ts";
 import { isChannelName } from "../protocol/subjects.ts";
-import { isLater } from "../protocol/units.ts";
+import { type Awaitable, isLater } from "../protocol/units.ts";
 import type { KnownPublishes, Machine } from "../streaming/mod.ts";
 import { ByteTable } from "./byte_table.ts";
 import { latecomerKey, type Latecomers } from "./latecomers.ts";
@@ -132,11 +132,12 @@ export class Publishing {
     if (this.#inFlight < this.#journal.commitsAtOnce) this.flush();
   }
 
-  /** Puts what was gathered on its way, so that whatever is committed next comes after it. */
-  flush(): void {
+  /** Puts what was gathered on its way, so that whatever is committed next comes after it; done when it is answered. */
+  flush(): Awaitable<void> {
     if (this.#batch.count === 0) return;
-    this.#send(this.#batch);
+    const answered = this.#send(this.#batch);
     this.#batch = this.#spare.pop() ?? new PublishBatch(this.#limit);
+    return answered;
   }
 
   /** Clients came or went: what was remembered of them may be wrong. */
@@ -145,7 +146,7 @@ export class Publishing {
     this.#byClientId.clear();
   }
 
-  #send(batch: PublishBatch): void {
+  #send(batch: PublishBatch): Awaitable<void> {
     this.#inFlight++;
     this.#waitingBytes += batch.size;
     if (this.#known !== undefined && this.#clock.now() > this.#known.until) this.#known = undefined;
@@ -153,8 +154,9 @@ export class Publishing {
       const operations = batch.operations(this.#clock.wall(), (name) => !this.#machine.state.channels.has(name));
       const outcomes = this.#journal.commit(operations);
       if (isLater(outcomes)) {
-        outcomes.then((done) => this.#settled(batch, done), (error: unknown) => this.#failed(batch, error));
-      } else this.#settled(batch, outcomes);
+        return outcomes.then((done) => this.#settled(batch, done), (error: unknown) => this.#failed(batch, error));
+      }
+      this.#settled(batch, outcomes);
     } catch (error) {
       this.#failed(batch, error);
     }
