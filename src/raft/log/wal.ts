@@ -2,13 +2,12 @@
  * The write-ahead log of one node: entries appended in batches, one write a batch, made durable by one sync for all that
  * was written before it (spec clustering, section 11.7). Reading an entry costs one positional read unless it is cached.
  */
-import { FileFailed, type Files, type OpenFile } from "../../ports/files.ts";
+import { FileFailed, type Files } from "../../ports/files.ts";
 import type { Seal } from "../../ports/seal.ts";
 import { checksumOf } from "../wire/mod.ts";
 import { makeDurableDirectory } from "../durable_directory.ts";
 import {
   BASE,
-  encodeSegmentHeader,
   ENTRY,
   holdsEntry,
   MARK,
@@ -20,7 +19,8 @@ import {
 } from "./wal_format.ts";
 import { WalCache, type WalEntry } from "./wal_cache.ts";
 import type { WalIndex } from "./wal_index.ts";
-import { recoverWal, segmentPath, type WalDamage } from "./wal_recovery.ts";
+import { recoverWal, type WalDamage } from "./wal_recovery.ts";
+import { type Segment, WalSegments } from "./wal_segments.ts";
 
 export type { WalEntry } from "./wal_cache.ts";
 
@@ -35,12 +35,6 @@ export interface WalOptions {
   readonly seal?: Seal | undefined;
 }
 
-interface Segment {
-  readonly number: number;
-  readonly file: OpenFile;
-  size: number;
-}
-
 /** A new segment begins behind this many bytes, unless the options say otherwise. */
 export const SEGMENT_BYTES = 8 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
@@ -50,9 +44,7 @@ export class Wal {
   /** Bytes of an unfinished write that opening cut off. */
   readonly torn: number;
   readonly #index: WalIndex;
-  readonly #segments: Segment[] = [];
-  /** No longer needed, oldest first; a later start would pass over them. */
-  readonly #doomed: Segment[] = [];
+  readonly #segments: WalSegments;
   readonly #cache: WalCache;
   #identity: Uint8Array;
   #chain: number;
@@ -69,7 +61,7 @@ export class Wal {
   #slab = new Uint8Array(64 * 1024);
 
   /** Opens the log in `directory`, made when missing. Throws FileFailed; damage is told by {@link damage}. */
-  constructor(readonly files: Files, readonly directory: string, readonly options: WalOptions) {
+  constructor(files: Files, readonly directory: string, readonly options: WalOptions) {
     makeDurableDirectory(files, directory);
     const recovered = recoverWal(files, directory);
     this.#index = recovered.index;
@@ -79,9 +71,7 @@ export class Wal {
     this.damage = recovered.damage;
     this.torn = recovered.torn;
     this.#cache = new WalCache(options.cacheEntries ?? 512);
-    for (const { number, path, size } of recovered.segments) {
-      this.#segments.push({ number, file: files.open(path, { mode: "existing" }), size });
-    }
+    this.#segments = new WalSegments(files, directory, recovered.segments);
     if (this.damage === undefined) this.#settleRecovered();
   }
 
@@ -108,7 +98,7 @@ export class Wal {
 
   /** Bytes on the disk. */
   get bytes(): number {
-    return [...this.#doomed, ...this.#segments].reduce((sum, { size }) => sum + size, 0);
+    return this.#segments.bytes;
   }
 
   /** Whether something was written since the last sync began. */
@@ -209,7 +199,7 @@ export class Wal {
 
   /** Notes in the log how far it is durable and committed; itself not synced. Cheap, and skipped when it says nothing new. */
   mark(commit: number): void {
-    const segment = this.#active;
+    const segment = this.#segments.active;
     if (segment === undefined || this.#failed !== undefined) return;
     if (commit <= this.#commit && this.#marked === segment.size) return;
     this.#commit = Math.max(commit, this.#commit);
@@ -235,32 +225,23 @@ export class Wal {
 
   /** Removes one segment that {@link cut} or {@link restart} left over; answers whether there are more. Removing takes milliseconds. */
   tidy(): boolean {
-    const segment = this.#doomed.shift();
-    if (segment === undefined) return false;
-    segment.file.close();
-    this.files.remove(segment.file.path);
-    this.files.syncDirectory(this.directory);
-    return this.#doomed.length > 0;
+    return this.#segments.tidy();
   }
 
   /** Syncs nothing; idempotent. */
   close(): void {
-    for (const segment of [...this.#doomed, ...this.#segments]) segment.file.close();
-  }
-
-  get #active(): Segment | undefined {
-    return this.#segments[this.#segments.length - 1];
+    this.#segments.close();
   }
 
   #usable(): Segment {
     if (this.damage !== undefined) throw new Error(`log damaged: ${this.damage.path}`);
     if (this.#failed !== undefined) throw new Error("log failed before", { cause: this.#failed });
-    return this.#active ?? this.#newSegment(1);
+    return this.#segments.active ?? this.#newSegment();
   }
 
   /** What was read may never have been synced by the process that wrote it: sync it before anything builds on it. */
   #settleRecovered(): void {
-    const active = this.#active;
+    const active = this.#segments.active;
     if (active === undefined) return;
     active.file.syncNow();
     this.#synced = active.size;
@@ -279,7 +260,7 @@ export class Wal {
     } finally {
       this.#syncing = undefined;
     }
-    if (segment === this.#active) this.#noteSynced(segment, upTo);
+    if (segment === this.#segments.active) this.#noteSynced(segment, upTo);
   }
 
   #noteSynced(segment: Segment, upTo: number): void {
@@ -318,7 +299,7 @@ export class Wal {
   }
 
   #noteEntries(entries: readonly WalEntry[], stored: readonly Uint8Array[], segment: number, start: number): void {
-    this.#wanted = this.#active!.size;
+    this.#wanted = this.#segments.active!.size;
     this.#index.truncateAfter(entries[0]!.index - 1);
     this.#cache.truncateAfter(entries[0]!.index - 1);
     let at = start;
@@ -340,23 +321,11 @@ export class Wal {
     this.#marked = active.size;
     this.#wanted = active.size;
     this.syncNow();
-    return this.#newSegment(active.number + 1);
+    return this.#newSegment();
   }
 
-  #newSegment(number: number): Segment {
-    const path = segmentPath(this.directory, number);
-    const file = this.files.open(path, { mode: "empty" });
-    try {
-      file.writeAt(encodeSegmentHeader({ number, identity: this.#identity, chain: this.#chain }), 0);
-      file.syncNow();
-      this.files.syncDirectory(this.directory);
-    } catch (cause) {
-      file.close();
-      this.files.remove(path);
-      throw cause;
-    }
-    const segment = { number, file, size: SEGMENT_HEADER };
-    this.#segments.push(segment);
+  #newSegment(): Segment {
+    const segment = this.#segments.begin({ identity: this.#identity, chain: this.#chain });
     this.#synced = SEGMENT_HEADER;
     this.#wanted = SEGMENT_HEADER;
     this.#marked = SEGMENT_HEADER;
@@ -366,14 +335,14 @@ export class Wal {
   #rebase(type: number, index: number, term: number): void {
     this.#usable();
     this.#control(type, index, term);
-    this.#wanted = this.#active!.size;
+    this.#wanted = this.#segments.active!.size;
     this.syncNow();
     this.#cache.dropThrough(index);
     if (type === RESTART) this.#cache.truncateAfter(0);
     if (type === RESTART) this.#index.restart(index, term);
     else this.#index.rebase(index, term);
-    const keep = this.#index.has(index + 1) ? this.#index.segment(index + 1) : this.#active!.number;
-    while (this.#segments[0]!.number < keep) this.#doomed.push(this.#segments.shift()!);
+    const active = this.#segments.active!.number;
+    this.#segments.keepFrom(this.#index.has(index + 1) ? this.#index.segment(index + 1) : active);
   }
 
   #room(size: number): Uint8Array {
@@ -383,8 +352,7 @@ export class Wal {
   }
 
   #load(index: number): WalEntry {
-    const number = this.#index.segment(index);
-    const { file } = this.#segments[number - this.#segments[0]!.number]!;
+    const { file } = this.#segments.of(this.#index.segment(index));
     const length = this.#index.length(index);
     const term = this.#index.term(index)!;
     const record = new Uint8Array(recordSize(length));
