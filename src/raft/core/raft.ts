@@ -13,7 +13,9 @@ import type { RaftOptions } from "./options.ts";
 import type { CoreRole, Fetch, Outgoing, Ready, Ticket } from "./ready.ts";
 import { sendFetched } from "./replication.ts";
 import { type CampaignKind, type Grant, quietUntil } from "./role.ts";
+import { isOfSameCluster } from "./same_cluster.ts";
 import type { ProposalResult, RaftStatus, TransferResult } from "./status.ts";
+import { statusOf } from "./status_of.ts";
 
 /** After any inputs, call `takeReady` once and do what it says; inputs do not have to wait for that to be done. */
 export class Raft {
@@ -54,7 +56,7 @@ export class Raft {
   step(message: Message): void {
     const state = this.#state;
     if (message.to !== state.id || message.from === state.id) return;
-    if (!this.#isSameCluster(message)) return;
+    if (!isOfSameCluster(state, message)) return;
     if (message.expected !== "" && message.expected !== state.incarnation) return;
     if (message.kind === "pre-vote") return answerPreVote(state, message);
     if (message.kind === "vote") return answerVote(state, message);
@@ -259,34 +261,7 @@ export class Raft {
   }
 
   status(): RaftStatus {
-    const { term, vote, leader, identity, log, now, role } = this.#state;
-    const peers = this.#leader === undefined ? [] : [...this.#leader.peers.values()];
-    return {
-      role: role.name,
-      hardState: { term, vote },
-      leader,
-      identity,
-      membership: log.membership,
-      baseIndex: log.baseIndex,
-      lastIndex: log.lastIndex,
-      durableIndex: log.durable,
-      commit: log.commit,
-      applied: log.applied,
-      termStart: this.#leader?.termStart ?? 0,
-      uncommittedBytes: this.#leader?.uncommittedBytes ?? 0,
-      cachedBytes: log.cache.bytes,
-      applyingBytes: this.#applying.bytes,
-      peers: peers.map((peer) => ({
-        id: peer.id,
-        voter: peer.voter,
-        match: peer.match,
-        state: peer.state,
-        silentTicks: now - peer.contact,
-        disk: peer.disk,
-        bytesUnderWay: peer.bytesUnderWay,
-        messagesUnderWay: peer.messagesUnderWay,
-      })),
-    };
+    return statusOf(this.#state, this.#leader, this.#applying.bytes);
   }
 
   get #leader(): Leader | undefined {
@@ -354,29 +329,6 @@ export class Raft {
     const state = this.#state;
     if (message.index <= state.log.membership.index) return;
     state.outbox.noticeOnce("removed", { kind: "removed", index: message.index });
-  }
-
-  /**
-   * Messages of another cluster under the same name, or of founders who disagree, go no further (M8, M9). An identity
-   * is certain when its sender carries no founders with it.
-   */
-  #isSameCluster(message: Message): boolean {
-    const { identity, founders, outbox } = this.#state;
-    const { from: peer, identity: theirs } = message;
-    if (identity !== "") {
-      if (theirs === identity) return true;
-      if (theirs !== "" && message.founders === "") {
-        outbox.noticeOnce(`identity ${peer} ${theirs}`, { kind: "other identity", peer, theirs, ours: identity });
-        return false;
-      }
-      return !isFromLeader(message);
-    }
-    if (message.founders !== "" && founders !== "" && message.founders !== founders) {
-      const notice = { kind: "other founders", peer, theirs: message.founders, ours: founders } as const;
-      outbox.noticeOnce(`founders ${peer} ${message.founders}`, notice);
-      return false;
-    }
-    return true;
   }
 
   /** Tells the leader how the installation went. */
