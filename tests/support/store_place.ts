@@ -7,7 +7,7 @@ import { MemoryFiles } from "./memory_files.ts";
 import { SeededRandom } from "./seeded_random.ts";
 import { start } from "./store_messages.ts";
 import { VirtualClock } from "./virtual_clock.ts";
-import { openFileStore, type OpenFileStoreOptions } from "../../src/store/file/file_store.ts";
+import { openFileStore, type OpenFileStoreOptions } from "../../src/store/file/opening.ts";
 
 /** A clock that a test moves, on which the end of a turn comes by itself. */
 export class TestClock extends VirtualClock {

@@ -17,7 +17,7 @@ import {
   subscriptionOf,
   textOf,
 } from "../../../tests/support/store_messages.ts";
-import { openFileStore, type OpenFileStoreOptions } from "./file_store.ts";
+import { openFileStore, type OpenFileStoreOptions } from "./opening.ts";
 
 /** A channel as the workload knows it. */
 interface Model {

@@ -11,94 +11,26 @@ import {
 } from "../../ports/store.ts";
 import { isLater, type Millis } from "../../protocol/units.ts";
 import type { ClientInfo, ServerInfo } from "../../protocol/stored_records.ts";
-import { defaultLimits, type ResolvedLimits, resolveLimits, type StoreLimits } from "../limits.ts";
-import { Checksum } from "./checksum.ts";
+import type { ResolvedLimits } from "../limits.ts";
 import { ClientsLog } from "./clients_log.ts";
-import { type FileContext, type FileStorePorts, isChannelFolder, join } from "./context.ts";
+import { type FileContext, isChannelFolder, join } from "./context.ts";
 import { FileMessageLog } from "./message_log.ts";
-import { OpenFiles } from "./open_files.ts";
-import { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./options.ts";
 import { readOwnerNote, writeOwnerNote } from "./owner_note.ts";
-import { ReadCaches } from "./read_caches.ts";
 import { type ChannelFiles, openClients, recoverChannel, recoverClients, tolerating } from "./recovery.ts";
 import { ServerRecord } from "./server_record.ts";
 import { FileSubscriptionsLog } from "./subscriptions_log.ts";
-import { Syncing } from "./syncing.ts";
 import { WorkOnChannels } from "./work_on_channels.ts";
 
 /** Held by the process that uses the directory. */
 const LOCK = ".rootdir.lck";
 /** There while a store is open for writing: still there at the start, the last run did not close it. */
 const OPEN_MARK = ".open.lck";
-/** The last start cut torn files off. */
-const TRUNCATE_MARK = ".truncate.lck";
 /** File systems take no longer names; in bytes. */
 const MAX_NAME = 255;
 /** How often recovery says how far it has come. */
 const PROGRESS: Millis = 3000;
 
-export type OpenFileStoreOptions = Partial<FileStoreOptions> & {
-  readonly directory: string;
-  readonly limits?: StoreLimits;
-};
-
-/**
- * Opens the store of a directory, which is made when missing; nothing in it is read yet. Throws StoreFailed `refused` for
- * options or limits that cannot be meant, with the reference's texts; `io` when the directory cannot be made.
- */
-export function openFileStore(options: OpenFileStoreOptions, ports: FileStorePorts): Store {
-  const { limits, ...given } = options;
-  const all: FileStoreOptions = { ...defaultFileStoreOptions, ...given };
-  const resolved = resolveLimits(limits ?? defaultLimits);
-  checkFileStoreOptions(all);
-  try {
-    makeRoot(all, ports);
-    markTruncation(all, ports);
-  } catch (error) {
-    if (!(error instanceof FileFailed)) throw error;
-    throw new StoreFailed("io", error.message, { cause: error });
-  }
-  const context: FileContext = {
-    options: all,
-    ports,
-    checksum: new Checksum(all.crcPolynomial),
-    openFiles: new OpenFiles(ports.files, all.fileDescriptorsLimit),
-    syncing: new Syncing(all.sync, () => ports.clock.now()),
-    readCaches: new ReadCaches(),
-    tick: ports.clock.wall(),
-    unclean: false,
-    scripts: new Set(),
-  };
-  return new FileStore(context, resolved);
-}
-
-/** Makes the root and its parents, in a way that survives a power loss. */
-function makeRoot({ directory, sync }: FileStoreOptions, { files }: FileStorePorts): void {
-  const parents: string[] = [];
-  for (let path = directory.replace(/\/+$/, ""); path !== "" && path !== "." && !files.exists(path);) {
-    const cut = path.lastIndexOf("/");
-    path = cut < 0 ? "." : path.slice(0, cut);
-    parents.push(path === "" ? "/" : path);
-  }
-  files.makeDirectory(directory);
-  if (sync) { for (const path of parents) files.syncDirectory(path); }
-}
-
-function markTruncation(options: FileStoreOptions, { files }: FileStorePorts): void {
-  const mark = join(options.directory, TRUNCATE_MARK);
-  if (!options.truncateUnexpectedEof) return files.remove(mark);
-  try {
-    files.open(mark, { mode: "new" }).close();
-  } catch (error) {
-    if (!(error instanceof FileFailed && error.code === "exists")) throw error;
-    throw new StoreFailed(
-      "refused",
-      "file store should not be opened consecutively with the TruncateUnexpectedEOF option set to true",
-    );
-  }
-}
-
-class FileStore implements Store {
+export class FileStore implements Store {
   readonly name = "FILE";
   readonly #context: FileContext;
   readonly #limits: ResolvedLimits;
@@ -396,5 +328,3 @@ function checkChannelName(name: string): void {
     );
   }
 }
-
-export type { FileStorePorts };

@@ -15,7 +15,7 @@ import {
 } from "../../../tests/support/store_messages.ts";
 import { Place } from "../../../tests/support/store_place.ts";
 import { messagesOnly } from "../messages_only_store.ts";
-import type { OpenFileStoreOptions } from "./file_store.ts";
+import type { OpenFileStoreOptions } from "./opening.ts";
 
 Deno.test("options that cannot be meant are refused, and nothing is written", () => {
   const place = new Place();

@@ -20,7 +20,7 @@ import {
   sha256,
   stateOf,
 } from "../../../tests/support/store_fixtures.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./opening.ts";
 import { encrypted } from "../encrypted_store.ts";
 
 /** Where this store knowingly does better than the reference (spec stores, section 3.12), by fixture and case. */

@@ -4,5 +4,5 @@
  * Must not know clients, deliveries, or which limits are configured where.
  */
 export { type FileStorePorts } from "./context.ts";
-export { openFileStore, type OpenFileStoreOptions } from "./file_store.ts";
+export { openFileStore, type OpenFileStoreOptions } from "./opening.ts";
 export { checkFileStoreOptions, defaultFileStoreOptions, type FileStoreOptions } from "./options.ts";

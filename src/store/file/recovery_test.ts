@@ -22,7 +22,7 @@ import {
 } from "../../../tests/support/store_messages.ts";
 import { Place } from "../../../tests/support/store_place.ts";
 import { Checksum } from "./checksum.ts";
-import type { OpenFileStoreOptions } from "./file_store.ts";
+import type { OpenFileStoreOptions } from "./opening.ts";
 import { encodeRecord } from "./record.ts";
 
 const checksum = new Checksum();
