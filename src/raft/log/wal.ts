@@ -1,6 +1,6 @@
 /**
  * The write-ahead log of one node: entries appended in batches, one write a batch, made durable by one sync for all that
- * was written before it (spec clustering, section 11.7). Reading an entry costs one positional read unless it is cached.
+ * was written before it (spec clustering, section 11.7). What is not cached is read back in runs.
  */
 import { FileFailed, type Files } from "../../ports/files.ts";
 import type { Seal } from "../../ports/seal.ts";
@@ -9,9 +9,7 @@ import { makeDurableDirectory } from "../durable_directory.ts";
 import {
   BASE,
   ENTRY,
-  holdsEntry,
   MARK,
-  RECORD_HEADER,
   recordSize,
   RESTART,
   SEGMENT_HEADER,
@@ -19,6 +17,7 @@ import {
 } from "./wal_format.ts";
 import { WalCache, type WalEntry } from "./wal_cache.ts";
 import type { WalIndex } from "./wal_index.ts";
+import { readRun } from "./wal_reading.ts";
 import { recoverWal, type WalDamage } from "./wal_recovery.ts";
 import { type Segment, WalSegments } from "./wal_segments.ts";
 
@@ -132,18 +131,18 @@ export class Wal {
   read(from: number, to: number, maxBytes: number): WalEntry[] {
     const found: WalEntry[] = [];
     let bytes = 0;
-    for (let index = from; index < to; index++) {
+    while (from + found.length < to) {
+      const index = from + found.length;
       const length = this.#index.length(index);
       if (found.length > 0 && bytes + length > maxBytes) break;
-      bytes += length;
-      found.push(this.#cache.get(index) ?? this.#load(index));
+      const cached = this.#cache.get(index);
+      if (cached === undefined) bytes += this.#load(index, to, maxBytes - bytes, found);
+      else {
+        found.push(cached);
+        bytes += length;
+      }
     }
     return found;
-  }
-
-  /** Whether a read of this entry touches no disk. */
-  isCached(index: number): boolean {
-    return this.#cache.get(index) !== undefined;
   }
 
   /**
@@ -351,18 +350,19 @@ export class Wal {
     return this.#slab;
   }
 
-  #load(index: number): WalEntry {
-    const { file } = this.#segments.of(this.#index.segment(index));
-    const length = this.#index.length(index);
-    const term = this.#index.term(index)!;
-    const record = new Uint8Array(recordSize(length));
-    const got = file.readAt(record, this.#index.offset(index) - RECORD_HEADER);
-    // What was sound when it was written, or when the log was opened, need not be any more: others would get it as sound.
-    if (got !== record.length || !holdsEntry(record, index, term)) {
-      throw new FileFailed("other", file.path, `entry ${index} of the cluster log is damaged in ${file.path}`);
+  /** Puts entry `from`, and those before `to` that come with the same read, into `into`; answers how many bytes they take. */
+  #load(from: number, to: number, maxBytes: number, into: WalEntry[]): number {
+    const { file } = this.#segments.of(this.#index.segment(from));
+    const cached = this.#cache.first;
+    const stored = readRun(file, this.#index, from, cached > from ? Math.min(cached, to) : to, maxBytes);
+    const { seal } = this.options;
+    let bytes = 0;
+    for (let i = 0; i < stored.length; i++) {
+      const index = from + i;
+      const payload = seal === undefined ? stored[i]! : seal.open(stored[i]!);
+      into.push({ index, term: this.#index.term(index)!, kind: this.#index.kind(index), payload });
+      bytes += stored[i]!.length;
     }
-    const stored = record.subarray(RECORD_HEADER, RECORD_HEADER + length);
-    const payload = this.options.seal === undefined ? stored : this.options.seal.open(stored);
-    return { index, term, kind: this.#index.kind(index), payload };
+    return bytes;
   }
 }

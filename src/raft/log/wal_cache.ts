@@ -21,6 +21,11 @@ export class WalCache {
     this.#most = most;
   }
 
+  /** The oldest entry's index; infinite without entries. */
+  get first(): number {
+    return this.#entries[this.#skip]?.index ?? Infinity;
+  }
+
   get(index: number): WalEntry | undefined {
     const first = this.#entries[this.#skip]?.index;
     return first === undefined || index < first ? undefined : this.#entries[this.#skip + index - first];

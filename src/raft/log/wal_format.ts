@@ -125,12 +125,11 @@ export function writeRecord(
   return next;
 }
 
-const link = new Uint8Array(8);
+const link = new Uint8Array(4);
 
 function chained(chain: number, bytes: Uint8Array, at: number): number {
   putU32(link, 0, chain);
-  link.set(bytes.subarray(at + 32, at + 36), 4);
-  return crc32c(link);
+  return crc32c(bytes, at + 32, at + 36, crc32c(link));
 }
 
 /**
@@ -162,8 +161,10 @@ export function chainFits(bytes: Uint8Array, at: number, chain: number): boolean
   return chained(chain, bytes, at) === getU32(bytes, at + 36);
 }
 
-/** Whether these bytes are a sound record of this very entry. */
-export function holdsEntry(bytes: Uint8Array, index: number, term: number): boolean {
-  const found: WalRecord = { type: 0, index: 0, term: 0, synced: 0, start: 0, length: 0, chain: 0 };
-  return readRecord(bytes, 0, bytes.length, found) && found.index === index && found.term === term;
+const found: WalRecord = { type: 0, index: 0, term: 0, synced: 0, start: 0, length: 0, chain: 0 };
+
+/** Whether `bytes[start, end)` is a sound record of this very entry, and nothing else. */
+export function holdsEntry(bytes: Uint8Array, start: number, end: number, index: number, term: number): boolean {
+  return readRecord(bytes, start, end, found) && start + recordSize(found.length) === end && found.index === index &&
+    found.term === term;
 }

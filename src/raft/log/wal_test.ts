@@ -211,10 +211,59 @@ Deno.test("an entry that rots after the log was opened is not handed out", () =>
   wal.syncNow();
   files.rot("/raft/log/00000001.wal", SEGMENT_HEADER + 2 * recordSize(entry(1, 1).payload.length) + RECORD_HEADER);
   assert.equal(wal.read(1, 3, 1e9).length, 2);
-  assert.throws(
-    () => wal.read(3, 4, 1e9),
-    (error) => error instanceof FileFailed && /entry 3 .* damaged/.test(error.message),
-  );
+  for (const from of [1, 3]) {
+    assert.throws(
+      () => wal.read(from, 4, 1e9),
+      (error) => error instanceof FileFailed && /entry 3 .* damaged/.test(error.message),
+    );
+  }
+});
+
+Deno.test("entries that stand close together come with one read, whatever was noted or replaced between them", () => {
+  const files = new MemoryFiles();
+  const wal = open(files, { cacheEntries: 0 });
+  wal.append([entry(1, 1), entry(2, 1), entry(3, 1)]);
+  wal.syncNow();
+  wal.mark(1);
+  wal.append([entry(3, 2), entry(4, 2, "")]);
+  let reads = 0;
+  files.failsRead = () => {
+    reads++;
+    return false;
+  };
+  const text = ({ index, term, payload }: WalEntry) => `${index}/${term} ${new TextDecoder().decode(payload)}`;
+  assert.deepEqual(wal.read(1, 5, 1e9).map(text), [
+    "1/1 entry 1 of term 1",
+    "2/1 entry 2 of term 1",
+    "3/2 entry 3 of term 2",
+    "4/2 ",
+  ]);
+  assert.equal(reads, 1);
+  const { length } = entry(1, 1).payload;
+  assert.equal(wal.read(1, 5, 2 * length).length, 2);
+  assert.equal(wal.read(1, 5, 2 * length - 1).length, 1);
+  wal.close();
+  reads = 0;
+  const cached = open(files, { cacheEntries: 2 });
+  cached.append([entry(5, 2), entry(6, 2)]);
+  reads = 0;
+  assert.equal(cached.read(2, 7, 1e9).length, 5);
+  assert.equal(reads, 1);
+});
+
+Deno.test("what is far from the rest, or in another file, is read by itself", () => {
+  const files = new MemoryFiles();
+  const wal = open(files, { cacheEntries: 0, segmentBytes: 300_000 });
+  wal.append([entry(1, 1), entry(2, 1)]);
+  wal.append([entry(2, 2, "x".repeat(100_000))]);
+  wal.append([entry(2, 3, "y")]);
+  for (let i = 3; i <= 12; i++) wal.append([entry(i, 3, String(i).repeat(40_000))]);
+  const all = wal.read(1, 13, 1e9);
+  assert.deepEqual(all.map(({ term }) => term), [1, ...Array(11).fill(3)]);
+  const lengths = all.map(({ payload }) => payload.length);
+  assert.deepEqual(lengths, [17, 1, ...Array(7).fill(40_000), ...Array(3).fill(80_000)]);
+  const read = all.map(({ payload }) => payload.buffer.byteLength);
+  assert.ok(read[0]! < 100 && read.every((bytes) => bytes <= 256 * 1024), `${read}`);
 });
 
 Deno.test("P6: what a full disk left behind does not come back behind a segment that is full", () => {
