@@ -88,11 +88,17 @@ export class Candidate implements Role {
   }
 
   /** Pre-votes cost only messages: they are repeated sooner, soonest when the leader is thought to be gone. */
-  #shortPatience(): number {
-    const { timeouts, random, leaderIsGone } = this.#state;
+  #shortPatience(isSoonest = this.#state.leaderIsGone): number {
+    const { timeouts, random } = this.#state;
     const { electionTimeout, heartbeatInterval } = timeouts;
-    const least = leaderIsGone ? Math.ceil(heartbeatInterval / 4) : Math.ceil(electionTimeout / 4);
+    const least = isSoonest ? Math.ceil(heartbeatInterval / 4) : Math.ceil(electionTimeout / 4);
     return least + random.below(least + 1);
+  }
+
+  /** How long votes are waited for that may yet come, once there was a refusal. */
+  #patienceForVotes(): number {
+    const { leaderIsGone, goneAnswers } = this.#state;
+    return this.#shortPatience(leaderIsGone && !goneAnswers);
   }
 
   #grantItself(): void {
@@ -106,6 +112,7 @@ export class Candidate implements Role {
     const member = memberOf(state.membership, message.from);
     if (member === undefined || !member.voter) return;
     if (member.incarnation !== "" && member.incarnation !== message.incarnation) return;
+    if (message.from === state.goneLeader) state.goneAnswers = true;
     // What was granted stays so, whatever the answer to a question that came twice.
     if (this.#grants.some((grant) => grant.from === message.from)) return;
     if (message.reason === "granted") {
@@ -114,14 +121,10 @@ export class Candidate implements Role {
       this.#refusals.delete(from);
     } else {
       this.#refusals.add(message.from);
-      // Answers come quickly, so nobody gains by waiting long for one that does not.
-      if (this.name === "candidate") this.#deadline = Math.min(this.#deadline, state.now + this.#shortPatience());
+      // Answers come quickly, so nobody gains by waiting long for one that does not: but a vote is saved first.
+      if (this.name === "candidate") this.#deadline = Math.min(this.#deadline, state.now + this.#patienceForVotes());
     }
     this.#decide();
-  }
-
-  #answered(voter: NodeId): boolean {
-    return this.#refusals.has(voter) || this.#grants.some((grant) => grant.from === voter);
   }
 
   #decide(): void {
@@ -132,9 +135,10 @@ export class Candidate implements Role {
       if (this.name === "candidate") return state.transitions.lead(this.#grants);
       return state.transitions.campaign("vote");
     }
-    // Once somebody refused, nobody waits for the answer of a leader that is thought to be gone.
+    // Once somebody refused, nobody waits for the answer of a leader that is gone and was not started again.
     const refused = this.#refusals.size;
-    const silent = refused > 0 && voters.includes(state.goneLeader) && !this.#answered(state.goneLeader);
+    const { goneLeader, goneAnswers } = state;
+    const silent = refused > 0 && voters.includes(goneLeader) && !goneAnswers;
     const possible = voters.length - refused - (silent ? 1 : 0);
     if (this.name === "candidate" && possible < quorumOf(voters.length)) {
       // Votes were split: whoever is quicker now wins.

@@ -17,6 +17,8 @@ export function answerPreVote(state: NodeState, message: PreVote): void {
     guardLeader: state.guardLeader,
   }, message.incarnation);
   if (reason !== "granted") tellIfRemoved(state, message);
+  // Whoever asked cannot win this vote, so that this node may as well ask for it.
+  if (reason === "log older") state.transitions.hasten();
 }
 
 function preVoteReason(state: NodeState, message: PreVote): VoteReason {

@@ -44,8 +44,10 @@ export class Follower implements Role {
 
   /** Campaigns after `ticks` at the latest, whatever was heard before (E7). */
   hasten(ticks: number): void {
-    this.#state.contact = Math.min(this.#state.contact, this.#state.now - this.#patience);
-    this.#earliest = this.#state.now + ticks;
+    const { now, contact } = this.#state;
+    const due = Math.max(this.#earliest, contact + this.#patience);
+    this.#state.contact = Math.min(contact, now - this.#patience);
+    this.#earliest = due > now ? Math.min(due, now + ticks) : now + ticks;
   }
 
   /** Waits at least `ticks` more, so that messages which came during a stall are read first (Q4). */

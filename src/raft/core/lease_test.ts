@@ -28,7 +28,7 @@ function setUp(quietUntil = 0): { state: NodeState; peers: Map<string, Progress>
     distrustLog: false,
     random: { below: () => 0 },
     now: 1_000,
-  }, { follow: () => {}, campaign: () => {}, lead: () => {} });
+  }, { follow: () => {}, campaign: () => {}, hasten: () => {}, lead: () => {} });
   const member = (id: string) => new Progress({ id, incarnation: "", voter: true }, 1, 0, DEFAULT_LIMITS);
   const peers = new Map(["b", "c"].map((id) => [id, member(id)]));
   return { state, peers, lease: new Lease(state, peers, quietUntil) };

@@ -38,6 +38,8 @@ export class NodeState {
   guardLeader: NodeId = "";
   /** A leader of whom this node has reason to think that it is gone (E7). */
   goneLeader: NodeId = "";
+  /** Somebody answers under the name of the leader that is thought to be gone: it was started again. */
+  goneAnswers = false;
 
   /** Of the last append sent, to whomever: a member that left and came back must not take an old answer for a new one. */
   lastSequence = 0;
@@ -110,6 +112,12 @@ export class NodeState {
   /** It is hinted that the leader this node heard is gone (E7). */
   get leaderIsGone(): boolean {
     return this.goneLeader !== "" && (this.goneLeader === this.leader || this.leader === "");
+  }
+
+  /** It is hinted that `leader`, which this node heard, is gone (E7). */
+  suspect(leader: NodeId): void {
+    this.goneLeader = leader;
+    this.goneAnswers = false;
   }
 
   /** Sets and saves the term and the vote; returns the ticket of that write. */

@@ -39,7 +39,7 @@ function leaderState(): NodeState {
     distrustLog: false,
     random: { below: () => 0 },
     now: 0,
-  }, { follow: () => {}, campaign: () => {}, lead: () => {} });
+  }, { follow: () => {}, campaign: () => {}, hasten: () => {}, lead: () => {} });
 }
 
 const membership = { index: 0, membership: { members: [] } };

@@ -24,16 +24,16 @@ export class Raft {
   #lastRead = 0;
 
   constructor(options: RaftOptions) {
-    const { timeouts, random } = options;
+    const { timeouts: { heartbeatInterval }, random } = options;
     this.#state = new NodeState(options, {
       follow: (term, leader, patience) => this.#follow(term, leader, patience),
       campaign: (kind) => this.#campaign(kind),
+      hasten: () => this.#hasten(),
       lead: (grants) => this.#lead(grants),
     });
     this.#applying = new Applying(this.#state);
     // A first pre-vote may come soon: where a leader lives it does no harm, and elsewhere it saves a silence.
-    const patience = timeouts.heartbeatInterval + random.below(2 * timeouts.heartbeatInterval);
-    this.#state.role = new Follower(this.#state, patience);
+    this.#state.role = new Follower(this.#state, Math.ceil(heartbeatInterval / 4) + random.below(heartbeatInterval));
   }
 
   /**
@@ -168,7 +168,7 @@ export class Raft {
   leaderGone(leader: NodeId): void {
     const state = this.#state;
     if (leader === "" || leader !== state.leader || leader === state.id) return;
-    state.goneLeader = leader;
+    state.suspect(leader);
     this.#hasten();
   }
 
@@ -321,7 +321,7 @@ export class Raft {
     state.guardUntil = Math.min(state.guardUntil, state.now + message.guardTicks);
     state.guardLeader = "";
     state.contact = -Infinity;
-    state.goneLeader = message.from;
+    state.suspect(message.from);
     this.#hasten();
   }
 

@@ -32,6 +32,8 @@ export interface Transitions {
   /** `leader` may be empty. A higher `term` is saved. Campaigns after `patience` ticks, by default drawn anew (E4). */
   follow(term: number, leader: NodeId, patience?: number): void;
   campaign(kind: CampaignKind): void;
+  /** Campaigns soon, if it does not yet or waits with its pre-votes: there is no leader to wait for. */
+  hasten(): void;
   lead(grants: readonly Grant[]): void;
 }
 
