@@ -6,15 +6,7 @@ import { FileFailed, type Files } from "../../ports/files.ts";
 import type { Seal } from "../../ports/seal.ts";
 import { checksumOf } from "../wire/mod.ts";
 import { makeDurableDirectory } from "../durable_directory.ts";
-import {
-  BASE,
-  ENTRY,
-  MARK,
-  recordSize,
-  RESTART,
-  SEGMENT_HEADER,
-  writeRecord,
-} from "./wal_format.ts";
+import { BASE, ENTRY, MARK, recordSize, RESTART, SEGMENT_HEADER, writeRecord } from "./wal_format.ts";
 import { WalCache, type WalEntry } from "./wal_cache.ts";
 import type { WalIndex } from "./wal_index.ts";
 import { readRun } from "./wal_reading.ts";
