@@ -13,6 +13,8 @@ import type { Proposals } from "./proposals.ts";
 export interface ApplyingEvents {
   /** Everything up to this entry is applied: `count` more entries, which hold `bytes`. */
   applied(entry: Entry, count: number, bytes: number): void;
+  /** The store is about to remove what this entry deletes: nobody will have it any more. */
+  deleting(index: number): void;
   /** The store has no room (`true`), or has it again. */
   full(full: boolean): void;
   /** An entry cannot be applied: this node's state cannot be trusted any more. */
@@ -201,8 +203,10 @@ export class Applying {
 
   #applyOperations(run: readonly Applied[]): Promise<boolean> | undefined {
     const operations = run.length === 1 ? run[0]!.operations : run.flatMap((each) => each.operations);
+    const { index } = run[run.length - 1]!.entry;
     try {
-      const outcomes = this.#replica.apply(operations, run[run.length - 1]!.entry.index);
+      if (operations.some(({ kind }) => kind === "delete channel")) this.#events.deleting(index);
+      const outcomes = this.#replica.apply(operations, index);
       if (isLater(outcomes)) return this.#await(outcomes, run);
       this.#answer(run, outcomes);
       return undefined;

@@ -42,6 +42,7 @@ function applyingOf(replica: ListReplica) {
   const full: boolean[] = [];
   const applying = new Applying(replica, new Proposals(), clock, NOBODY, {
     applied: ({ index }) => applied.push(index),
+    deleting() {},
     full: (is) => full.push(is),
     failed: (error) => {
       throw error;

@@ -127,6 +127,7 @@ class Forcing implements Journal {
     let failure: unknown;
     const applying = new Applying(replica, new Proposals(), this.#ports.clock, nothing, {
       applied() {},
+      deleting() {},
       full: (full) => full && this.#ports.log.error("the disk of the store is full"),
       failed(error) {
         failure = error;

@@ -165,6 +165,13 @@ export class RaftNode {
     this.schedule();
   }
 
+  /** Entry `index` is committed: notes that durably, unless the disk is full (P4). Throws FileFailed. */
+  noteCommitted(index: number): void {
+    const { wal } = this.#parts.directory;
+    wal.mark(Math.min(index, this.#storing.settledThrough));
+    wal.syncNow();
+  }
+
   /** Whether this leader may speak for the cluster at this moment (Q3). */
   get mayServe(): boolean {
     return this.raft.leading && this.#parts.clock.now() / TICK < this.raft.leaseUntil;
@@ -270,7 +277,7 @@ export class RaftNode {
   /** A log that is not trusted stays so over a restart (P12). */
   #noteTrust(): void {
     const { directory } = this.#parts;
-    const distrusted = this.raft.distrustsLog;
+    const distrusted = this.raft.mayLackEntries;
     if (distrusted !== directory.member.distrusted) directory.updateMember({ distrusted });
   }
 

@@ -92,6 +92,7 @@ export function assemble(context: PartsContext, summary: LogSummary): Parts {
       node.applied(entry);
       snapshotting.applied(entry, count, bytes);
     },
+    deleting: (index) => node.noteCommitted(index),
     full: (full) => node.setDisk("store", full ? "full" : "ok"),
     failed,
   });

@@ -38,16 +38,13 @@ export class Settling {
   #said: Millis;
   #joining = false;
   readonly #startedAt: Millis;
-  /** Let others lead first, because their logs are longer. */
-  #electableAgain = false;
-  /** This node's log may lack what it had acknowledged. */
-  distrusted: boolean;
+  /** No shorter log than the longest is to lead: for a while. */
+  #longestFirst = false;
 
   constructor(parts: SettlingParts) {
     this.#parts = parts;
     this.#said = parts.clock.now();
     this.#startedAt = this.#said;
-    this.distrusted = parts.directory.distrusted;
   }
 
   start(): void {
@@ -61,14 +58,14 @@ export class Settling {
   async #round(first: boolean): Promise<void> {
     const { clock, stopped, node, directory } = this.#parts;
     if (this.#mustJoin()) void this.#join();
-    if (this.distrusted) await this.#compareLogs();
+    if (node.raft.distrustsLog) await this.#compareLogs();
     const leaderless = node.raft.leader === "";
     if (first || leaderless || node.raft.role === "leader" || !this.#settled()) await this.#askAround();
     if (stopped()) return;
     if (directory.member.doubtful && this.#hasCaughtUp()) void this.#parts.endDoubt();
     if (!node.isDiskFull) directory.reserve.grow();
     this.#complain();
-    this.#restoreElectable();
+    this.#endWaiting();
     this.#cancel = clock.wakeAt(clock.now() + ROUND, () => void this.#round(false));
   }
 
@@ -79,32 +76,25 @@ export class Settling {
    */
   async #compareLogs(): Promise<void> {
     const { node, who, clock, log, directory, stopped } = this.#parts;
-    if (node.raft.leader !== "") {
-      this.distrusted = false;
-      return void node.poke((raft) => raft.setElectable(true));
-    }
+    if (node.raft.leader !== "") return;
     const found = await who.survey(ASK);
-    if (stopped() || node.raft.leader !== "") return;
-    const { nodeId } = directory.member;
+    if (stopped() || node.raft.leader !== "" || !node.raft.distrustsLog) return;
     const voters = votersOf(node.raft.status().membership.membership);
     const others = [...found.values()].filter((one) => voters.includes(one.nodeId));
-    const trusted = others.filter((one) => !one.distrusted).length;
+    // Who does not know the cluster cannot vote for one that does.
+    const trusted = others.filter((one) => !one.distrusted && one.identity !== "").length;
     const present = others.length + 1;
     const waitedLong = clock.now() - this.#startedAt >= PATIENCE;
     if (trusted >= quorumOf(voters.length) || present < quorumOf(voters.length)) return;
     if (present < voters.length && !waitedLong) return;
-    const { wal } = directory;
-    const longest = others.every((one) => isBehind(one, wal.lastTerm, wal.lastIndex, nodeId));
     log.error(
       `the machines of most members were restarted while the log was not synced: the longest log of ${present} members goes on, ` +
         `and messages that were acknowledged may be lost`,
     );
-    this.distrusted = false;
-    node.poke((raft) => {
-      raft.setElectable(longest);
-      raft.trustLog();
-    });
-    this.#electableAgain = !longest;
+    const { lastIndex, lastTerm } = directory.wal;
+    const longest = [{ lastIndex, lastTerm }, ...others].reduce((one, other) => isShorter(one, other) ? other : one);
+    node.poke((raft) => raft.trustLog({ index: longest.lastIndex, term: longest.lastTerm }));
+    this.#longestFirst = true;
   }
 
   /** It was given a vote, and has applied that: there was nothing more when it was. */
@@ -164,11 +154,12 @@ export class Settling {
     if (refused !== undefined && !stopped()) die(`failed to join Raft group ${directory.member.clusterId}: ${refused}`);
   }
 
-  #restoreElectable(): void {
+  /** Whose log was the longest may be gone. */
+  #endWaiting(): void {
     const { node, clock } = this.#parts;
-    if (!this.#electableAgain || (node.raft.leader === "" && clock.now() - this.#startedAt < 2 * PATIENCE)) return;
-    this.#electableAgain = false;
-    node.poke((raft) => raft.setElectable(true));
+    if (!this.#longestFirst || clock.now() - this.#startedAt < 2 * PATIENCE) return;
+    this.#longestFirst = false;
+    if (node.raft.leader === "" && !node.raft.distrustsLog) node.poke((raft) => raft.trustLog());
   }
 
   /** A node without a leader is not silent about it. */
@@ -187,9 +178,8 @@ export class Settling {
   }
 }
 
-/** Whether another member's log ends before this one's; equal logs are told apart by name. */
-function isBehind(other: Presence, lastTerm: number, lastIndex: number, nodeId: string): boolean {
-  if (other.lastTerm !== lastTerm) return other.lastTerm < lastTerm;
-  if (other.lastIndex !== lastIndex) return other.lastIndex < lastIndex;
-  return other.nodeId > nodeId;
+type End = Pick<Presence, "lastIndex" | "lastTerm">;
+
+function isShorter(one: End, other: End): boolean {
+  return one.lastTerm < other.lastTerm || (one.lastTerm === other.lastTerm && one.lastIndex < other.lastIndex);
 }

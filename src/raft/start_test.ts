@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryFiles } from "../../tests/support/memory_files.ts";
 import { SeededRandom } from "../../tests/support/seeded_random.ts";
-import { TestCluster } from "../../tests/support/raft_cluster.ts";
+import { TestCluster, type TestNode } from "../../tests/support/raft_cluster.ts";
 import { VirtualClock } from "../../tests/support/virtual_clock.ts";
 import { silentLog } from "../ports/log.ts";
 import { openRaftJournal, type RaftOptions } from "./mod.ts";
@@ -321,6 +321,40 @@ Deno.test("P12: all machines were restarted while their logs were not synced: th
     assert.ok(next.lines.some((line) => line.includes("may be lost")));
     await cluster.untilEqual();
   }
+});
+
+Deno.test("P12: who was brought in step is counted as such at once by another one that loses power", async () => {
+  const cluster = new TestCluster(88);
+  const options = { sync: false, machineBoot: "first" };
+  cluster.trio(options);
+  const leader = await cluster.untilLeader();
+  await cluster.done(leader.propose("m"));
+  const lose = (node: TestNode) => {
+    node.kill();
+    return cluster.restart(node, { ...options, machineBoot: "second" }, node.files.afterCrash(() => 0));
+  };
+  const first = lose(cluster.alive.find((node) => node !== leader)!);
+  const isInStep = () => first.replica.applied.length === 1 && first.journal.status().alarms.length === 0;
+  await cluster.clock.until(isInStep, 500, "one in step");
+  const second = lose(leader);
+  await cluster.untilLeader(5_000);
+  assert.ok(!second.lines.some((line) => line.includes("may be lost")), second.lines.join("\n"));
+});
+
+Deno.test("P12: where one founder was never there, and another one lost its log, the third leads once all are there", async () => {
+  const cluster = new TestCluster(89);
+  const options = { sync: false, machineBoot: "first", peers: ["a", "b", "c"] };
+  const nodes = ["a", "b"].map((name) => cluster.add(name, options));
+  const leader = await cluster.untilLeader(5_000);
+  await cluster.done(leader.propose("m"));
+  await cluster.untilEqual();
+  const [keeps, loses] = leader === nodes[0] ? [nodes[0]!, nodes[1]!] : [nodes[1]!, nodes[0]!];
+  for (const node of nodes) node.kill();
+  cluster.add("c", options);
+  cluster.restart(keeps, options);
+  cluster.restart(loses, { ...options, machineBoot: "second" }, loses.files.afterCrash(() => 0));
+  assert.equal((await cluster.untilLeader(5_000)).name, keeps.name);
+  await cluster.untilEqual();
 });
 
 for (

@@ -127,8 +127,11 @@ export class DiskFile {
   }
 
   /** The file after its process was killed: the system still has everything, and tries again what it could not write. */
-  afterKill(): DiskFile {
+  afterKill(copies: Copies): DiskFile {
+    const known = copies.nodes.get(this);
+    if (known !== undefined) return known as DiskFile;
     const same = new DiskFile(this.#durable.view().slice());
+    copies.nodes.set(this, same);
     same.#seen.resize(this.#seen.size);
     same.#seen.write(this.#seen.view(), 0);
     same.#unsynced = this.#doomed.length === 0 ? [...this.#unsynced] : [
@@ -145,11 +148,39 @@ function apply(change: Unsynced, to: Contents, survivors: number): void {
   else if (change.kind === "truncate") to.resize(change.size);
 }
 
+interface Change {
+  readonly edits: readonly EntryEdit[];
+  done: boolean;
+}
+
+/** What was copied already of a disk that is copied whole. */
+class Copies {
+  readonly nodes = new Map<DiskNode, DiskNode>();
+  readonly #changes = new Map<Change, Change>();
+
+  of<T extends DiskNode>(node: T): T {
+    return node.afterKill(this) as T;
+  }
+
+  change(change: Change): Change {
+    const known = this.#changes.get(change);
+    if (known !== undefined) return known;
+    const edits: EntryEdit[] = [];
+    const copy = { edits, done: change.done };
+    // Before its nodes are: they may have this change among theirs.
+    this.#changes.set(change, copy);
+    for (const { directory, name, node } of change.edits) {
+      edits.push({ directory: this.of(directory), name, node: node && this.of(node) });
+    }
+    return copy;
+  }
+}
+
 /** The entries of one directory. What one call changes (a rename: two entries) survives together or not at all. */
 export class DiskDirectory {
   readonly entries = new Map<string, DiskNode>();
   readonly #durable = new Map<string, DiskNode>();
-  #unsynced: { edits: readonly EntryEdit[]; done: boolean }[] = [];
+  #unsynced: Change[] = [];
 
   /** Makes the edits, to whichever directories, as one change. */
   static edit(edits: readonly EntryEdit[]): void {
@@ -179,8 +210,16 @@ export class DiskDirectory {
     return copyOf(left, (node) => node.afterCrash(survives));
   }
 
-  afterKill(): DiskDirectory {
-    return copyOf(this.entries, (node) => node.afterKill());
+  /** As {@link DiskFile.afterKill}. */
+  afterKill(copies = new Copies()): DiskDirectory {
+    const known = copies.nodes.get(this);
+    if (known !== undefined) return known as DiskDirectory;
+    const same = new DiskDirectory();
+    copies.nodes.set(this, same);
+    for (const [name, node] of this.entries) same.entries.set(name, copies.of(node));
+    for (const [name, node] of this.#durable) same.#durable.set(name, copies.of(node));
+    same.#unsynced = this.#unsynced.filter(({ done }) => !done).map((change) => copies.change(change));
+    return same;
   }
 }
 

@@ -80,6 +80,27 @@ Deno.test("a kill leaves what programs saw, whatever syncs failed before", () =>
   assert.equal(contents(files.afterKill().afterKill(), "a"), "short");
 });
 
+Deno.test("what was made and not synced is lost with power, also when its process was killed before", () => {
+  const files = new MemoryFiles();
+  files.makeDirectory("x");
+  files.makeDirectory("y");
+  for (const name of ["x/a", "x/b"]) files.open(name, { mode: "create" }).close();
+  const left = files.afterKill().afterKill();
+  assert.ok(left.exists("x/a"));
+  assert.ok(!left.afterCrash(() => 0).exists("x"));
+  left.syncDirectory("");
+  left.syncDirectory("x");
+  left.rename("x/a", "y/a");
+  const again = left.afterKill();
+  for (let seed = 0; seed < 20; seed++) {
+    const crashed = again.afterCrash(randomSurvival(new SeededRandom(seed)));
+    assert.notEqual(crashed.exists("x/a"), crashed.exists("y/a"));
+    assert.ok(crashed.exists("x/b"));
+  }
+  again.syncDirectory("y");
+  assert.ok(again.afterCrash(() => 0).exists("y/a"));
+});
+
 Deno.test("what a failed sync covered is not written by a later one", () => {
   const files = new MemoryFiles();
   const file = files.open("a", { mode: "create" });

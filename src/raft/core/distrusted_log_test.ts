@@ -52,6 +52,27 @@ Deno.test("P12: trustLog() ends the distrust", () => {
   assert.equal(a.raft.role, "leader");
 });
 
+Deno.test("P12: where most had lost something, nobody whose log is shorter than the longest is voted for, or campaigns", () => {
+  const c = distrusted(3);
+  c.raft.trustLog({ index: 5, term: 1 });
+  c.tick(100);
+  assert.equal(c.raft.role, "follower");
+  const ask = { kind: "pre-vote", from: "a", incarnation: "a0", to: "c", expected: "c0", identity: "x" } as const;
+  const answerTo = (lastIndex: number, lastTerm: number) => {
+    c.raft.step({ ...ask, founders: "", term: 1, lastIndex, lastTerm, hint: false });
+    c.perform();
+    return c.take().map((message) => "reason" in message && message.reason);
+  };
+  assert.deepEqual(answerTo(4, 1), ["log older"]);
+  assert.deepEqual(answerTo(5, 1), ["granted"]);
+  assert.deepEqual(answerTo(4, 2), ["granted"]);
+  assert(c.raft.mayLackEntries, "a restart compares again");
+  c.raft.trustLog();
+  c.tick(100);
+  assert.equal(c.raft.role, "pre-candidate");
+  assert(!c.raft.mayLackEntries);
+});
+
 Deno.test("P8: a node that is not electable does not campaign", () => {
   const a = make("a", { founders: ["a"] });
   a.raft.setElectable(false);

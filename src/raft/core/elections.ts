@@ -28,7 +28,7 @@ function preVoteReason(state: NodeState, message: PreVote): VoteReason {
   const wanted = message.term + 1;
   const voted = wanted < state.term || (wanted === state.term && state.vote !== "" && state.vote !== message.from);
   if (voted) return "voted";
-  return state.log.isUpToDate(message.lastIndex, message.lastTerm) ? "granted" : "log older";
+  return hasWholeLog(state, message) ? "granted" : "log older";
 }
 
 /** Answers a vote; a granted one is saved before the answer leaves. */
@@ -52,9 +52,13 @@ function voteReason(state: NodeState, message: Vote): VoteReason {
   if (state.leaderIsAlive && !waived) return "leader known";
   if (message.term > state.term) state.transitions.follow(message.term, "");
   if (state.vote !== "" && state.vote !== message.from) return "voted";
-  if (!state.log.isUpToDate(message.lastIndex, message.lastTerm)) return "log older";
+  if (!hasWholeLog(state, message)) return "log older";
   if (state.vote === "") state.saveTerm(state.term, message.from);
   return "granted";
+}
+
+function hasWholeLog(state: NodeState, { lastIndex, lastTerm }: PreVote | Vote): boolean {
+  return state.log.isUpToDate(lastIndex, lastTerm) && state.isLongEnough(lastIndex, lastTerm);
 }
 
 /**

@@ -3,7 +3,14 @@ import type { CampaignKind, Role, Transitions } from "./role.ts";
 import { RaftLog } from "./log.ts";
 import { isSameNode, memberOf, type Membership, type NodeId } from "./membership.ts";
 import type { Body, DiskState, Message, SnapshotMark } from "./messages.ts";
-import { type Chance, foundersMembership, type RaftLimits, type RaftOptions, type RaftTimeouts } from "./options.ts";
+import {
+  type Chance,
+  foundersMembership,
+  type LogEnd,
+  type RaftLimits,
+  type RaftOptions,
+  type RaftTimeouts,
+} from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { CoreRole, Ticket } from "./ready.ts";
 
@@ -46,6 +53,8 @@ export class NodeState {
   electable = true;
   /** The log may lack entries that were acknowledged: no votes, no campaigns (P12). */
   distrustLog = false;
+  /** How the longest log of all members ends, where most had lost something: nobody with a shorter one is to lead (P12). */
+  longest: LogEnd | undefined;
   /** Tells words that leaders say from now on from late ones, while the log is not trusted. */
   ask = 0;
   /** This node said goodbye. */
@@ -192,6 +201,7 @@ export class NodeState {
    */
   get canCampaign(): boolean {
     if (!this.electable || this.distrustLog || this.left || this.installing !== undefined) return false;
+    if (!this.isLongEnough(this.log.lastIndex, this.log.lastTerm)) return false;
     if (this.isVoter) return true;
     const { log } = this;
     const before = log.membership.index > log.commit ? log.previousMembership : undefined;
@@ -199,11 +209,19 @@ export class NodeState {
     return self !== undefined && self.voter && isSameNode(self, this.incarnation);
   }
 
+  /** Whether somebody whose log ends with this entry may lead as far as this node knows of other logs than its own. */
+  isLongEnough(index: number, term: number): boolean {
+    const { longest } = this;
+    return longest === undefined || term > longest.term || (term === longest.term && index >= longest.index);
+  }
+
   /** Raises the commit index, which never sinks, and draws the consequences. */
   commitThrough(index: number): void {
     const { log } = this;
     if (index <= log.commit) return;
     log.commit = index;
+    // A leader that commits has been elected: this log goes by that one's from now on.
+    if (log.termAt(index) === this.term) this.longest = undefined;
     if (this.identity === "" && log.identityIndex > 0 && log.identityIndex <= index) {
       this.learnIdentity(log.identityInLog);
     }

@@ -9,7 +9,7 @@ import { type ChangeResult, isSameNode, memberOf, type MembershipChange, type No
 import type { DataKind, DiskState, Entry, Goodbye, Message, Removed, SnapshotMark } from "./messages.ts";
 import { isFromLeader } from "./messages.ts";
 import { NodeState } from "./node_state.ts";
-import type { RaftOptions } from "./options.ts";
+import type { LogEnd, RaftOptions } from "./options.ts";
 import type { CoreRole, Fetch, Outgoing, Ready, Ticket } from "./ready.ts";
 import { sendFetched } from "./replication.ts";
 import { type CampaignKind, type Grant, quietUntil } from "./role.ts";
@@ -190,14 +190,24 @@ export class Raft {
     this.#state.electable = electable;
   }
 
-  /** Ends `distrustLog`: whoever decides has compared the logs of all reachable members (P12). */
-  trustLog(): void {
+  /**
+   * Ends `distrustLog`: whoever decides has compared the logs of all reachable members, and `longest` is how the longest of
+   * them ends. Until a leader commits something this node votes for none that is shorter, and does not campaign if its own
+   * is (P12).
+   */
+  trustLog(longest?: LogEnd): void {
     this.#state.distrustLog = false;
+    this.#state.longest = longest;
   }
 
-  /** Whether this node keeps from voting because its log may lack what it had acknowledged; to be remembered on disk (P12). */
+  /** Whether this node keeps from voting because its log may lack what it had acknowledged (P12). */
   get distrustsLog(): boolean {
     return this.#state.distrustLog;
+  }
+
+  /** To be remembered on disk: a start has to distrust the log. */
+  get mayLackEntries(): boolean {
+    return this.#state.distrustLog || this.#state.longest !== undefined;
   }
 
   /** Whether `takeReady` has something. */

@@ -167,11 +167,11 @@ export class Wal {
     this.#noteEntries(entries, stored, segment.number, start);
   }
 
-  /** Blocks until everything written is durable. Throws FileFailed; the log is dead then. */
+  /** Blocks until everything written is durable, marks too. Throws FileFailed; the log is dead then. */
   syncNow(): void {
     const segment = this.#usable();
-    if (!this.unsynced && !this.#cuttingOff) return;
     const upTo = segment.size;
+    if (this.#synced >= upTo && !this.#cuttingOff) return;
     try {
       segment.file.syncNow();
     } catch (cause) {

@@ -124,7 +124,7 @@ function rewrite(
     throw error;
   }
   handle.unsynced = false;
-  if (options.sync) files.syncDirectory(handle.path.slice(0, handle.path.lastIndexOf("/")));
+  context.openFiles.keepEntries(handle.path.slice(0, handle.path.lastIndexOf("/")));
   return end;
 }
 

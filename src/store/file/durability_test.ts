@@ -108,7 +108,14 @@ Deno.test("without sync a flush only writes; the next automatic sync makes up fo
   assert.ok(calls.length > 0 && !calls.some((call) => call.startsWith("sync")));
   await place.clock.advance(20);
   const synced = await place.callsOf(() => store.maintain(place.clock.now()));
-  assert.deepEqual(synced, ["sync foo/msgs.1.dat", "sync foo/msgs.1.idx", "write foo/subs.dat", "sync foo/subs.dat"]);
+  assert.deepEqual(synced, [
+    "sync foo/msgs.1.dat",
+    "sync foo/msgs.1.idx",
+    "write foo/subs.dat",
+    "sync foo/subs.dat",
+    "sync /data",
+    "sync foo",
+  ]);
   await place.clock.advance(20);
   assert.deepEqual(await place.callsOf(() => store.maintain(place.clock.now())), []);
   await store.close();
@@ -119,10 +126,31 @@ Deno.test("settling syncs what was written without", async () => {
   const { store, foo } = await place.withChannel({ sync: false, autoSync: 0 });
   putMany(foo.messages, "foo", 1, 3);
   await foo.messages.flush();
-  assert.deepEqual(await place.callsOf(() => store.settle!()), ["sync foo/msgs.1.dat", "sync foo/msgs.1.idx"]);
+  assert.deepEqual(
+    await place.callsOf(() => store.settle!()),
+    ["sync foo/msgs.1.dat", "sync foo/msgs.1.idx", "sync /data", "sync foo"],
+  );
   assert.deepEqual(await place.callsOf(() => store.settle!()), []);
   await store.close();
 });
+
+for (const killed of [false, true]) {
+  const who = killed ? "after its server was killed and started again" : "without sync";
+  Deno.test(`what a cluster's node settled ${who} is found again after a power loss`, async () => {
+    const options = { sync: false, autoSync: 0, replicated: true, sliceMaxMessages: 2 };
+    let place = new Place();
+    let { store, foo } = await place.withChannel(options);
+    putMany(foo.messages, "foo", 1, 5);
+    await foo.messages.flush();
+    if (killed) {
+      place = new Place(place.files.afterKill());
+      ({ store, foo } = await place.again(options));
+    }
+    await store.settle!();
+    const { foo: left } = await new Place(place.files.afterCrash(() => 0)).again(options);
+    assert.deepEqual(await sequencesOf(left.messages), [1, 2, 3, 4, 5]);
+  });
+}
 
 Deno.test("automatic sync can be off [58]", async () => {
   const place = new Place();

@@ -147,7 +147,7 @@ export class FileStore implements Store {
     this.#guard(() => {
       const { ports: { files }, options } = this.#context;
       files.open(this.#path(OPEN_MARK), { mode: "empty" }).close();
-      if (options.sync) files.syncDirectory(options.directory);
+      if (options.sync || options.replicated) files.syncDirectory(options.directory);
     });
   }
 
@@ -184,9 +184,7 @@ export class FileStore implements Store {
     try {
       files.makeDirectory(directory);
       openFiles.create(subscriptions, options.sync);
-      if (!options.sync) return;
-      files.syncDirectory(directory);
-      files.syncDirectory(options.directory);
+      openFiles.keepEntries(directory, options.directory);
     } catch (error) {
       files.removeTree(directory);
       throw error;
@@ -266,6 +264,7 @@ export class FileStore implements Store {
       await this.#work.on(channel, () => this.#syncChannel(channel));
     }
     await this.#context.syncing.runBeside(this.#clients.syncSteps());
+    this.#guard(() => this.#context.openFiles.syncDirectories());
   }
 
   async #syncChannel({ messages, subscriptions }: ChannelFiles): Promise<void> {

@@ -71,16 +71,20 @@ export class FileHandle {
 export class OpenFiles {
   readonly #files: Files;
   readonly #limit: number;
+  readonly #sync: boolean;
+  /** Directories in which something was made or renamed that may not be on the disk yet. */
+  readonly #changed = new Set<string>();
   readonly #open = new Set<FileHandle>();
   #uses = 0;
   /** As of the last {@link maintain}. */
   #usesBefore = 0;
   #now: Millis = 0;
 
-  /** `limit` 0: no limit. */
-  constructor(files: Files, limit: number) {
+  /** `limit` 0: no limit. `sync`: what is made is on the disk at once. */
+  constructor(files: Files, limit: number, sync: boolean) {
     this.#files = files;
     this.#limit = limit;
+    this.#sync = sync;
   }
 
   /** How many are open. */
@@ -133,10 +137,26 @@ export class OpenFiles {
 
   /**
    * Makes a file that holds its version and `content`, replacing any, in one step: it is never seen half written. With `sync` its
-   * bytes are on the disk; syncing the directory is left to the caller.
+   * bytes are on the disk; {@link keepEntries} is left to the caller.
    */
   create(path: string, sync: boolean, content?: Uint8Array): void {
     this.#withRoom(() => createFile(this.#files, path, sync, content));
+  }
+
+  /** Something was made in these directories: on the disk when this returns, or, without sync, after {@link syncDirectories}. */
+  keepEntries(...directories: string[]): void {
+    for (const directory of directories) {
+      if (this.#sync) this.#files.syncDirectory(directory);
+      else this.#changed.add(directory);
+    }
+  }
+
+  /** What was made without syncing is found again after a power loss. Throws FileFailed. */
+  syncDirectories(): void {
+    for (const directory of this.#changed) {
+      if (this.#files.exists(directory)) this.#files.syncDirectory(directory);
+      this.#changed.delete(directory);
+    }
   }
 
   /** Closes up to `count` of those that were used longest ago; `false` if none could be. */

@@ -38,7 +38,7 @@ export function openFileStore(options: OpenFileStoreOptions, ports: FileStorePor
     options: all,
     ports,
     checksum: new Checksum(all.crcPolynomial),
-    openFiles: new OpenFiles(ports.files, all.fileDescriptorsLimit),
+    openFiles: new OpenFiles(ports.files, all.fileDescriptorsLimit, all.sync),
     syncing: new Syncing(all.sync, () => ports.clock.now()),
     readCaches: new ReadCaches(),
     tick: ports.clock.wall(),
@@ -49,7 +49,7 @@ export function openFileStore(options: OpenFileStoreOptions, ports: FileStorePor
 }
 
 /** Makes the root and its parents, in a way that survives a power loss. */
-function makeRoot({ directory, sync }: FileStoreOptions, { files }: FileStorePorts): void {
+function makeRoot({ directory, sync, replicated }: FileStoreOptions, { files }: FileStorePorts): void {
   const parents: string[] = [];
   for (let path = directory.replace(/\/+$/, ""); path !== "" && path !== "." && !files.exists(path);) {
     const cut = path.lastIndexOf("/");
@@ -57,7 +57,7 @@ function makeRoot({ directory, sync }: FileStoreOptions, { files }: FileStorePor
     parents.push(path === "" ? "/" : path);
   }
   files.makeDirectory(directory);
-  if (sync) { for (const path of parents) files.syncDirectory(path); }
+  if (sync || replicated) { for (const path of parents) files.syncDirectory(path); }
 }
 
 function markTruncation(options: FileStoreOptions, { files }: FileStorePorts): void {

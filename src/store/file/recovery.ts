@@ -62,6 +62,8 @@ export function recoverChannel(
   const messages = new FileMessageLog(name, directory, limits, context);
   const subscriptions = new FileSubscriptionsLog(name, directory, context);
   const slices: Slice[] = [];
+  // What was made without syncing before the last run ended may not be on the disk.
+  if (context.unclean && !context.options.sync) context.openFiles.keepEntries(directory);
   try {
     const damage = recoverMessages(messages, slices, context);
     const damages = damage === undefined ? [] : [damage];

@@ -60,7 +60,7 @@ export class ServerRecord {
     if (this.#isUnreadable) files.rename(path, path + ASIDE);
     this.#isUnreadable = false;
     openFiles.create(path, sync, encodeRecord(0, ServerInfo.encode(info), checksum));
-    if (sync) files.syncDirectory(directory);
+    openFiles.keepEntries(directory);
   }
 }
 

@@ -163,7 +163,7 @@ export class Slice implements Extent {
       files.remove(this.index.path);
       throw error;
     }
-    if (sync) files.syncDirectory(this.directory);
+    openFiles.keepEntries(this.directory);
     this.created = true;
   }
 

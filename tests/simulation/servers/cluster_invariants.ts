@@ -305,8 +305,7 @@ class OnlyVotersCount implements ClusterInvariant {
       if (book.lost.has(`${member.id}/${member.incarnation}`)) return true;
       const incarnation = other.incarnation || other.readIncarnation();
       if (member.incarnation !== "" && incarnation !== member.incarnation) return false;
-      const { ownLog } = other;
-      return ownLog.isDurable(commit, own) || (!synced && ownLog.termAt(commit) === own);
+      return other.vouchesFor(commit, own, synced);
     };
     // The membership may have changed in the very instant in which the count was complete, and while a leader's disk is full
     // the entry that changed it is not on it.

@@ -50,6 +50,10 @@ export class Host {
   peers: readonly string[] | undefined;
   /** Which cluster it is told to be of. */
   clusterId = CLUSTER;
+  /** Counts the boots of the machine: it lost power in between. */
+  machineBoot = 1;
+  /** Where nothing is synced: what its log held whenever power was lost, as long as its server does not trust the rest. */
+  readonly logsBefore: LogWatch[] = [];
   /** How fast its clock goes. */
   speed = 1;
   readonly #world: ServerWorld;
@@ -63,6 +67,12 @@ export class Host {
   /** The log on its own disk, whatever directory it runs on at this moment. */
   get ownLog(): LogWatch {
     return this.logAside ?? this.log;
+  }
+
+  /** Its own log holds this entry, durably where logs are synced; or it did, and lost it when power failed without syncing. */
+  vouchesFor(index: number, term: number, synced: boolean): boolean {
+    if (this.ownLog.isDurable(index, term)) return true;
+    return !synced && [this.ownLog, ...this.logsBefore].some((log) => log.termAt(index) === term);
   }
 
   get up(): boolean {
@@ -99,7 +109,7 @@ export class Host {
     world.note(`${this.name} starts (boot ${this.boot})`);
     const { settings, raft, peers, clusterId, code } = world.startOptions(this);
     this.node = new SimulatedNode(world, this.name, this.files, peers, { ...settings, ...this.settings }, clock, {
-      ...{ raft, clusterId },
+      ...{ raft, clusterId, store: { sync: world.synced } },
       ...(code === undefined ? {} : { code }),
     });
   }
@@ -112,6 +122,10 @@ export class Host {
   /** Power fails: of what was not synced, a part is lost. */
   losePower(): void {
     this.#end(() => this.files.afterCrash(this.#world.survival()));
+    this.machineBoot++;
+    if (this.#world.synced) return;
+    this.logsBefore.push(this.ownLog);
+    this.log = this.#watch();
   }
 
   /** Power fails, and the disk has lied about what it has: what is left of it. */

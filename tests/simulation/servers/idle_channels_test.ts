@@ -61,6 +61,19 @@ test("two of three nodes are started with snapshots that name a channel deleted 
   assert.equal((await world.agreed(stored)).length, 4);
 });
 
+test("all nodes lose power just when they have deleted a channel that their snapshots name: two of them serve again", async (world) => {
+  await publish(world, 3, "foo");
+  await publish(world, 80, "idle");
+  const holdsNothing = (node: SimulatedNode) => !node.server!.recorder.channels.has("idle");
+  await world.clock.until(() => alive(world).every(holdsNothing), 30_000, "the deletion");
+  const left = [...world.nodes.values()].map((node) => [node.name, node.files.afterCrash(() => 0)] as const);
+  world.stop();
+  for (const [name, files] of left.slice(1)) world.begin(name, files);
+  await world.leader();
+  await publish(world, 1, "foo");
+  assert.equal((await world.agreed(stored)).length, 4);
+});
+
 test("whoever subscribes while the channel is being deleted gets all of the next one, whatever the old one still held", async (world) => {
   await publish(world, 60, "idle");
   const leader = await world.leader();

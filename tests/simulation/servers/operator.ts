@@ -18,6 +18,7 @@ const INJECTED = /injected failure|no space left/;
 /** Both sides say so, and end. */
 const OTHER_PEERS = /give the same list to all nodes/;
 const REMOVED = /^this node was removed from the cluster$/;
+const DISTRUST = /does not vote: its log may lack/;
 const ROUND: Millis = 60;
 
 export class Operator {
@@ -25,6 +26,8 @@ export class Operator {
   weak: Host | undefined;
   /** The weak host's disk went back in time: while nobody has noticed, nothing else may happen. */
   fragile = false;
+  /** Where nothing is synced: they lost power, and do not trust their logs again yet. */
+  readonly #forgetful = new Set<Host>();
   /** Until when starts are planned. */
   busyUntil: Millis = 0;
   readonly #world: ServerWorld;
@@ -44,12 +47,16 @@ export class Operator {
   }
 
   get isSettled(): boolean {
-    return this.#planned.size === 0 && this.weak === undefined && this.#everybodyVotes();
+    return this.#planned.size === 0 && this.weak === undefined && this.#forgetful.size === 0 && this.#everybodyVotes();
   }
 
   get lack(): string {
     const planned = [...this.#planned].map((host) => host.name);
-    return `planned ${planned}, weak ${this.weak?.name}, removed ${[...this.#removed].map((host) => host.name)}`;
+    const names = (hosts: ReadonlySet<Host>) => [...hosts].map(({ name }) => name);
+    const { weak } = this;
+    return `planned ${planned}, weak ${weak?.name}, removed ${names(this.#removed)}, forgetful ${
+      names(this.#forgetful)
+    }`;
   }
 
   /** Starts `host` again later. */
@@ -66,9 +73,8 @@ export class Operator {
   /** Whether the disk of `host` may lose something now: no other did, and the rest of the cluster can bear it. */
   mayLose(host: Host): boolean {
     const leader = this.#world.leader();
-    if (leader?.serving !== true || this.weak !== undefined || this.#removed.size > 0 || !this.#world.troubled) {
-      return false;
-    }
+    if (leader?.serving !== true || this.weak !== undefined || !this.#world.troubled) return false;
+    if (this.#removed.size > 0 || this.#forgetful.size > 0) return false;
     if (!this.#everybodyVotes() || this.#world.hosts.size < 3) return false;
     const { members } = leader.node!.journal!.status();
     // A founder that was away since the cluster was formed knows no more of it than one that lost its disk.
@@ -81,6 +87,21 @@ export class Operator {
       (member.incarnation ?? "") !== "";
     if (![...this.#world.hosts.values()].every(knows)) return false;
     return members.length >= 3 && members.every(isBound) && host.readIncarnation() !== "";
+  }
+
+  /** Whether `host` may lose what was not synced: only a minority did, and the others are there to tell it what it lacks. */
+  mayForget(host: Host): boolean {
+    if (this.weak !== undefined || this.#removed.size > 0) return false;
+    return new Set([...this.#forgetful, host]).size <= (this.#world.hosts.size - 1) / 2;
+  }
+
+  /** Power fails where nothing is synced. */
+  forget(host: Host): void {
+    this.#forgetful.add(host);
+    host.losePower();
+    this.#world.note(
+      `${host.name} lost power without syncing: its log is (${host.log.baseIndex}, ${host.log.lastIndex}]`,
+    );
   }
 
   /** A node that comes back as another incarnation has set aside what was there: only what is rotten or lost may be. */
@@ -171,6 +192,7 @@ export class Operator {
     const world = this.#world;
     const round = () => {
       this.#strengthen();
+      this.#trust();
       if (!world.troubled || world.random.chance(0.2)) this.#addRemoved();
       world.later(ROUND, round);
     };
@@ -213,6 +235,17 @@ export class Operator {
     this.weak = undefined;
     this.fragile = false;
     this.#world.note(`${weak.name} is whole again`);
+  }
+
+  /** Who trusts its log again has been brought in step. */
+  #trust(): void {
+    for (const host of this.#forgetful) {
+      const status = host.running ? host.node!.journal!.status() : undefined;
+      if (status === undefined || status.term === 0 || status.alarms.some((alarm) => DISTRUST.test(alarm))) continue;
+      this.#forgetful.delete(host);
+      host.logsBefore.length = 0;
+      this.#world.note(`${host.name} trusts its log again`);
+    }
   }
 
   #addRemoved(): void {

@@ -10,6 +10,7 @@ const DOWN = [1, 20, 150, 700] as const;
 
 function losePowerOf(world: ServerWorld, host: Host): void {
   if (world.synced) host.losePower();
+  else if (world.operator.mayForget(host)) world.operator.forget(host);
   else host.kill();
   world.operator.startLater(host, world.random.pick(DOWN));
 }

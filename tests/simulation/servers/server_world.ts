@@ -181,7 +181,7 @@ export class ServerWorld implements Cluster {
   }
 
   /** What `host` is started with; limits of log and snapshots differ from start to start. */
-  startOptions({ peers, clusterId }: Host): {
+  startOptions({ peers, clusterId, machineBoot }: Host): {
     settings: Partial<ServerSettings>;
     raft: Partial<RaftOptions>;
     peers: readonly string[];
@@ -190,7 +190,7 @@ export class ServerWorld implements Cluster {
   } {
     const { random, book } = this;
     const logs = { snapshotEntries: random.pick([8, 20, 60]), trailingLogs: random.pick([0, 5, 20]) };
-    const raft = { ...this.#raft, ...logs, logSnapshots: random.pick([1, 2]) };
+    const raft = { ...this.#raft, ...logs, logSnapshots: random.pick([1, 2]), machineBoot: `boot ${machineBoot}` };
     return { settings: this.settings, raft, peers: peers ?? book.founders, clusterId, code: this.#options.code };
   }
 

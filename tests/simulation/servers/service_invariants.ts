@@ -139,8 +139,7 @@ export class ServiceInvariants {
     const { book, hosts, synced } = this.#cluster;
     const held = (member: Member) => {
       if (book.lost.has(`${member.id}/${member.incarnation}`)) return true;
-      const log = hosts.get(member.id)?.ownLog;
-      return log !== undefined && (log.isDurable(index, term) || (!synced && log.termAt(index) === term));
+      return hosts.get(member.id)?.vouchesFor(index, term, synced) === true;
     };
     // A membership counts from when it is appended, and what was appended before it is counted with it, too.
     const written = [index + 1, host.log.lastIndex + 1].map((at) => book.membershipBefore(host, at).membership);
