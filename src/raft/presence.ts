@@ -43,7 +43,7 @@ export function presenceOf(
     wall,
     lastIndex: wal.lastIndex,
     lastTerm: wal.lastTerm,
-    distrusted: raft?.distrustsLog ?? directory.distrusted,
+    distrusted: raft?.mayLackEntries ?? directory.distrusted,
     waiting: member.removedAt > 0 || (known && !isMember),
     ...(running?.digests.marks ?? NO_MARKS),
     toStop: running?.comparing.order ?? "",

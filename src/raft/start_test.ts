@@ -323,6 +323,23 @@ Deno.test("P12: all machines were restarted while their logs were not synced: th
   }
 });
 
+Deno.test("P12: where all machines were restarted, the longest log leads, though its node compared last", async () => {
+  const cluster = new TestCluster(500);
+  const options = { sync: false, machineBoot: "first" };
+  const nodes = cluster.trio(options);
+  await cluster.untilLeader();
+  await cluster.done(cluster.leader!.propose("m"));
+  await cluster.untilEqual();
+  for (const node of nodes) node.kill();
+  const again = { ...options, machineBoot: "second" };
+  const [keeps, ...others] = nodes as [TestNode, TestNode, TestNode];
+  cluster.restart(keeps, again, keeps.files.afterCrash(() => Infinity));
+  // It looks around once in a second: the others compare their logs in between.
+  await cluster.clock.advance(600);
+  for (const node of others) cluster.restart(node, again, node.files.afterCrash(() => 0));
+  assert.equal((await cluster.untilLeader(5_000)).name, keeps.name);
+});
+
 Deno.test("P12: who was brought in step is counted as such at once by another one that loses power", async () => {
   const cluster = new TestCluster(88);
   const options = { sync: false, machineBoot: "first" };

@@ -51,6 +51,8 @@ export class ClusterBook {
   /** By index: what some node said to be committed. */
   readonly committed: (CommittedEntry | undefined)[] = [];
   readonly positions = new PositionWatch();
+  /** Where committed entries began that were lost, by loss. */
+  readonly cuts: number[] = [];
   /** By index: what the largest entry there counts for; and the largest of all. */
   readonly sizes: number[] = [];
   largest = 0;
@@ -91,6 +93,13 @@ export class ClusterBook {
     this.committed[index] = { index, term: entry.term, checksum: entry.checksum };
     const facts = this.entry(index, entry.term)?.facts;
     if (facts !== undefined) this.positions.committed(facts);
+  }
+
+  /** Committed entries from `index` on are lost with all machines' power. */
+  forget(index: number): void {
+    this.committed.length = Math.min(this.committed.length, index);
+    this.cuts.push(index);
+    this.positions.stop();
   }
 
   isCommitted({ index, term }: Place): boolean {

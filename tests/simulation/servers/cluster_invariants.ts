@@ -117,13 +117,15 @@ class DigestsAgree implements ClusterInvariant {
   readonly #digests = new Map<number, { readonly digest: number; readonly host: string }>();
   /** Since when the state of a process differs. */
   readonly #differs = new Map<string, number>();
+  #cuts = 0;
 
-  looked({ clock }: Cluster, host: Host, { applied }: RaftJournalStatus, before: Seen): void {
+  looked({ clock, book }: Cluster, host: Host, { applied }: RaftJournalStatus, before: Seen): void {
     const self = `${host.name}/${host.boot}`;
     if (applied === before.applied && !this.#differs.has(self)) return;
     const { digest } = host.node!.server!.machine.state;
     // Unknown, or nothing is restored yet; a store that is full for one channel is ahead with others.
     if (digest <= 1 || host.lagging) return;
+    for (; this.#cuts < book.cuts.length; this.#cuts++) this.#forget(book.cuts[this.#cuts]!);
     const known = this.#digests.get(applied);
     if (known === undefined) {
       if (!this.#differs.has(self)) this.#digests.set(applied, { digest, host: host.name });
@@ -137,6 +139,10 @@ class DigestsAgree implements ClusterInvariant {
         `the state of ${host.name} at ${applied} hashes otherwise than that of ${known.host}`,
       );
     }
+  }
+
+  #forget(from: number): void {
+    for (const index of this.#digests.keys()) if (index >= from) this.#digests.delete(index);
   }
 }
 

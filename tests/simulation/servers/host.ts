@@ -163,6 +163,15 @@ export class Host {
     }
   }
 
+  /** Whether its disk tells which cluster it is of. */
+  get knowsCluster(): boolean {
+    try {
+      return (readMember(this.files, MEMBER)?.identity ?? "") !== "";
+    } catch {
+      return false;
+    }
+  }
+
   #end(left: () => MemoryFiles): void {
     // What a lie has to do with is {@link loseLies}'s affair alone.
     if (this.files.lies) this.files.settle();

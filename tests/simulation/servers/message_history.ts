@@ -19,6 +19,12 @@ export class MessageHistory {
   readonly #places = new Map<string, string>();
   /** Messages that somebody published, by payload, and the channel. */
   readonly attempted = new Map<string, string>();
+  /** The guids they were published under, by payload. */
+  readonly guids = new Map<string, string>();
+  /** All machines lost power without syncing: stores may hold more than what is agreed upon. */
+  #hasForgotten = false;
+  /** Messages that were lost then: channel, sequence, and payload. */
+  readonly #lost = new Set<string>();
   /** Payloads of publishes that were sent more than once. */
   readonly repeated = new Set<string>();
 
@@ -46,24 +52,51 @@ export class MessageHistory {
     for (const channel of CHANNELS) {
       const messages = recorder.channels.get(channel)?.messages;
       const compared = host.compared.get(channel) ?? 0;
-      if (messages === undefined || messages.last <= compared) continue;
+      const last = messages === undefined ? 0 : Math.min(messages.last, this.#agreed(host, channel));
+      if (messages === undefined || last <= compared || messages.first > last) continue;
       const from = Math.max(compared + 1, messages.first);
       this.#passOver(channel, messages.first - 1);
       this.firsts.set(channel, Math.max(messages.first, this.firsts.get(channel) ?? 0));
       // What is rotten is found when it is read, and does not keep others from reading what was written later.
-      const isWhole = this.#read(host, channel, messages, from) ||
-        this.#read(host, channel, messages, Math.max(from, this.last(channel) + 1));
-      if (isWhole) host.compared.set(channel, messages.last);
+      const isWhole = this.#read(host, channel, messages, from, last) ||
+        this.#read(host, channel, messages, Math.max(from, this.last(channel) + 1), last);
+      if (isWhole) host.compared.set(channel, last);
       else isRead = false;
     }
     return isRead;
   }
 
+  /** How much of what `host` stores is agreed upon. */
+  #agreed(host: Host, channel: string): Sequence {
+    return this.#hasForgotten ? host.node!.server!.machine.state.channels.get(channel)?.last ?? 0 : Infinity;
+  }
+
+  /** Forgets all from the first message of each channel that does not stay; answers the last ones that do. */
+  forget(stays: (guid: string | undefined) => boolean): ReadonlyMap<string, Sequence> {
+    this.#hasForgotten = true;
+    const left = new Map<string, Sequence>();
+    for (const [channel, all] of this.#channels) {
+      const first = all.findIndex((message) => message !== undefined && !stays(this.guids.get(message.payload)));
+      if (first < 0) continue;
+      all.splice(first).forEach((message, i) => {
+        if (message === undefined) return;
+        this.#places.delete(message.payload);
+        this.#lost.add(`${channel} ${first + 1 + i} ${message.payload}`);
+      });
+      left.set(channel, first);
+    }
+    return left;
+  }
+
+  isLost(channel: string, sequence: Sequence, payload: string): boolean {
+    return this.#lost.has(`${channel} ${sequence} ${payload}`);
+  }
+
   /** `false`: something is rotten. */
-  #read(host: Host, channel: string, messages: MessageLog, from: Sequence): boolean {
+  #read(host: Host, channel: string, messages: MessageLog, from: Sequence, to: Sequence): boolean {
     let expected = from;
     try {
-      messages.read(from, messages.last, Infinity, (sequence, buffer, start, end) => {
+      messages.read(from, to, Infinity, (sequence, buffer, start, end) => {
         if (sequence !== expected) {
           throw new Violation("I10 no gaps", `${host.name}: ${channel} ${sequence} follows ${expected - 1}`);
         }

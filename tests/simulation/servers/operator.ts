@@ -91,8 +91,14 @@ export class Operator {
 
   /** Whether `host` may lose what was not synced: only a minority did, and the others are there to tell it what it lacks. */
   mayForget(host: Host): boolean {
-    if (this.weak !== undefined || this.#removed.size > 0) return false;
+    if (this.weak !== undefined || this.#removed.size > 0 || host.logAside !== undefined) return false;
     return new Set([...this.#forgetful, host]).size <= (this.#world.hosts.size - 1) / 2;
+  }
+
+  /** Whether power may fail everywhere at once: all know their cluster, and nobody is about to come or go. */
+  get mayForgetAll(): boolean {
+    if (this.weak !== undefined || this.#removed.size > 0 || this.#wiped.size > 0) return false;
+    return [...this.#world.hosts.values()].every((host) => host.knowsCluster && host.logAside === undefined);
   }
 
   /** Power fails where nothing is synced. */

@@ -91,6 +91,15 @@ export class Population {
       .join("; ");
   }
 
+  /** Power failed everywhere: of each channel in `left` only messages up to that one are left. */
+  forget(left: ReadonlyMap<string, Sequence>): void {
+    for (const { channel, payloads } of this.receptions) {
+      const last = left.get(channel);
+      if (last === undefined) continue;
+      for (const sequence of payloads.keys()) if (sequence > last) payloads.delete(sequence);
+    }
+  }
+
   #client(id: string): SimulatedClient {
     const client = new SimulatedClient(id, this.#world.net, this.#world.clock, (text) => this.#world.note(text));
     this.clients.push(client);
@@ -107,19 +116,26 @@ export class Population {
     const random = this.#random.fork();
     const client = this.#client(id);
     const work = async () => {
+      let { losses } = world;
       await client.connect();
+      // Servers may have forgotten who is connected.
+      const isForgotten = async () => losses !== world.losses || await this.#isForgotten(client);
+      const comeBack = async () => {
+        losses = world.losses;
+        await this.#connectAnew(client);
+      };
       for (let n = 1; world.troubled; n++) {
         if (random.chance(0.01)) await this.#comeBack(client, random);
         if (this.publishing < 40) this.#publish(client, channel, `${id} ${n}${paddingOf(random)}`, habit);
         do {
           await this.#wait(random.between(1, 2 * habit.pause));
-          const looks = world.evicts && random.chance(0.2);
-          if (looks && await this.#isForgotten(client)) await this.#connectAnew(client);
+          const looks = losses !== world.losses || (world.evicts && random.chance(0.2));
+          if (looks && await isForgotten()) await comeBack();
         } while (this.publishing >= habit.window * 3);
       }
-      while (world.evicts) {
+      while (world.evicts || losses !== world.losses) {
         await this.#wait(100);
-        if (await this.#isForgotten(client)) await this.#connectAnew(client);
+        if (await isForgotten()) await comeBack();
       }
     };
     void work();
@@ -195,7 +211,9 @@ export class Population {
     const wanted = { ...which, maxInFlight: random.pick([1, 3, 20]), ackWaitInSecs: ACK_WAIT, startPosition: 4 };
     const forgets = wanted.durable === "" && wanted.queue === "";
     this.#subscribers++;
+    let { losses } = world;
     const subscribe = async () => {
+      losses = world.losses;
       if (forgets) reception.payloads.clear();
       const received = (sequence: Sequence, payload: string) => {
         this.#received(reception, sequence, payload);
@@ -218,9 +236,9 @@ export class Population {
       await client.connect();
       let held = await subscribe();
       this.#settled++;
-      while (world.troubled || world.evicts) {
+      while (world.troubled || world.evicts || losses !== world.losses) {
         await this.#wait(random.between(50, world.evicts ? 250 : 800));
-        if (await this.#isForgotten(client)) {
+        if (losses !== world.losses || await this.#isForgotten(client)) {
           this.#settled--;
           await this.#connectAnew(client);
           held = await subscribe();
@@ -261,6 +279,8 @@ export class Population {
     const { name, channel, payloads } = reception;
     if (channel === IDLE) return this.#world.idle.received(name, reception, sequence, payload);
     const stored = this.#world.history.at(channel, sequence);
+    // It was on its way when power failed.
+    if (stored?.payload !== payload && this.#world.history.isLost(channel, sequence, payload)) return;
     // It may have expired everywhere before anybody looked.
     if (stored === undefined && this.#world.history.hasGaps) return void payloads.set(sequence, payload);
     if (stored?.payload !== payload) {

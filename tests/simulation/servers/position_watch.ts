@@ -14,8 +14,17 @@ interface Position {
 export class PositionWatch {
   readonly #positions = new Map<string, Position>();
 
+  #isOver = false;
+
+  /** Reports were lost: what they said is not known any more. */
+  stop(): void {
+    this.#isOver = true;
+    this.#positions.clear();
+  }
+
   /** An entry with reports is committed. */
   committed(payload: Uint8Array): void {
+    if (this.#isOver) return;
     for (const { channel, incarnation, subscriptionId, sent, acknowledged, complete } of decodeFacts(payload)) {
       const key = `${channel}/${incarnation}/${subscriptionId}`;
       let position = this.#positions.get(key);

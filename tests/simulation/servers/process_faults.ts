@@ -33,6 +33,14 @@ const restartAll: ServerFault = (world) => {
   for (const host of world.hosts.values()) if (host.up) losePowerOf(world, host);
 };
 
+/** As {@link restartAll}; where nothing is synced, any part of what all of them wrote is gone. */
+const losePowerEverywhere: ServerFault = (world) => {
+  // What becomes of a channel that is made and deleted all the time is told by the log alone.
+  if (world.synced || world.idleAfter > 0 || !world.operator.mayForgetAll) return false;
+  world.losePowerEverywhere();
+  for (const host of world.hosts.values()) world.operator.startLater(host, world.random.pick(DOWN));
+};
+
 /** The machine goes down in the middle of whatever the server does with its disk next. */
 const crashInStep: ServerFault = (world) => {
   const host = victim(world);
@@ -107,6 +115,7 @@ export const PROCESS_FAULTS = {
   kill,
   losePower,
   restartAll,
+  losePowerEverywhere,
   crashInStep,
   pause,
   stall,

@@ -26,6 +26,7 @@ import { MessageHistory } from "./message_history.ts";
 import { NetworkTrouble } from "./network_trouble.ts";
 import { Operator } from "./operator.ts";
 import { CHANNELS, Population, type Reception } from "./population.ts";
+import { firstLost, forgetMessages, longestLog } from "./power_loss.ts";
 import { type FaultName, ServerFaults } from "./server_faults.ts";
 import { ServiceInvariants } from "./service_invariants.ts";
 import type { HeldSubscription } from "./simulated_client.ts";
@@ -81,6 +82,8 @@ export class ServerWorld implements Cluster {
   /** Publishers that repeat themselves go on doing so. */
   retrying = true;
   population!: Population;
+  /** How often power failed everywhere. */
+  losses = 0;
   events = 0;
   #digest = 0;
   #failure: unknown;
@@ -196,7 +199,24 @@ export class ServerWorld implements Cluster {
 
   attempted(guid: string, channel: string, payload: string): void {
     this.#payloads.set(guid, payload);
+    this.history.guids.set(payload, guid);
     this.history.attempted.set(payload, channel);
+  }
+
+  /** Power fails on all machines, which sync nothing: only what is beyond the longest log that is left may be lost. */
+  losePowerEverywhere(): void {
+    for (const host of this.hosts.values()) {
+      this.operator.forget(host);
+      host.logsBefore.length = 0;
+    }
+    const longest = longestLog(this.hosts.values());
+    const lost = firstLost(longest, this.book);
+    const left = forgetMessages(this.history, this.book, lost);
+    this.book.forget(lost);
+    this.service.forget(lost);
+    this.population.forget(left);
+    this.losses++;
+    this.note(`${longest.host.name} has the longest log: entries from ${lost} on are lost`);
   }
 
   subscribed(held: HeldSubscription): void {

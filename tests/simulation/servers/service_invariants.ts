@@ -48,6 +48,11 @@ export class ServiceInvariants {
     this.#payloads = payloads;
   }
 
+  /** What entries from `index` on had brought is lost. */
+  forget(index: number): void {
+    this.acknowledged = Math.min(this.acknowledged, index - 1);
+  }
+
   subscribed(held: HeldSubscription): void {
     if (held.queue === "") this.#inboxes.set(held.ackInbox, held.inbox);
   }
