@@ -36,6 +36,9 @@ export class MessageHistory {
     return this.#channels.get(channel)?.length ?? 0;
   }
 
+  /** Some node has, or had, limits by which messages go that nobody may have got. */
+  isLimited = false;
+
   /** By channel: some node's store began here; what is older may have expired before anybody got it. */
   readonly firsts = new Map<string, Sequence>();
   /** Some messages expired unseen. */
@@ -54,6 +57,9 @@ export class MessageHistory {
       const compared = host.compared.get(channel) ?? 0;
       const last = messages === undefined ? 0 : Math.min(messages.last, this.#agreed(host, channel));
       if (messages === undefined || last <= compared || messages.first > last) continue;
+      if (messages.first > 1 && !this.isLimited && !host.isRotten) {
+        throw new Violation("I9 stored once", `${host.name} has lost ${channel} 1 to ${messages.first - 1}`);
+      }
       const from = Math.max(compared + 1, messages.first);
       this.#passOver(channel, messages.first - 1);
       this.firsts.set(channel, Math.max(messages.first, this.firsts.get(channel) ?? 0));

@@ -4,6 +4,7 @@
  */
 import type { OpenFiles } from "../raft_disk_files.ts";
 import type { FaultName } from "./server_faults.ts";
+import type { ServerWorldOptions } from "./server_world.ts";
 import type { ServerCode } from "./simulated_node.ts";
 
 export interface ServerMutant {
@@ -14,6 +15,8 @@ export interface ServerMutant {
   readonly caughtBy: RegExp;
   /** Faults that bring the bug to light sooner. */
   readonly favourites: readonly FaultName[];
+  /** What its worlds are like. */
+  readonly world?: Pick<ServerWorldOptions, "synced" | "mistaken">;
 }
 
 interface Change {
@@ -130,6 +133,43 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     }],
     caughtBy: /^I18 /,
     favourites: ["slowDisk", "badNetwork"],
+  },
+  {
+    bug: "trusts its log though its machine lost power",
+    changes: [{
+      file: "raft/raft_directory.ts",
+      find: 'options.machineBoot !== "" && machineBoot !== options.machineBoot;',
+      replace: "false;",
+    }],
+    caughtBy: /^I3 |^I4 |^I9 |^I12 |^I15 /,
+    favourites: ["losePower", "isolateLeader", "healNetwork"],
+    world: { synced: false },
+  },
+  {
+    bug: "lets a shorter log than the longest lead after power failed everywhere",
+    changes: [{
+      file: "raft/core/elections.ts",
+      find: " && state.isLongEnough(lastIndex, lastTerm);",
+      replace: ";",
+    }, {
+      file: "raft/core/node_state.ts",
+      find: "if (!this.isLongEnough(this.log.lastIndex, this.log.lastTerm)) return false;",
+      replace: "",
+    }],
+    caughtBy: /^I3 |^I4 |^I9 |^I12 |^I15 /,
+    favourites: ["losePowerEverywhere", "cutOneLink", "healNetwork"],
+    world: { synced: false },
+  },
+  {
+    bug: "cuts its log though its messages are in folders that were not synced",
+    changes: [{
+      file: "store/file/file_store.ts",
+      find: "    this.#guard(() => this.#context.openFiles.syncDirectories());\n",
+      replace: "",
+    }],
+    caughtBy: /^I4 |^I9 |^I10 |^I19 /,
+    favourites: ["losePowerEverywhere"],
+    world: { synced: false },
   },
   {
     bug: "deletes a channel that was used meanwhile",

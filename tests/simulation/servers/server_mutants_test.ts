@@ -10,7 +10,7 @@ async function firstFailure(mutant: ServerMutant): Promise<string | undefined> {
   const { code, remove } = await mutateServers(mutant);
   try {
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const { failure } = await liveServerWorld({ seed, code, favourites: mutant.favourites });
+      const { failure } = await liveServerWorld({ seed, code, favourites: mutant.favourites, ...mutant.world });
       if (failure !== undefined) return failure.message;
     }
     return undefined;

@@ -57,6 +57,10 @@ export interface ServerWorldOptions {
   readonly code?: ServerCode;
   /** Faults that happen more often than others; drawn from the seed when absent. */
   readonly favourites?: readonly FaultName[];
+  /** Whether logs are synced; drawn from the seed when absent. */
+  readonly synced?: boolean;
+  /** Whether somebody gives a founder another list of peers than the others; drawn from the seed when absent. */
+  readonly mistaken?: boolean;
 }
 
 export class ServerWorld implements Cluster {
@@ -102,7 +106,8 @@ export class ServerWorld implements Cluster {
     this.trouble = new NetworkTrouble(this.clock, this.net, random.fork());
     this.net.onSend = (from, subject, payload) => this.#guarded(() => this.#sent(from, subject, payload));
     this.net.onArrival = (to, subject, payload) => this.#guarded(() => this.#arrived(to, subject, payload));
-    this.synced = random.chance(0.85);
+    const synced = random.chance(0.85);
+    this.synced = options.synced ?? synced;
     this.evicts = random.chance(0.25);
     this.idleAfter = random.pick([0, 0, 0, 80, 200]);
     this.operator = new Operator(this);
@@ -126,7 +131,8 @@ export class ServerWorld implements Cluster {
     const count = random.pick([3, 3, 3, 3, 4, 5]);
     for (const name of ["a", "b", "c", "d", "e"].slice(0, count)) this.hosts.set(name, new Host(this, name));
     this.book.founders = [...this.hosts.keys()];
-    if (random.chance(0.05)) mistakePeers(this);
+    const mistaken = random.chance(0.05);
+    if (options.mistaken ?? mistaken) mistakePeers(this);
   }
 
   #heartbeats(): Pick<ServerSettings, "heartbeatInterval" | "heartbeatTimeout" | "heartbeatFailCount"> {
@@ -136,6 +142,7 @@ export class ServerWorld implements Cluster {
 
   /** Limits of channels; `idleAfter`: of the one that may be deleted, in ms. */
   limitRows(maxMessages: number, idleAfter: number): ResolvedLimits["channels"] {
+    if (maxMessages > 0) this.history.isLimited = true;
     const usual = { ...DEFAULT_LIMITS.channels[0]!, maxMessages };
     if (this.idleAfter === 0) return [usual];
     return [usual, { ...usual, pattern: IDLE, maxInactivity: BigInt(idleAfter) * 1_000_000n }];
@@ -414,6 +421,7 @@ export class ServerWorld implements Cluster {
     for (const host of this.hosts.values()) {
       if (!this.#holdsAll(host)) throw new Violation("I9 stored once", `${host.name} lacks messages`);
       host.compared.clear();
+      this.history.compare(host);
       this.idle.compare(host);
     }
   }
