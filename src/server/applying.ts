@@ -88,12 +88,21 @@ export class Applying {
   /** Applies operations from position `i` on. */
   #applyFrom(operations: readonly Operation[], i: number, index: number, outcomes: Outcome[]): Awaitable<void> {
     while (i < operations.length) {
+      // What comes next may build on what found no room: a subscription on its channel.
+      if (this.#failure !== undefined) return this.#postpone(operations.slice(i), this.#failure, outcomes);
       const start = i;
       const isMessages = isPublishing(operations[i]!);
       while (i < operations.length && isPublishing(operations[i]!) === isMessages) i++;
       const run = operations.slice(start, i);
       const done = isMessages ? this.#applyPublishing(run, index, outcomes) : this.#applyRest(run, index, outcomes);
       if (isLater(done)) return done.then(() => this.#applyFrom(operations, i, index, outcomes));
+    }
+  }
+
+  #postpone(rest: readonly Operation[], { message: text }: StoreFailed, outcomes: Outcome[]): void {
+    for (const operation of rest) {
+      this.#failed.add(operation);
+      outcomes.push({ kind: "refused", text });
     }
   }
 

@@ -43,3 +43,23 @@ for (const who of ["a follower", "the leader"]) {
     }
   });
 }
+
+Deno.test("P6: a subscription to a channel for which a follower has no room waits for it there, and is as on the others", async () => {
+  const world = await Harness.start();
+  try {
+    await world.connect("me");
+    const victim = world.followers[0]!;
+    victim.files.onCall = ({ path }) => path.includes("/new") ? { code: "full" } : undefined;
+    const held = await world.subscribe("me", "new");
+    await world.pass(700);
+    victim.files.onCall = undefined;
+    assert.equal(await world.publish("me", "new", "message 1"), "");
+    await world.received(held, 1);
+    await world.agreed((node) => node.server!.machine.state.digest);
+    await world.agreed((node) => [...node.server!.machine.state.channels.get("new")?.subscriptions.keys() ?? []]);
+    await world.pass(5_000);
+    assert.ok(victim.alive, victim.fatal);
+  } finally {
+    world.stop();
+  }
+});
