@@ -7,4 +7,4 @@ export { comeBack } from "./coming_back.ts";
 export { Joining, waited } from "./joining.ts";
 export { type MemberRecord, readMember, writeMember } from "./member_file.ts";
 export { decideStart, type StartDecision } from "./start_decision.ts";
-export { drawIdentity, incarnationIn, type Presence, Who, younger } from "./who.ts";
+export { drawIdentity, incarnationIn, Presence, Who, younger } from "./who.ts";

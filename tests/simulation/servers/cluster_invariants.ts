@@ -2,6 +2,7 @@
  * What must be true of the cluster's servers at any time, seen from outside: from their disks, their messages, and what
  * they show to monitoring (spec clustering, section 11.10). Each invariant has a name and throws a Violation.
  */
+import type { Presence } from "../../../src/raft/members/mod.ts";
 import type { RaftJournalStatus } from "../../../src/raft/raft_status.ts";
 import type { Member, Membership, Message, RaftLimits } from "../../../src/raft/core/mod.ts";
 import { crc32c } from "../../../src/raft/wire/mod.ts";
@@ -40,6 +41,8 @@ export interface ClusterInvariant {
   dropped?(cluster: Cluster, host: Host, index: number, restarts: boolean): void;
   /** A message leaves `host`. */
   sent?(cluster: Cluster, host: Host, message: Message): void;
+  /** `host` says who it is. */
+  told?(cluster: Cluster, host: Host, presence: Presence): void;
 }
 
 class OneLeaderATerm implements ClusterInvariant {
@@ -369,6 +372,24 @@ class OneIdentity implements ClusterInvariant {
   }
 }
 
+/** A founder that knows no cluster yet goes by the list of peers that it was given this time, and tells no other. */
+class ListIsTheLastOne implements ClusterInvariant {
+  readonly name = "I16 one identity";
+
+  sent(_cluster: Cluster, host: Host, { founders }: Message): void {
+    this.#look(host, founders);
+  }
+
+  told(_cluster: Cluster, host: Host, { founders }: Presence): void {
+    this.#look(host, founders);
+  }
+
+  #look(host: Host, told: string): void {
+    if (told === "" || host.hadLog || told === host.founders) return;
+    throw new Violation(this.name, `${host.name} tells the list of peers ${told}, it was given ${host.founders}`);
+  }
+}
+
 /** What clients may publish in one batch. */
 const PROPOSAL = 512 * 1024;
 /** Unfinished messages of one peer (spec clustering, section 11.9): far more than any here. */
@@ -429,6 +450,7 @@ export function clusterInvariants(): ClusterInvariant[] {
     new OnlyVotersCount(),
     new CommittedStays(),
     new OneIdentity(),
+    new ListIsTheLastOne(),
     new BoundsAreKept(),
   ];
 }

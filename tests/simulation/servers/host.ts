@@ -48,6 +48,10 @@ export class Host {
   settings: Partial<ServerSettings> = {};
   /** Which nodes it is told to form a cluster with, where somebody told it another list than the others. */
   peers: readonly string[] | undefined;
+  /** The founders by the list that this start was given. */
+  founders = "";
+  /** There was something in its log when it was started: it goes by the founders that it began with. */
+  hadLog = false;
   /** Which cluster it is told to be of. */
   clusterId = CLUSTER;
   /** Counts the boots of the machine: it lost power in between. */
@@ -108,6 +112,8 @@ export class Host {
     this.startedAt = world.clock.now();
     world.note(`${this.name} starts (boot ${this.boot})`);
     const { settings, raft, peers, clusterId, code } = world.startOptions(this);
+    this.founders = [...new Set([this.name, ...peers])].sort().join();
+    this.hadLog = this.log.lastIndex > 0;
     this.node = new SimulatedNode(world, this.name, this.files, peers, { ...settings, ...this.settings }, clock, {
       ...{ raft, clusterId, store: { sync: world.synced } },
       ...(code === undefined ? {} : { code }),

@@ -55,7 +55,7 @@ export class MessageHistory {
     for (const channel of CHANNELS) {
       const messages = recorder.channels.get(channel)?.messages;
       const compared = host.compared.get(channel) ?? 0;
-      const last = messages === undefined ? 0 : Math.min(messages.last, this.#agreed(host, channel));
+      const last = this.heldBy(host, channel);
       if (messages === undefined || last <= compared || messages.first > last) continue;
       if (messages.first > 1 && !this.isLimited && !host.isRotten) {
         throw new Violation("I9 stored once", `${host.name} has lost ${channel} 1 to ${messages.first - 1}`);
@@ -72,9 +72,11 @@ export class MessageHistory {
     return isRead;
   }
 
-  /** How much of what `host` stores is agreed upon. */
-  #agreed(host: Host, channel: string): Sequence {
-    return this.#hasForgotten ? host.node!.server!.machine.state.channels.get(channel)?.last ?? 0 : Infinity;
+  /** The last message in the store of `host` that is agreed upon, where stores may hold more. */
+  heldBy({ node }: Host, channel: string): Sequence {
+    const last = node?.server?.recorder.channels.get(channel)?.messages.last ?? 0;
+    if (!this.#hasForgotten) return last;
+    return Math.min(last, node?.server?.machine.state.channels.get(channel)?.last ?? 0);
   }
 
   /** Forgets all from the first message of each channel that does not stay; answers the last ones that do. */

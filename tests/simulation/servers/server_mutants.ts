@@ -135,6 +135,24 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     favourites: ["slowDisk", "badNetwork"],
   },
   {
+    bug: "forms a cluster by the list of peers of an earlier start, though it was corrected",
+    changes: [{
+      file: "raft/cluster.ts",
+      find: "const hasPast = ",
+      replace: "const hasPast = member.founders.length > 0 || ",
+    }],
+    caughtBy: /^I16 /,
+    favourites: ["kill"],
+    world: { mistaken: true },
+  },
+  {
+    bug: "tells others the list of peers of an earlier start while it looks around",
+    changes: [{ file: "raft/cluster.ts", find: "    this.#directory.updateMember({ founders: [] });\n", replace: "" }],
+    caughtBy: /^I16 /,
+    favourites: ["kill"],
+    world: { mistaken: true },
+  },
+  {
     bug: "trusts its log though its machine lost power",
     changes: [{
       file: "raft/raft_directory.ts",

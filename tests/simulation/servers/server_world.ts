@@ -7,6 +7,7 @@ import { Malformed } from "../../../src/protocol/varint.ts";
 import { Ack } from "../../../src/protocol/client_messages.ts";
 import type { RaftOptions } from "../../../src/raft/options.ts";
 import { DEFAULT_LIMITS as DEFAULT_RAFT_LIMITS, type RaftLimits } from "../../../src/raft/core/mod.ts";
+import { Presence } from "../../../src/raft/members/mod.ts";
 import { decodeMessage } from "../../../src/raft/wire/wire_format.ts";
 import type { ServerSettings } from "../../../src/server/mod.ts";
 import { DEFAULT_LIMITS, type ResolvedLimits } from "../../../src/protocol/limits.ts";
@@ -46,6 +47,10 @@ const ELECTION_MS = 250;
 /** Messages between nodes whose kind is looked at: votes, answers to votes and to appends. */
 const WATCHED_KINDS: ReadonlySet<number> = new Set([2, 3, 5, 12]);
 const RAFT = `_STAN.raft.${CLUSTER}.n.`;
+const WHO = `_STAN.raft.${CLUSTER}.who`;
+const WHO_ANSWERS = "_INBOX.raft.";
+/** The checksum before a presence. */
+const PRESENCE = 4;
 const CLIENTS = "_INBOX.c.";
 const CONNECTS = `_STAN.discover.${CLUSTER}`;
 
@@ -336,6 +341,11 @@ export class ServerWorld implements Cluster {
       if (host?.node?.journal === undefined) return;
       const { message } = decodeMessage(payload, CLUSTER);
       for (const each of this.#invariants) each.sent?.(this, host, message);
+    } else if (subject === WHO || subject.startsWith(WHO_ANSWERS)) {
+      const host = this.#hostOf(from);
+      if (host === undefined) return;
+      const presence = Presence.decode(payload, PRESENCE, payload.length);
+      for (const each of this.#invariants) each.told?.(this, host, presence);
     } else if (subject.startsWith(CLIENTS)) {
       const host = this.#hostOf(from);
       if (host !== undefined) this.service.sent(host, subject, payload, this.clock.now());
@@ -396,7 +406,7 @@ export class ServerWorld implements Cluster {
   }
 
   #holdsAll(host: Host): boolean {
-    return CHANNELS.every((channel) => lastOf(host, channel) === this.history.last(channel));
+    return CHANNELS.every((channel) => this.history.heldBy(host, channel) === this.history.last(channel));
   }
 
   #isComplete(leader: Host, reception: Reception): boolean {
@@ -405,7 +415,7 @@ export class ServerWorld implements Cluster {
     const messages = leader.node!.server!.recorder.channels.get(channel)?.messages;
     if (messages === undefined) return true;
     const first = Math.max(1, messages.first, this.history.firsts.get(channel) ?? 0);
-    for (let i = messages.last; i >= first; i--) if (!payloads.has(i)) return false;
+    for (let i = this.history.heldBy(leader, channel); i >= first; i--) if (!payloads.has(i)) return false;
     return true;
   }
 
