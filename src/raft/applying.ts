@@ -204,8 +204,8 @@ export class Applying {
   #applyOperations(run: readonly Applied[]): Promise<boolean> | undefined {
     const operations = run.length === 1 ? run[0]!.operations : run.flatMap((each) => each.operations);
     const { index } = run[run.length - 1]!.entry;
+    if (operations.some(({ kind }) => kind === "delete channel")) this.#events.deleting(index);
     try {
-      if (operations.some(({ kind }) => kind === "delete channel")) this.#events.deleting(index);
       const outcomes = this.#replica.apply(operations, index);
       if (isLater(outcomes)) return this.#await(outcomes, run);
       this.#answer(run, outcomes);

@@ -390,14 +390,22 @@ class ListIsTheLastOne implements ClusterInvariant {
   }
 }
 
-/** What clients may publish in one batch. */
-const PROPOSAL = 512 * 1024;
-/** Unfinished messages of one peer (spec clustering, section 11.9): far more than any here. */
-const UNFINISHED = 600 * 1024;
+/** What is around the entries of a message. */
+const HEAD = 1024;
 
 /** Windows (L5), what is not agreed on (L7), what is being applied, what is in memory, and messages in pieces. */
 class BoundsAreKept implements ClusterInvariant {
   readonly name = "I18 bounds";
+  /** By host: what it writes at once; and the most that any did. */
+  readonly #writes = new Map<Host, { write: number; bytes: number }>();
+  #largestWrite = 0;
+
+  appended({ book }: Cluster, host: Host, { write, index }: WatchedEntry): void {
+    const before = this.#writes.get(host);
+    const bytes = (before?.write === write ? before.bytes : 0) + book.sizes[index]!;
+    this.#writes.set(host, { write, bytes });
+    this.#largestWrite = Math.max(this.#largestWrite, bytes);
+  }
 
   looked({ limits, book, hosts }: Cluster, host: Host, status: RaftJournalStatus): void {
     const { peers, held, applied, durableIndex, lastIndex } = status;
@@ -410,13 +418,14 @@ class BoundsAreKept implements ClusterInvariant {
       if (peer.messagesUnderWay <= windowMessages && peer.bytesUnderWay <= windowBytes + append) continue;
       throw new Violation(this.name, `${host.name} sent too much to ${peer.id}: ${JSON.stringify(peer)}`);
     }
-    // One proposal is taken whatever its size, and the leader's own entries and reports are not counted before.
-    const uncommitted = Math.max(uncommittedBytes, PROPOSAL) + largest;
+    // One proposal, written at once, is taken whatever its size; the leader's own entries and reports are not counted before.
+    const uncommitted = Math.max(uncommittedBytes, this.#largestWrite) + largest;
     const applying = applyBytes + Math.max(applyBytes, largest);
     // In memory stays what is not on this disk or not applied yet; entries of others come on top.
     const needed = this.#bytesBehind(book, Math.min(applied, durableIndex), lastIndex);
     const cached = cacheBytes + needed + append;
-    const unfinished = hosts.size * UNFINISHED;
+    // One message of each sender.
+    const unfinished = hosts.size * (append + HEAD);
     const most = { uncommitted, applying, cached, unfinished };
     for (const what of ["uncommitted", "applying", "cached", "unfinished"] as const) {
       if (held[what] <= most[what]) continue;

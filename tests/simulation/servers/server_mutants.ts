@@ -190,6 +190,16 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     world: { synced: false },
   },
   {
+    bug: "keeps every entry in memory",
+    changes: [{
+      file: "raft/core/log.ts",
+      find: "while (this.cache.bytes > bytes && ",
+      replace: "while (bytes < 0 && ",
+    }],
+    caughtBy: /^I18 .*cached/,
+    favourites: ["kill"],
+  },
+  {
     bug: "deletes a channel that was used meanwhile",
     changes: [{
       file: "streaming/channel.ts",

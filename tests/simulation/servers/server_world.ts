@@ -36,7 +36,7 @@ import { CLUSTER, type ServerCode } from "./simulated_node.ts";
 /** So that they are met. */
 const SMALL_LIMITS = {
   ...{ appendBytes: 2_000, windowMessages: 4, windowBytes: 6_000 },
-  ...{ uncommittedBytes: 8_000, applyBytes: 3_000, cacheBytes: 3_000 },
+  ...{ uncommittedBytes: 2_000, applyBytes: 3_000, cacheBytes: 3_000 },
 };
 const TROUBLE_MS = [500, 800, 1_200, 1_800] as const;
 /** Everything has to be well again so long after the last fault: a hundred election timeouts, for what waits longest. */
