@@ -103,7 +103,7 @@ class Recovery {
 
   #readSegment(number: number, gap: boolean, isLast: boolean): void {
     const path = segmentPath(this.directory, number);
-    const bytes = this.#readAll(path);
+    const bytes = this.#read(path);
     if (gap) return this.#fail(path, 0, "the segment before this one is missing");
     const header = decodeSegmentHeader(bytes);
     if (typeof header === "string") return this.#fail(path, 0, header);
@@ -128,9 +128,9 @@ class Recovery {
    */
   #isUnfinished(number: number): boolean {
     const path = segmentPath(this.directory, number);
-    const bytes = this.#readAll(path);
-    const header = decodeSegmentHeader(bytes);
+    const header = decodeSegmentHeader(this.#read(path, SEGMENT_HEADER));
     if (typeof header !== "string" || header.startsWith("log format")) return false;
+    const bytes = this.#read(path);
     const zero = bytes.subarray(SEGMENT_HEADER).every((byte) => byte === 0);
     if (!zero && bytes.length > SEGMENT_HEADER) return false;
     this.#torn += bytes.length;
@@ -206,10 +206,10 @@ class Recovery {
     this.#damage ??= { path, offset, reason };
   }
 
-  #readAll(path: string): Uint8Array {
+  #read(path: string, most = Infinity): Uint8Array {
     const file = this.files.open(path, { mode: "read" });
     try {
-      const bytes = new Uint8Array(file.size());
+      const bytes = new Uint8Array(Math.min(most, file.size()));
       const got = file.readAt(bytes, 0);
       return got === bytes.length ? bytes : bytes.subarray(0, got);
     } finally {

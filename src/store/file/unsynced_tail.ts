@@ -46,6 +46,7 @@ export function cutUnsynced(slice: Slice, context: FileContext): boolean {
 
 /** The first record that may belong to the last flush. */
 function windowStart(slice: Slice): number {
+  if (slice.end <= WINDOW) return 0;
   let record = slice.flushed.records;
   while (record > 0) {
     const count = Math.min(ENTRIES, record);
