@@ -43,7 +43,7 @@ export class IdleChannel {
   readonly #attempted: ReadonlyMap<string, string>;
   readonly #places = new Map<string, Place>();
   readonly #payloads = new Map<string, string>();
-  readonly #acknowledged = new Set<string>();
+  /** When somebody stored a message that nobody had stored before. */
   #usedAt = -Infinity;
   #sight: Sight | undefined;
   /** Somebody wants to be subscribed to it in the end. */
@@ -90,9 +90,6 @@ export class IdleChannel {
         `${host.name} acknowledges "${payload.slice(0, 30)}", which is not in ${IDLE}`,
       );
     }
-    if (this.#acknowledged.has(payload)) return;
-    this.#acknowledged.add(payload);
-    this.#usedAt = this.#clock.now();
   }
 
   /**
@@ -142,6 +139,7 @@ export class IdleChannel {
     if (known !== undefined && (known.life !== life || known.sequence !== sequence)) {
       throw new Violation("I9 stored once", `${text} is ${known.sequence} in life ${known.life} and ${place}`);
     }
+    if (known === undefined) this.#usedAt = this.#clock.now();
     this.#payloads.set(place, payload);
     this.#places.set(payload, { life, sequence });
   }
