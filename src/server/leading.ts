@@ -91,9 +91,9 @@ export class Leading implements ReplicaListener, Performers {
   }
 
   async lead(ahead: readonly string[]): Promise<void> {
-    const { machine, journal, outbound, clock, log, requests, expiring, holding, settings } = this.#parts;
+    const { machine, journal, outbound, clock, log, requests, expiring, publishing, holding, settings } = this.#parts;
     if (settings.clustered) log.notice("server became leader, performing leader promotion actions");
-    this.#parts.publishing.clientsChanged();
+    publishing.clientsChanged();
     outbound.speak();
     const { reign } = outbound;
     const isOver = () => outbound.reign !== reign;
@@ -113,16 +113,9 @@ export class Leading implements ReplicaListener, Performers {
     expiring.start();
     if (settings.clustered) log.notice("finished leader promotion actions");
     log.notice("Streaming Server is ready");
-    void this.#acknowledgeUnsure(answered, isOver);
-  }
-
-  /** Once `answered` are those that everybody waits for now. */
-  async #acknowledgeUnsure(answered: Awaitable<void>, isOver: () => boolean): Promise<void> {
-    const { publishing, clock } = this.#parts;
     const unsure = this.#unsure;
     this.#unsure = [];
-    await answered;
-    acknowledgeAgain(unsure, (messages) => publishing.acknowledgeAgain(messages), clock, isOver);
+    void acknowledgeAgain(unsure, (messages) => publishing.acknowledgeAgain(messages), { clock, answered, isOver });
   }
 
   follow(): void {
