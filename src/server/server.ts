@@ -51,7 +51,8 @@ export class StreamingServer {
     parts.log.notice("Recovering the state...");
     const { recovered, info } = await readStore(parts.store, parts.settings, parts.log);
     const journal = await parts.journal(recovered, nuid);
-    const complete = { ...info, nodeId: journal.nodeId };
+    // Alone, a node of a cluster keeps its name: it may go back.
+    const complete = { ...info, nodeId: journal.nodeId === "" ? info.nodeId : journal.nodeId };
     if (recovered?.info?.nodeId !== complete.nodeId || recovered.info.subClose === "") {
       await parts.store.init(complete);
     }

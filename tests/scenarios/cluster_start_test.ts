@@ -49,6 +49,26 @@ scenario("TS4: the store of a server alone is not started clustered, and stays a
   assert.equal((await (await reader.subscribe("foo", { start: "first" })).take(3)).length, 3);
 });
 
+scenario(
+  "a store of a cluster that was started alone in between goes back to its cluster, with all messages",
+  async (world) => {
+    const store = ["-store", "file", "-dir", "store"];
+    const clustered = [...store, "-clustered", "-cluster_node_id", "a", "-cluster_bootstrap"];
+    for (const [args, count] of [[clustered, 3], [store, 2], [clustered, 1]] as const) {
+      const { url, server } = await world.server(args);
+      const client = await world.client(url, "me");
+      await client.publishMany("foo", count);
+      await client.close();
+      await server.terminate("SIGTERM");
+    }
+    const { url, server } = await world.server(clustered);
+    assert.ok(server.lines.some((line) => line.endsWith("STREAM: Cluster Node ID : a")));
+    const client = await world.client(url, "me");
+    const messages = await (await client.subscribe("foo", { start: "first" })).take(6);
+    assert.deepEqual(messages.map(({ sequence }) => sequence), [1, 2, 3, 4, 5, 6]);
+  },
+);
+
 scenario("TS9: a peer with a comma is warned of", async (world) => {
   const cluster = await Cluster.over(world, "embedded");
   Deno.writeTextFileSync(
