@@ -243,13 +243,16 @@ export class Cluster {
     const { member, wal, snapshot } = this.#directory;
     const hasPast = member.identity !== "" || wal.lastIndex > 0 || snapshot !== undefined;
     const mayForm = this.#options.peers.length > 0 || this.#options.bootstrap;
-    if (hasPast || !mayForm) return;
-    this.#looking = true;
-    // The list of an earlier start may have been corrected.
-    this.#directory.updateMember({ founders: [] });
-    const parts = { ...this.#ports, nodeId: member.nodeId, boot: this.#boot, who, bus };
-    this.#directory.begin(await decideStart({ ...parts, options: this.#options }));
-    this.#looking = false;
+    if (hasPast) return;
+    if (mayForm) {
+      this.#looking = true;
+      // The list of an earlier start may have been corrected.
+      this.#directory.updateMember({ founders: [] });
+      const parts = { ...this.#ports, nodeId: member.nodeId, boot: this.#boot, who, bus };
+      this.#directory.begin(await decideStart({ ...parts, options: this.#options }));
+      this.#looking = false;
+    }
+    this.#directory.tellBeginning();
   }
 
   #assemble(replica: Replica, transport: Transport, who: Who, control: MessageBus, bulk: MessageBus): Parts {

@@ -290,6 +290,13 @@ export class RaftDirectory {
     if (told !== "" && this.#member.identity === "") this.updateMember({ identity: told });
   }
 
+  /** How a node without a past begins. */
+  tellBeginning(): void {
+    const { founders } = this.#member;
+    const joins = "this node asks to be taken in by its cluster";
+    this.report.done(founders.length === 0 ? joins : `this node founds a cluster of ${founders.join(", ")}`);
+  }
+
   #tell(): void {
     const { wal, snapshot, vote, report } = this;
     const { nodeId, identity, incarnation } = this.#member;

@@ -26,8 +26,11 @@ export class StartReport {
 
   #all(refused: boolean): readonly string[] {
     const lines = this.#lines.map(({ part, text }) => `${part}: ${text}`);
-    if (!this.#lines.some(({ part }) => part === "disagreed")) lines.push("disagreed: nothing");
-    const isDone = this.#lines.some(({ part }) => part === "done");
+    const firstDone = this.#lines.findIndex(({ part }) => part === "done");
+    const isDone = firstDone >= 0;
+    if (!this.#lines.some(({ part }) => part === "disagreed")) {
+      lines.splice(isDone ? firstDone : lines.length, 0, "disagreed: nothing");
+    }
     if (refused) lines.push("done: nothing more, this node does not start");
     else if (!isDone) lines.push("done: nothing, this node goes on where it was");
     return lines;

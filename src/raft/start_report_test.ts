@@ -46,7 +46,8 @@ const NOTHING = [/^disagreed: nothing$/, /^done: nothing, this node goes on wher
 const CASES: [what: string, change: (files: MemoryFiles) => void, lines: RegExp[]][] = [
   ["a node that is new", (files) => files.removeTree("/raft"), [
     /^read: \/raft\/test: nothing, this node is new \(a\)$/,
-    ...NOTHING,
+    /^disagreed: nothing$/,
+    /^done: this node founds a cluster of a$/,
   ]],
   ["a clean start", () => {}, [NODE, STATE, ...NOTHING]],
   ["a torn tail", (files) => damage(files, "/raft/test/log/00000001.wal", (size) => size), [
@@ -69,6 +70,17 @@ const CASES: [what: string, change: (files: MemoryFiles) => void, lines: RegExp[
     REFUSED,
   ]],
 ];
+
+Deno.test("the report of a node that is new and joins", async () => {
+  const cluster = new TestCluster(9);
+  const node = cluster.add("a", small);
+  await cluster.clock.until(() => node.lines.some((line) => line.includes("start report")), 20_000, "the report");
+  assert.deepEqual(report(node), [
+    "read: /raft/test: nothing, this node is new (a)",
+    "disagreed: nothing",
+    "done: this node asks to be taken in by its cluster",
+  ]);
+});
 
 for (const [what, change, lines] of CASES) {
   Deno.test(`the report of ${what}`, async () => {
