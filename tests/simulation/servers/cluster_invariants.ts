@@ -385,7 +385,7 @@ class ListIsTheLastOne implements ClusterInvariant {
   }
 
   #look(host: Host, told: string): void {
-    if (told === "" || host.hadLog || told === host.founders) return;
+    if (told === "" || host.founders === "" || host.hadLog || told === host.founders) return;
     throw new Violation(this.name, `${host.name} tells the list of peers ${told}, it was given ${host.founders}`);
   }
 }

@@ -48,7 +48,7 @@ export class Host {
   settings: Partial<ServerSettings> = {};
   /** Which nodes it is told to form a cluster with, where somebody told it another list than the others. */
   peers: readonly string[] | undefined;
-  /** The founders by the list that this start was given. */
+  /** The founders by the list that this start was given; empty where that names nobody else: it goes by an earlier one. */
   founders = "";
   /** There was something in its log when it was started: it goes by the founders that it began with. */
   hadLog = false;
@@ -112,7 +112,8 @@ export class Host {
     this.startedAt = world.clock.now();
     world.note(`${this.name} starts (boot ${this.boot})`);
     const { settings, raft, peers, clusterId, code } = world.startOptions(this);
-    this.founders = [...new Set([this.name, ...peers])].sort().join();
+    const founders = [...new Set([this.name, ...peers])];
+    this.founders = founders.length > 1 ? founders.sort().join() : "";
     this.hadLog = this.log.lastIndex > 0;
     this.node = new SimulatedNode(world, this.name, this.files, peers, { ...settings, ...this.settings }, clock, {
       ...{ raft, clusterId, store: { sync: world.synced } },
