@@ -12,7 +12,7 @@ import { type Damage, type MessageVisitor, StoreFailed } from "./store.ts";
  * - `not-leader`: not stored, this node does not lead.
  * - `unknown`: leadership was lost while waiting; it may be stored (spec clustering, row 1.6).
  * - `store`: the store refused (full); not stored.
- * - `stopped`: this server is shutting down.
+ * - `stopped`: this server is shutting down, and there is no other.
  */
 export class NotAgreed extends Error {
   override readonly name = "NotAgreed";

@@ -161,7 +161,7 @@ export class Cluster {
     running?.node.poke((raft) => raft.leave());
     running?.node.turn();
     this.#stopped = true;
-    this.#stepDown(new NotAgreed("stopped", LOST));
+    this.#stepDown(new NotAgreed("unknown", LOST));
     await Promise.race([this.#flushed(), waited(this.#ports.clock, 200)]);
     await Promise.race([running?.applying.hold(), waited(this.#ports.clock, 1000)]);
     try {

@@ -68,7 +68,8 @@ export class RaftJournal implements Journal {
   }
 
   commit(operations: readonly Operation[]): Promise<readonly Outcome[]> {
-    if (this.#stopped) return Promise.reject(new NotAgreed("stopped", NO_LEADER));
+    // Others hear the same requests, and may carry them out.
+    if (this.#stopped) return Promise.reject(new NotAgreed("not-leader", NO_LEADER));
     const batches = inBatches(operations);
     const payloads = batches.map(encodeOperations);
     const result = this.#cluster.propose("operations", payloads);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { TestCluster } from "../../tests/support/raft_cluster.ts";
+import { mayYetBeDone } from "../ports/journal.ts";
 
 Deno.test("TS8: three nodes with the same list of peers elect one leader within a second and agree", async () => {
   const cluster = new TestCluster();
@@ -137,6 +138,21 @@ Deno.test("TS36: a leader that is stopped hands over first", async () => {
   publisher.stop();
   await cluster.untilEqual();
   publisher.check();
+});
+
+Deno.test("F3: a node that stops leaves to others what it was asked for: nobody may be told that it failed", async () => {
+  const cluster = new TestCluster(6);
+  const nodes = cluster.trio();
+  const leader = await cluster.untilLeader();
+  for (const node of nodes) if (node !== leader) node.kill();
+  const error = (promise: Promise<unknown>) => promise.then(() => undefined, (error) => error);
+  const inFlight = error(leader.propose("in flight"));
+  const stopped = leader.journal.stop();
+  await cluster.clock.advance(700);
+  await cluster.done(stopped);
+  leader.alive = false;
+  assert.ok(mayYetBeDone(await inFlight));
+  assert.ok(mayYetBeDone(await error(leader.propose("late"))));
 });
 
 Deno.test("TS31, TS32: without a majority the leader steps down and answers nobody; with it again all goes on", async () => {
