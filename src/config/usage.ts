@@ -35,14 +35,17 @@ function usageNames(row: OptionRow): string {
   const flags = row.flags ?? [];
   const short = flags.length > 1 ? `-${flags[0]},` : "";
   const long = flags.at(-1) ?? "";
-  const dashes = /^[a-z]{3}/.test(long) ? "--" : "-";
+  const dashes = /^[a-z]{2}[a-z_]/.test(long) ? "--" : "-";
   const bool = row.field === undefined ? "" : "[=<bool>]";
   const value = row.kind === "bool" ? bool : ` ${row.placeholder ?? PLACEHOLDERS[row.kind]}`;
   return `    ${short.padEnd(6)}${dashes}${long}${value}`;
 }
 
 function defaultOf(row: OptionRow): string {
-  if (row.defaultText !== undefined || row.field === undefined) return "";
+  if (row.defaultText !== undefined) {
+    return /^(none|false)$/.test(row.defaultText) ? "" : ` (default: ${row.defaultText.replaceAll("`", "")})`;
+  }
+  if (row.field === undefined) return "";
   const value = getField(defaultOptions(), row.field);
   if (value === "" || value === null || value === undefined || value === false || value === 0 || value === 0n) {
     return "";

@@ -45,6 +45,16 @@ Deno.test("every section lists the flags of the reference, and no others", () =>
   }
 });
 
+Deno.test("help names the default of what is on, or chosen, when nobody says anything", () => {
+  const line = (flag: string) => usage().split("\n").find((each) => each.includes(`-${flag}`)) ?? "";
+  assert.match(line("cluster_sync"), / \(default: true\)$/);
+  assert.match(line("file_sync"), / \(default: true\)$/);
+  assert.match(line("cluster_node_id"), / \(default: a random id\)$/);
+  assert.match(line("cluster_log_path"), / \(default: \.raft in the store's folder\)$/);
+  assert.ok(!line("cluster_raft_logging").includes("default"));
+  assert.ok(!line("nats_server").includes("default"));
+});
+
 Deno.test("help of TLS shows a block, ciphers and curves", () => {
   const text = tlsUsage();
   for (
