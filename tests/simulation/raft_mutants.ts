@@ -60,7 +60,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: "L8: a heartbeat's commit stays within what the follower holds",
     changes: [{
       file: "leader.ts",
-      find: "const commit = Math.min(state.log.commit, peer.match);",
+      find: "const commit = Math.min(state.log.commit, Math.max(peer.match, peer.lost));",
       replace: "const commit = state.log.commit;",
     }],
   },

@@ -214,7 +214,8 @@ export class Leader implements Role {
     this.#heartbeatAt = state.now + state.timeouts.heartbeatInterval;
     const round = this.lease.startRound(this.termCommitted);
     for (const peer of this.peers.values()) {
-      const commit = Math.min(state.log.commit, peer.match);
+      // Who has lost what it acknowledged is told by what it does not have.
+      const commit = Math.min(state.log.commit, Math.max(peer.match, peer.lost));
       const commitTerm = state.log.termAt(commit) ?? 0;
       peer.sentRound = round;
       state.tell(peer.id, { kind: "heartbeat", commit, commitTerm, round, sentAt: state.now });

@@ -25,6 +25,8 @@ export class Progress {
   incarnation: string;
   voter: boolean;
   match = 0;
+  /** What it had acknowledged and has lost, until it knows that itself; else 0. */
+  lost = 0;
   next: number;
   state: "probe" | "replicate" | "snapshot" = "probe";
   /** An append is under way in state probe... */
@@ -127,8 +129,11 @@ export class Progress {
     if (news) {
       this.match = match;
       this.#sequenceAtMatch = this.sequence;
+      if (match >= this.lost) this.lost = 0;
     }
-    if (this.state === "probe") this.#replicate();
+    // Who has to hear of a loss says by this what is left, not that it has heard.
+    const isToHear = this.lost > 0 && this.probing;
+    if (this.state === "probe" && !isToHear) this.#replicate();
     else if (this.state === "snapshot" && match >= this.announced!.index) this.#replicate();
     this.next = Math.max(this.next, this.match + 1);
     return news;
@@ -160,6 +165,14 @@ export class Progress {
     assert(match < this.match, "only a lower match is forgotten");
     this.match = match;
     this.probe(match + 1);
+  }
+
+  /** As {@link forget}, and it does not know that: it gets nothing before it has heard a heartbeat, which tells it. */
+  forgetUnnoticed(match: number): void {
+    this.lost = Math.max(this.lost, this.match);
+    this.forget(match);
+    this.probing = true;
+    this.#probedIn = this.sentRound;
   }
 
   /** Waits for `snapshot` to be installed. */

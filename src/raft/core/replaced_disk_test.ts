@@ -50,6 +50,38 @@ Deno.test("TS96: a leader brings a member up to date whose old disk holds other 
   assert.deepEqual(old.entries.slice(-3).map((entry) => entry.term), [2, 2, 2]);
 });
 
+Deno.test("TS96: who has lost what it acknowledged hears of it before it is given that again, though the leader noticed first", () => {
+  const [a, b, c] = form(["a", "b", "c"]) as [Node, Node, Node];
+  for (let i = 1; i <= 3; i++) a.raft.propose("operations", [bytes(i)]);
+  settle(a, b, c);
+  a.tick(2);
+  settle(a, b, c);
+  const { commit } = a.raft.status();
+  const back = restored(a.raft.identity, 1, ...Array(commit - 2).fill(1));
+  // The next append finds nothing to follow on.
+  a.raft.propose("operations", [bytes(4)]);
+  settle(a, b, back);
+  // It says what it holds, as it may at any time.
+  const { identity, term } = a.raft;
+  const header = { from: "c", incarnation: "c0", to: "a", expected: "a0", identity, founders: "", term } as const;
+  a.raft.step({ kind: "append reply", ...header, match: 1, disk: "ok" });
+  settle(a, b, back);
+  assert.ok(a.notices.some(({ kind }) => kind === "log lost"));
+  assert.equal(back.raft.status().lastIndex, commit - 2, "nothing is sent that would hide the loss");
+  a.tick(2);
+  a.perform();
+  for (const message of a.take()) if (message.to === "c") back.raft.step(message);
+  back.perform();
+  assert.ok(back.raft.distrustsLog, "it gives no vote meanwhile");
+  for (let i = 0; i < 4; i++) {
+    settle(a, b, back);
+    a.tick(2);
+  }
+  settle(a, b, back);
+  assert.equal(back.raft.status().commit, a.raft.status().commit);
+  assert.ok(!back.raft.distrustsLog);
+});
+
 Deno.test("M7: a vote is for whoever asked, and not for another process of the same name", () => {
   const b = make("b", { founders: ["a", "b", "c"] });
   const ask = { from: "a", incarnation: "a7", to: "b", expected: "", identity: "", founders: "a,b,c" } as const;

@@ -103,7 +103,7 @@ export function goBack(state: NodeState, peer: Progress, refusal: AppendRefusal)
   }
   if (refusal.ask !== 0) return compare(peer, refusal);
   if (peer.state === "snapshot" || (peer.state === "probe" && prevIndex !== peer.next - 1)) return;
-  if (lost) return peer.forget(Math.min(conflictIndex - 1, prevIndex - 1, peer.match - 1));
+  if (lost) return peer.forgetUnnoticed(Math.min(conflictIndex - 1, prevIndex - 1, peer.match - 1));
   // An old refusal: what is known to be there was not refused.
   if (prevIndex <= peer.match) return;
   const shared = conflictTerm === 0 ? conflictIndex - 1 : log.lastWithTermAtMost(conflictTerm, prevIndex - 1);
@@ -120,6 +120,7 @@ export function goBack(state: NodeState, peer: Progress, refusal: AppendRefusal)
  */
 function compare(peer: Progress, refusal: AppendRefusal): void {
   peer.ask = refusal.ask;
+  peer.lost = 0;
   if (refusal.lastIndex < peer.match) peer.forget(refusal.lastIndex);
   else if (peer.state === "replicate") peer.probe(peer.match + 1);
 }

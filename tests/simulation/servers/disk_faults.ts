@@ -82,8 +82,7 @@ const restoreBackup: ServerFault = (world) => {
     if (host.boot !== boot || !world.operator.mayLose(host) || !isRestorable(world, host)) return;
     world.note(`backup of ${host.name} comes back`);
     world.trouble.heal();
-    world.operator.fragile = true;
-    world.operator.loseDisk(host, backup.afterKill());
+    world.operator.turnBack(host, backup.afterKill());
     world.operator.startLater(host, world.random.pick(DOWN));
   });
 };
@@ -108,8 +107,7 @@ const lieAboutSyncs: ServerFault = (world) => {
     }
     world.note(`${host.name} loses power, and what its disk had lied about`);
     world.trouble.heal();
-    world.operator.fragile = true;
-    world.operator.loseDisk(host, host.loseLies());
+    world.operator.turnBack(host, host.loseLies());
     host.excuse = BEYOND_REPAIR;
     world.operator.startLater(host, world.random.pick(DOWN));
   };

@@ -18,6 +18,8 @@ const INJECTED = /injected failure|no space left/;
 /** Both sides say so, and end. */
 const OTHER_PEERS = /give the same list to all nodes/;
 const REMOVED = /^this node was removed from the cluster$/;
+/** A node says so of itself. */
+const LOSS = /the disk went back in time; this node does not vote|this node does not vote before a leader/;
 const DISTRUST = /does not vote: its log may lack/;
 const ROUND: Millis = 60;
 
@@ -26,6 +28,9 @@ export class Operator {
   weak: Host | undefined;
   /** The weak host's disk went back in time: while nobody has noticed, nothing else may happen. */
   fragile = false;
+  /** The incarnation of the weak host when its disk went back; and what it had acknowledged then to the leader of a term. */
+  #turnedBack = "";
+  #unnoticed: { readonly counted: number; readonly term: number } | undefined;
   /** Where nothing is synced: they lost power, and do not trust their logs again yet. */
   readonly #forgetful = new Set<Host>();
   /** Until when starts are planned. */
@@ -136,6 +141,28 @@ export class Operator {
     host.exchangeDisk(left);
   }
 
+  /** The disk of `host` goes back in time: what `left` lacks, though a leader counts on it, has to be noticed. */
+  turnBack(host: Host, left: MemoryFiles): void {
+    const leader = this.#world.leader()!;
+    const { peers, commit, term } = leader.node!.journal!.status();
+    const counted = Math.min(commit, peers.find(({ id }) => id === host.name)?.match ?? 0);
+    this.fragile = true;
+    this.loseDisk(host, left);
+    this.#turnedBack = host.readIncarnation();
+    this.#unnoticed = host.log.lastIndex < counted ? { counted, term } : undefined;
+  }
+
+  /** What the weak host has lost its leader tells it of, as long as there is no other. */
+  #notice(weak: Host, term: number): void {
+    if (this.#unnoticed === undefined || this.#unnoticed.term !== term) return;
+    const { counted } = this.#unnoticed;
+    if (weak.node!.log.lines.some((line) => LOSS.test(line))) return;
+    throw new Violation(
+      "I8 acknowledged is durable",
+      `${weak.name} has lost entries up to ${counted}, which it had acknowledged, and goes on as if it had not`,
+    );
+  }
+
   /** Something on this disk is rotten: a start that finds it may refuse, and in the end the disk is exchanged. */
   suspect(host: Host): void {
     this.#world.book.lost.add(`${host.name}/${host.readIncarnation()}`);
@@ -233,11 +260,15 @@ export class Operator {
     const { weak } = this;
     const leader = this.#world.leader();
     if (weak === undefined || this.#rotten.has(weak) || leader?.serving !== true || !weak.running) return;
-    const { members, peers, commit } = leader.node!.journal!.status();
+    const { members, peers, commit, term } = leader.node!.journal!.status();
     const member = members.find(({ id }) => id === weak.name) as { voter: boolean; incarnation?: string } | undefined;
     if (member?.voter !== true || member.incarnation !== weak.readIncarnation()) return;
     const peer = peers.find(({ id }) => id === weak.name);
-    if (weak !== leader && (peer === undefined || peer.match < commit)) return;
+    // What the leader counts on may be from before.
+    const held = this.#world.synced ? weak.log.durableIndex : weak.log.lastIndex;
+    if (weak !== leader && (peer === undefined || Math.min(peer.match, held) < commit)) return;
+    if (member.incarnation === this.#turnedBack) this.#notice(weak, term);
+    this.#unnoticed = undefined;
     this.weak = undefined;
     this.fragile = false;
     this.#world.note(`${weak.name} is whole again`);

@@ -153,6 +153,28 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     world: { mistaken: true },
   },
   {
+    bug: "does not notice that its disk has lost what it acknowledged",
+    changes: [{
+      file: "raft/core/follower.ts",
+      find: "if ((commit > log.lastIndex || differs) &&",
+      replace: "if (differs &&",
+    }],
+    caughtBy: /^I8 /,
+    favourites: ["lieAboutSyncs"],
+    world: { synced: true },
+  },
+  {
+    bug: "gives a member what it has lost again without a word about the loss",
+    changes: [{
+      file: "raft/core/replication.ts",
+      find: "if (lost) return peer.forgetUnnoticed(",
+      replace: "if (lost) return peer.forget(",
+    }],
+    caughtBy: /^I8 /,
+    favourites: ["restoreBackup", "lieAboutSyncs"],
+    world: { synced: true },
+  },
+  {
     bug: "trusts its log though its machine lost power",
     changes: [{
       file: "raft/raft_directory.ts",
