@@ -72,6 +72,9 @@ export function decodeSnapshot(bytes: Uint8Array, clusterId: string): Snapshot &
 }
 
 export class Snapshots {
+  /** Paths of those that could not be read: they stand for nothing, however new they are. */
+  readonly #unreadable = new Set<string>();
+
   constructor(
     readonly files: Files,
     readonly directory: string,
@@ -88,6 +91,7 @@ export class Snapshots {
         sound.push(this.read(index, term));
       } catch (error) {
         if (error instanceof StartFailed) throw error;
+        this.#unreadable.add(this.path(index, term));
         unreadable(`snapshot ${this.path(index, term)} cannot be read: ${(error as Error).message}`);
       }
     }
@@ -127,6 +131,7 @@ export class Snapshots {
       // The log is cut on the strength of it (S5).
       decodeSnapshot(this.#readAll(fresh), this.options.clusterId);
       this.files.rename(fresh, path);
+      this.#unreadable.delete(path);
       this.files.syncDirectory(this.directory);
     } catch (error) {
       this.#discard(fresh);
@@ -148,6 +153,8 @@ export class Snapshots {
   }
 
   #removeOld(pinned: { readonly index: number; readonly term: number } | undefined): void {
+    for (const path of this.#unreadable) this.files.remove(path);
+    this.#unreadable.clear();
     removePartials(this.files, this.directory, (name) => Number(/-(\d+)\./.exec(name)?.[1]) <= this.#list()[0]!.index);
     for (const { index, term } of this.#list().slice(this.options.keep)) {
       if (pinned?.index === index && pinned.term === term) continue;

@@ -53,7 +53,7 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     bug: "counts a learner",
     changes: [{ file: "raft/core/leader.ts", find: "if (member.voter) values.push(", replace: "values.push(" }],
     caughtBy: /^I12 |^I8 |^I3 |^I4 /,
-    favourites: ["wipe", "removeNode", "slowDisk", "cutOneLink", "healNetwork"],
+    favourites: ["wipe", "removeNode", "slowDisk"],
   },
   {
     bug: "changes the membership before it has committed an entry of its own term",
