@@ -335,7 +335,7 @@ function refuseForeign(files: Files, path: string): void {
   if (!files.exists(`${path}/raft.log`)) return;
   throw new StartFailed(
     `${path} holds the Raft log of a Go NATS Streaming server, which this server cannot continue. ` +
-      `Give another cluster log path and an empty store; channels can be imported from the old message files.`,
+      "Give another cluster log path and an empty store. Without -clustered this server serves the old store's messages.",
   );
 }
 
