@@ -43,6 +43,8 @@ export class Storing {
   #written = 0;
   #durable = 0;
   #syncing = false;
+  /** A change of the members was written: synced also where nothing else is (spec clustering, section 1). */
+  #membersChanged = false;
   #average: Millis = 0.3;
   #disk: DiskState = "ok";
   #retry: Cancel | undefined;
@@ -80,9 +82,10 @@ export class Storing {
   /** Makes what was written durable: at once when `blocking` and the disk is fast, else beside. */
   sync(blocking: boolean): void {
     if (this.#stopped || this.#written === this.#durable || this.#syncing) return;
-    if (!this.#sync || !this.#wal.unsynced) return this.#tell(this.#written);
+    if (!this.#mustSync) return this.#tell(this.#written);
     if (!blocking || this.#average > BLOCKING) return void this.#syncBeside();
     const begun = this.#clock.now();
+    this.#membersChanged = false;
     try {
       this.#wal.syncNow();
     } catch (error) {
@@ -104,6 +107,10 @@ export class Storing {
   abandon(): void {
     this.#stopped = true;
     this.#retry?.();
+  }
+
+  get #mustSync(): boolean {
+    return this.#wal.unsynced && (this.#sync || this.#membersChanged);
   }
 
   #drain(): void {
@@ -133,6 +140,7 @@ export class Storing {
         kind: entryKind(entry),
         payload: entryPayload(entry),
       })));
+      this.#membersChanged ||= entries.some(({ kind }) => kind === "membership");
     }
     if (cutThrough === 0) return;
     // Where there is no room for this, what came before it is done all the same, and not to be done twice.
@@ -155,8 +163,9 @@ export class Storing {
   async #syncBeside(): Promise<void> {
     this.#syncing = true;
     try {
-      while (this.#wal.unsynced && !this.#stopped) {
+      while (this.#mustSync && !this.#stopped) {
         const written = this.#written;
+        this.#membersChanged = false;
         const begun = this.#clock.now();
         await this.#wal.sync();
         this.#note(begun);
