@@ -213,7 +213,6 @@ export class Population {
     this.#subscribers++;
     let { losses } = world;
     const subscribe = async () => {
-      losses = world.losses;
       if (forgets) reception.payloads.clear();
       const received = (sequence: Sequence, payload: string) => {
         this.#received(reception, sequence, payload);
@@ -221,8 +220,9 @@ export class Population {
         return random.chance(0.5) ? 0 : random.between(1, 30);
       };
       for (;;) {
+        losses = world.losses;
         try {
-          const held = await client.subscribe(wanted, received);
+          const held = await client.subscribe(wanted, received, () => losses !== world.losses);
           world.subscribed(held);
           return held;
         } catch (error) {

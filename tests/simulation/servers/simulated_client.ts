@@ -165,8 +165,11 @@ export class SimulatedClient {
     });
   }
 
-  /** Subscribes, however long it takes. Rejects with Gone, and with Forgotten when the servers do not know this client. */
-  async subscribe(wanted: Subscribing, received: Receiver): Promise<HeldSubscription> {
+  /**
+   * Subscribes, however long it takes. Rejects with Gone, and with Forgotten when the servers do not know this client, or
+   * when they may know of it what is over: `isOutdated`.
+   */
+  async subscribe(wanted: Subscribing, received: Receiver, isOutdated = () => false): Promise<HeldSubscription> {
     const life = this.#life;
     const unwanted: string[] = [];
     for (;;) {
@@ -190,7 +193,7 @@ export class SimulatedClient {
         return held;
       }
       this.#told(`${inbox}: ${response?.error ?? "no answer"}`);
-      if (response?.error === UNKNOWN_CLIENT) throw new Forgotten();
+      if (response?.error === UNKNOWN_CLIENT || isOutdated()) throw new Forgotten();
       listening.unsubscribe();
       // As the Go client does: whatever came of the request, this subscription is not wanted any more.
       unwanted.push(inbox);
