@@ -1,4 +1,5 @@
 /** The signals that a server listens to. */
+import { keepInspectorShut } from "./inspector.ts";
 
 export type Signal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGUSR1" | "SIGUSR2" | "SIGQUIT";
 
@@ -9,7 +10,10 @@ export type Signal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGUSR1" | "SIGUSR2" | "
 export function onSignals(signals: readonly Signal[], handler: (signal: Signal) => void): () => void {
   const undo: (() => void)[] = [];
   for (const signal of signals) {
-    const listener = () => handler(signal);
+    const listener = () => {
+      if (signal === "SIGUSR1") void keepInspectorShut();
+      handler(signal);
+    };
     try {
       Deno.addSignalListener(signal, listener);
     } catch {
