@@ -66,7 +66,10 @@ export async function runProcess({ options, warnings, reread }: ProcessRequest):
   );
   const code = await ended.promise;
   if (code !== ExitCode.failed) log.streaming.notice("Shutting down.");
+  const tellsOfNats = code !== ExitCode.failed && running !== undefined && options.streaming.natsServer === "";
+  if (tellsOfNats) log.nats.notice("Initiating Shutdown...");
   await running?.stop().catch((error: unknown) => log.streaming.error(`Error on shutdown: ${textOf(error)}`));
+  if (tellsOfNats) log.nats.notice("Server Exiting..");
   stopSignals();
   await log.close();
   return code;

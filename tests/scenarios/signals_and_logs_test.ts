@@ -84,6 +84,11 @@ scenario("47: SIGINT ends with 0, SIGTERM with 143, SIGUSR2 not at all", async (
   await first.line(/\[INF\] STREAM: Shutting down\.$/);
   const { server: second } = await world.server();
   assert.equal(await second.terminate("SIGTERM"), 143);
+  assert.deepEqual(second.lines.slice(-3).map((line) => line.slice(line.indexOf("[INF]"))), [
+    "[INF] STREAM: Shutting down.",
+    "[INF] Initiating Shutdown...",
+    "[INF] Server Exiting..",
+  ]);
 });
 
 scenario("48: -P names the file for the process id, which -sl reads", async (world) => {
