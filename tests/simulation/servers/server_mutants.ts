@@ -69,8 +69,8 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     bug: "acknowledges entries before they are durable",
     changes: [{
       file: "raft/log/storing.ts",
-      find: "if (!this.#sync || !this.#wal.unsynced) return this.#tell(this.#written);",
-      replace: "this.#tell(this.#written);\n    if (!this.#sync || !this.#wal.unsynced) return;",
+      find: "if (!this.#mustSync) return this.#tell(this.#written);",
+      replace: "this.#tell(this.#written);\n    if (!this.#mustSync) return;",
     }],
     caughtBy: /^I8 |^I12 /,
     favourites: ["losePower", "slowDisk"],
