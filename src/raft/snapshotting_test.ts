@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { TestCluster, type TestNode } from "../../tests/support/raft_cluster.ts";
 import { MemoryFiles } from "../../tests/support/memory_files.ts";
+import { Wal } from "./log/mod.ts";
 import { Snapshots } from "./snapshots/mod.ts";
 
 const small = { snapshotEntries: 40, trailingLogs: 10 };
@@ -35,6 +36,28 @@ Deno.test("a log that grew is cut behind a snapshot, and a restart goes on from 
   await cluster.untilLeader();
   await cluster.untilEqual();
   assert.deepEqual(cluster.leader!.replica.applied, before);
+});
+
+Deno.test("a log that grows beyond its snapshot is cut now and then, not at every tick: each cut is a sync", async () => {
+  const cluster = new TestCluster(9);
+  const node = cluster.add("a", { snapshotEntries: 80, trailingLogs: 100, bootstrap: true });
+  await cluster.untilLeader();
+  let cuts = 0;
+  const cut = Wal.prototype.cut;
+  Wal.prototype.cut = function (this: Wal, index: number) {
+    cuts++;
+    return cut.call(this, index);
+  };
+  try {
+    for (let i = 0; i < 300; i++) {
+      await cluster.done(node.propose(`m${i}`));
+      await cluster.clock.advance(20);
+    }
+  } finally {
+    Wal.prototype.cut = cut;
+  }
+  assert.ok(cuts > 2 && cuts < 30, `${cuts} cuts`);
+  assert.ok(node.journal.status().lastIndex > 300);
 });
 
 Deno.test("TS59: a follower that was down while the log was cut gets a snapshot and the messages it names", async () => {

@@ -356,6 +356,9 @@ export class Raft {
     if (spare <= log.baseIndex) return;
     const through = this.#leader?.neededFrom(spare) ?? spare;
     if (through <= log.baseIndex) return;
+    // Each cut is a sync: where the log grows beyond the snapshot, not one a tick.
+    const isWorthIt = through === log.snapshot.index || through - log.baseIndex >= limits.trailingEntries / 8;
+    if (!isWorthIt) return;
     log.cutThrough(through);
     outbox.cutLog(through);
   }
