@@ -1,7 +1,7 @@
 /**
  * Requests for bulk data between nodes, and their answers.
  *
- *     request: text cluster id, text identity, u8 what, then
+ *     request: u32 CRC-32C of the rest, text cluster id, text identity, u8 what, then
  *       1 snapshot: varint index, varint term, varint offset, varint largest answer
  *       2 holding:  text channel, varint incarnation
  *       3 messages: text channel, varint incarnation, varint from, varint to, varint largest answer
@@ -40,22 +40,30 @@ export type BulkStatus = (typeof STATUS)[number];
 
 export function encodeRequest(clusterId: string, identity: string, request: BulkRequest): Uint8Array {
   const into = new ByteWriter();
+  into.u32(0);
   into.text(clusterId);
   into.text(identity);
   into.byte(WHAT.indexOf(request.what));
   if (request.what === "snapshot") {
     for (const value of [request.index, request.term, request.offset, request.max]) into.number(value);
-    return into.take();
+    return summed(into);
   }
   into.text(request.channel);
   into.number(request.incarnation);
   if (request.what !== "holding") { for (const value of [request.from, request.to, request.max]) into.number(value); }
+  return summed(into);
+}
+
+/** The checksum goes in front: a channel's damaged name would be one that was deleted. */
+function summed(into: ByteWriter): Uint8Array {
+  into.setU32(0, into.checksum(4, into.length));
   return into.take();
 }
 
 /** Throws Malformed. */
 export function decodeRequest(bytes: Uint8Array): { clusterId: string; identity: string; request: BulkRequest } {
   const from = new ByteReader(bytes);
+  if (from.u32() !== crc32c(bytes, 4)) throw new Malformed("checksum of a request", 0);
   const head = { clusterId: from.text(), identity: from.text() };
   const what = WHAT[from.byte()];
   if (what === undefined) throw new Malformed("unknown request", from.at);
@@ -79,8 +87,7 @@ export class BulkAnswer {
   }
 
   take(): Uint8Array {
-    this.writer.setU32(0, this.writer.checksum(4, this.writer.length));
-    return this.writer.take();
+    return summed(this.writer);
   }
 }
 

@@ -21,6 +21,16 @@ Deno.test("a request for bulk data comes back as it was", () => {
   }));
 });
 
+Deno.test("a changed request is none: it could name a channel that was never there", () => {
+  fc.assert(
+    fc.property(text, text, request, fc.nat(), fc.integer({ min: 1, max: 255 }), (id, identity, asked, at, change) => {
+      const bytes = encodeRequest(id, identity, asked);
+      bytes[at % bytes.length]! ^= change;
+      assert.throws(() => decodeRequest(bytes), Malformed);
+    }),
+  );
+});
+
 Deno.test("noise is no request, and a changed answer is no answer", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (noise) => {
     try {
