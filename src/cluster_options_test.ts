@@ -236,6 +236,17 @@ Deno.test("TS15: timeouts reach the journal as given, and the defaults are docum
   assert.deepEqual(timeouts(block("")), [0, 0, 0, 0]);
 });
 
+Deno.test("a list of peers that names only the node itself is worth a warning, unless the node may begin alone", () => {
+  const store = { recovered: false, nodeId: "" };
+  const given = { clusterId: "test", nodeId: "d", peers: ["d"], store };
+  const { warnings, peers } = checkOptions(given);
+  assert.deepEqual([warnings, peers], [[
+    'the cluster peers name only this node, "d": it forms no cluster of its own, which bootstrap would',
+  ], []]);
+  assert.deepEqual(checkOptions({ ...given, bootstrap: true }).warnings, []);
+  assert.deepEqual(checkOptions({ ...given, peers: [] }).warnings, []);
+});
+
 Deno.test("TS9: one peer that holds a comma is warned of, with the reference's text", () => {
   const store = { recovered: false, nodeId: "" };
   const { warnings, peers } = checkOptions({ clusterId: "test", nodeId: "d", peers: ["a,b,c"], store });

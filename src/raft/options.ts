@@ -237,5 +237,13 @@ function checkPeers(options: RaftOptions, nodeId: string, warnings: string[]): s
       "cluster peers are given without a cluster node ID: no node of that list would ever be this one",
     );
   }
-  return given.filter((peer) => peer !== nodeId).sort();
+  const others = given.filter((peer) => peer !== nodeId).sort();
+  if (others.length === 0 && options.bootstrap !== true) {
+    warnings.push(
+      `the cluster peers name only this node, ${
+        JSON.stringify(nodeId)
+      }: it forms no cluster of its own, which bootstrap would`,
+    );
+  }
+  return others;
 }
