@@ -10,6 +10,7 @@ import { Nuid } from "../protocol/nuid.ts";
 import type { Random } from "../ports/random.ts";
 import { assert } from "../protocol/assert.ts";
 import type { LogSummary } from "./core/mod.ts";
+import { checkKnown, refuseForeign, takeLock } from "./directory_checks.ts";
 import { makeDurableDirectory } from "./durable_directory.ts";
 import { type HardStateFile, Reserve, type Wal } from "./log/mod.ts";
 import { logPathOf } from "./log_path.ts";
@@ -329,44 +330,6 @@ const EMPTY =
 /** Whether the log goes on from this snapshot; it does not after a crash between installing one and restarting the log. */
 function reaches(wal: Wal, mark: { readonly index: number; readonly term: number }): boolean {
   return mark.index < wal.baseIndex || wal.term(mark.index) === mark.term;
-}
-
-function refuseForeign(files: Files, path: string): void {
-  if (!files.exists(`${path}/raft.log`)) return;
-  throw new StartFailed(
-    `${path} holds the Raft log of a Go NATS Streaming server, which this server cannot continue. ` +
-      "Give another cluster log path and an empty store. Without -clustered this server serves the old store's messages.",
-  );
-}
-
-function checkKnown(known: MemberRecord, options: CheckedOptions, path: string): void {
-  if (known.clusterId !== options.clusterId) {
-    throw new StartFailed(
-      `cluster ID ${JSON.stringify(options.clusterId)} does not match recovered value of ${
-        JSON.stringify(known.clusterId)
-      }`,
-    );
-  }
-  if (options.nodeId !== "" && known.nodeId !== options.nodeId) {
-    throw new StartFailed(
-      `cluster node ID ${JSON.stringify(options.nodeId)} does not match ${
-        JSON.stringify(known.nodeId)
-      } recovered from ${path}`,
-    );
-  }
-  const { identity } = options.store;
-  if (identity !== "" && known.identity !== "" && identity !== known.identity && !known.former.includes(identity)) {
-    throw new StartFailed(
-      `the store belongs to cluster ${identity}, but ${path} to cluster ${known.identity}: ` +
-        `give this node the store and the cluster log path that belong together`,
-    );
-  }
-}
-
-function takeLock(files: Files, path: string): FileLock {
-  const lock = files.lock(`${path}/lock`);
-  if (lock === undefined) throw new StartFailed(`cluster log path ${path} is in use by another process`);
-  return lock;
 }
 
 /** The machine stopped while writes were not synced: the end of the log may be gone. */
