@@ -83,10 +83,13 @@ export class Snapshots {
     makeDurableDirectory(files, directory);
   }
 
-  /** The snapshots that are whole, newest first; `unreadable` gets a line for each that is not. Throws StartFailed when the key does not fit. */
+  /** The snapshots that are whole, newest first; `unreadable` gets a line for each that is not. Throws FileFailed, and StartFailed when the key does not fit. */
   sound(unreadable: (line: string) => void): Snapshot[] {
     const sound: Snapshot[] = [];
-    for (const { index, term } of this.#list()) {
+    const found = this.#list();
+    // A run that was killed before it could sync the directory may have left one: the log is cut on the strength of it.
+    if (found.length > 0) this.files.syncDirectory(this.directory);
+    for (const { index, term } of found) {
       try {
         sound.push(this.read(index, term));
       } catch (error) {

@@ -25,3 +25,17 @@ Deno.test("a snapshot that cannot be read does not push out those that are writt
   await snapshots.write({ mark: markOf(15), state }, () => undefined);
   assert.equal(snapshots.sound(() => {}).length, 1);
 });
+
+Deno.test("a snapshot that a killed run left is on the disk before anything builds on it", async () => {
+  const files = new MemoryFiles();
+  const open = (on: MemoryFiles) => new Snapshots(on, "/snapshots", { clusterId: "test", keep: 2 });
+  await open(files).write({ mark: markOf(10), state }, () => undefined);
+  const killed = open(files);
+  files.onCall = ({ kind, path }) => kind === "sync" && path === "/snapshots" ? { code: "other" } : undefined;
+  await assert.rejects(killed.write({ mark: markOf(20), state }, () => undefined));
+  files.onCall = undefined;
+  const indexes = (on: MemoryFiles) => open(on).sound(() => {}).map(({ mark }) => mark.index);
+  const left = files.afterKill();
+  assert.deepEqual(indexes(left), [20, 10]);
+  assert.deepEqual(indexes(left.afterCrash(() => 0)), [20, 10]);
+});
