@@ -5,7 +5,7 @@
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Millis } from "../protocol/units.ts";
-import { memberOf, quorumOf, votersOf } from "./core/mod.ts";
+import { isUpToDate, type LogEnd, memberOf, quorumOf, votersOf } from "./core/mod.ts";
 import { incarnationIn, type Joining, type Presence, type Who } from "./members/mod.ts";
 import type { RaftNode } from "./node.ts";
 import type { RaftDirectory } from "./raft_directory.ts";
@@ -91,9 +91,9 @@ export class Settling {
       `the machines of most members were restarted while the log was not synced: the longest log of ${present} members goes on, ` +
         `and messages that were acknowledged may be lost`,
     );
-    const { lastIndex, lastTerm } = directory.wal;
-    const longest = [{ lastIndex, lastTerm }, ...others].reduce((one, other) => isShorter(one, other) ? other : one);
-    node.poke((raft) => raft.trustLog({ index: longest.lastIndex, term: longest.lastTerm }));
+    const ends = [directory.wal, ...others].map(endOf);
+    const longest = ends.reduce((one, other) => isUpToDate(one, other) ? one : other);
+    node.poke((raft) => raft.trustLog(longest));
     this.#longestFirst = true;
   }
 
@@ -178,8 +178,6 @@ export class Settling {
   }
 }
 
-type End = Pick<Presence, "lastIndex" | "lastTerm">;
-
-function isShorter(one: End, other: End): boolean {
-  return one.lastTerm < other.lastTerm || (one.lastTerm === other.lastTerm && one.lastIndex < other.lastIndex);
+function endOf({ lastIndex: index, lastTerm: term }: Pick<Presence, "lastIndex" | "lastTerm">): LogEnd {
+  return { index, term };
 }

@@ -8,6 +8,7 @@
  */
 import { assert } from "./assert.ts";
 import { EntryCache } from "./entry_cache.ts";
+import { isUpToDate } from "./log_end.ts";
 import { memberOf, type MembershipAt, NO_MEMBERS, type NodeId } from "./membership.ts";
 import type { Entry, SnapshotMark } from "./messages.ts";
 import type { LogSummary, TermRun } from "./options.ts";
@@ -108,7 +109,7 @@ export class RaftLog {
 
   /** Whether a log that ends with (`index`, `term`) is at least as complete as this one (E3). */
   isUpToDate(index: number, term: number): boolean {
-    return term > this.lastTerm || (term === this.lastTerm && index >= this.lastIndex);
+    return isUpToDate({ index, term }, { index: this.lastIndex, term: this.lastTerm });
   }
 
   append(entry: Entry): void {

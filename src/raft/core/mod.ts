@@ -3,6 +3,7 @@
  * Knows terms, logs, votes, membership; time is a count of ticks and chance an argument.
  * Must not know: clocks, sockets, files, promises, or what entries mean.
  */
+export * from "./log_end.ts";
 export * from "./membership.ts";
 export * from "./messages.ts";
 export * from "./options.ts";

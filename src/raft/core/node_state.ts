@@ -1,16 +1,10 @@
 /** What a node is and knows whatever its role: who it is, its term and vote, its log, its leader, the time. */
 import type { CampaignKind, Role, Transitions } from "./role.ts";
 import { RaftLog } from "./log.ts";
+import { isUpToDate, type LogEnd } from "./log_end.ts";
 import { isSameNode, memberOf, type Membership, type NodeId } from "./membership.ts";
 import type { Body, DiskState, Message, SnapshotMark } from "./messages.ts";
-import {
-  type Chance,
-  foundersMembership,
-  type LogEnd,
-  type RaftLimits,
-  type RaftOptions,
-  type RaftTimeouts,
-} from "./options.ts";
+import { type Chance, foundersMembership, type RaftLimits, type RaftOptions, type RaftTimeouts } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { CoreRole, Ticket } from "./ready.ts";
 
@@ -211,8 +205,7 @@ export class NodeState {
 
   /** Whether somebody whose log ends with this entry may lead as far as this node knows of other logs than its own. */
   isLongEnough(index: number, term: number): boolean {
-    const { longest } = this;
-    return longest === undefined || term > longest.term || (term === longest.term && index >= longest.index);
+    return this.longest === undefined || isUpToDate({ index, term }, this.longest);
   }
 
   /** Raises the commit index, which never sinks, and draws the consequences. */

@@ -40,12 +40,6 @@ export interface RaftLimits {
   readonly trailingEntries: number;
 }
 
-/** How a log ends: with an entry of this index and term. */
-export interface LogEnd {
-  readonly index: number;
-  readonly term: number;
-}
-
 /** Consecutive entries of one term. */
 export interface TermRun {
   readonly from: number;

@@ -18,7 +18,12 @@ function setUp(sync: boolean) {
   files.makeDirectory("/raft");
   const wal = new Wal(files, "/raft/log", { identity: new Uint8Array(16) });
   const told: number[] = [];
-  const events = { stored: (ticket: number) => told.push(ticket), disk() {}, slow() {}, failed() {} };
+  let tell = () => {};
+  const stored = (ticket: number) => {
+    told.push(ticket);
+    tell();
+  };
+  const events = { stored, disk() {}, slow() {}, failed() {} };
   const storing = new Storing(wal, new HardStateFile(files, "/raft/vote"), new VirtualClock(), sync, events);
   let syncs = 0;
   files.onCall = ({ kind, path }) => {
@@ -34,7 +39,11 @@ function setUp(sync: boolean) {
   storing.sync(true);
   syncs = 0;
   told.length = 0;
-  return { storing, write, told, syncs: () => syncs };
+  /** Resolves when so many tickets were told as durable. */
+  const tellsOf = async (count: number) => {
+    while (told.length < count) await new Promise<void>((resolve) => tell = resolve);
+  };
+  return { storing, write, told, tellsOf, syncs: () => syncs };
 }
 
 Deno.test("what was written is durable once it is synced; without syncing, at once", () => {
@@ -49,13 +58,13 @@ Deno.test("what was written is durable once it is synced; without syncing, at on
 
 for (const blocking of [true, false]) {
   Deno.test(`a change of the members is synced also where nothing else is, ${blocking ? "at once" : "beside"}`, async () => {
-    const { storing, write, told, syncs } = setUp(false);
+    const { storing, write, told, tellsOf, syncs } = setUp(false);
     write(operations(2), { kind: "membership", index: 3, term: 1, membership: MEMBERSHIP });
     storing.sync(blocking);
     assert.deepEqual([told, syncs()], blocking ? [[2], 1] : [[], 1]);
     write(operations(4));
     storing.sync(blocking);
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    await tellsOf(2);
     assert.deepEqual([told, syncs()], [[2, 3], 1]);
   });
 }

@@ -119,19 +119,19 @@ export class Wal {
     return total;
   }
 
-  /** Entries from `from` up to, not including, `to`; at least one, and no more once they pass `maxBytes`. Throws RangeError, FileFailed. */
+  /** Entries from `from` up to, not including, `to`; at least one, and no more once their records pass `maxBytes`. Throws RangeError, FileFailed. */
   read(from: number, to: number, maxBytes: number): WalEntry[] {
     const found: WalEntry[] = [];
     let bytes = 0;
     while (from + found.length < to) {
       const index = from + found.length;
-      const length = this.#index.length(index);
-      if (found.length > 0 && bytes + length > maxBytes) break;
+      const size = recordSize(this.#index.length(index));
+      if (found.length > 0 && bytes + size > maxBytes) break;
       const cached = this.#cache.get(index);
       if (cached === undefined) bytes += this.#load(index, to, maxBytes - bytes, found);
       else {
         found.push(cached);
-        bytes += length;
+        bytes += size;
       }
     }
     return found;
@@ -342,7 +342,7 @@ export class Wal {
     return this.#slab;
   }
 
-  /** Puts entry `from`, and those before `to` that come with the same read, into `into`; answers how many bytes they take. */
+  /** Puts entry `from`, and those before `to` that come with the same read, into `into`; answers how many bytes their records take. */
   #load(from: number, to: number, maxBytes: number, into: WalEntry[]): number {
     const { file } = this.#segments.of(this.#index.segment(from));
     const cached = this.#cache.first;
@@ -353,7 +353,7 @@ export class Wal {
       const index = from + i;
       const payload = seal === undefined ? stored[i]! : seal.open(stored[i]!);
       into.push({ index, term: this.#index.term(index)!, kind: this.#index.kind(index), payload });
-      bytes += stored[i]!.length;
+      bytes += recordSize(stored[i]!.length);
     }
     return bytes;
   }

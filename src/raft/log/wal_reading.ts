@@ -10,7 +10,7 @@ const GAP = 1024;
 
 /**
  * The stored payloads, views of one buffer, of entry `from` and of those up to, not including, `to` that stand behind it in
- * `file`; no more once they pass `maxBytes`, but at least one. Ends early before a damaged one. Throws FileFailed where
+ * `file`; no more once their records pass `maxBytes`, but at least one. Ends early before a damaged one. Throws FileFailed where
  * the first one is damaged, or cannot be read.
  */
 export function readRun(file: OpenFile, index: WalIndex, from: number, to: number, maxBytes: number): Uint8Array[] {
@@ -36,13 +36,13 @@ export function readRun(file: OpenFile, index: WalIndex, from: number, to: numbe
 function runLength(index: WalIndex, from: number, to: number, maxBytes: number): number {
   const segment = index.segment(from);
   const start = index.offset(from) - RECORD_HEADER;
-  let payloads = index.length(from);
   let end = endOf(index, from);
+  let size = end - start;
   let next = from + 1;
   for (; next < to && index.segment(next) === segment; next++) {
     const gap = index.offset(next) - RECORD_HEADER - end;
-    payloads += index.length(next);
-    if (gap < 0 || gap > GAP || payloads > maxBytes || endOf(index, next) - start > RUN_BYTES) break;
+    size += recordSize(index.length(next));
+    if (gap < 0 || gap > GAP || size > maxBytes || endOf(index, next) - start > RUN_BYTES) break;
     end = endOf(index, next);
   }
   return next - from;

@@ -240,8 +240,8 @@ Deno.test("entries that stand close together come with one read, whatever was no
   ]);
   assert.equal(reads, 1);
   const { length } = entry(1, 1).payload;
-  assert.equal(wal.read(1, 5, 2 * length).length, 2);
-  assert.equal(wal.read(1, 5, 2 * length - 1).length, 1);
+  assert.equal(wal.read(1, 5, 2 * recordSize(length)).length, 2);
+  assert.equal(wal.read(1, 5, 2 * recordSize(length) - 1).length, 1);
   wal.close();
   reads = 0;
   const cached = open(files, { cacheEntries: 2 });
