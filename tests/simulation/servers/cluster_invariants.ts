@@ -2,48 +2,16 @@
  * What must be true of the cluster's servers at any time, seen from outside: from their disks, their messages, and what
  * they show to monitoring (spec clustering, section 11.10). Each invariant has a name and throws a Violation.
  */
-import type { Presence } from "../../../src/raft/members/mod.ts";
 import type { RaftJournalStatus } from "../../../src/raft/raft_status.ts";
-import type { Member, Membership, Message, RaftLimits } from "../../../src/raft/core/mod.ts";
+import type { Message } from "../../../src/raft/core/mod.ts";
 import { crc32c } from "../../../src/raft/wire/mod.ts";
-import { majorityOf, voterChanges } from "../raft_memberships.ts";
 import { Violation } from "../simulation.ts";
+import { BoundsAreKept } from "./bounds_invariant.ts";
 import type { ClusterBook } from "./cluster_book.ts";
-import { MEMBERSHIP } from "./cluster_book.ts";
+import type { Cluster, ClusterInvariant } from "./cluster_invariant.ts";
 import type { Host, Seen } from "./host.ts";
 import type { WatchedEntry } from "./log_watch.ts";
-
-/** What the invariants may know. */
-export interface Cluster {
-  readonly book: ClusterBook;
-  readonly hosts: ReadonlyMap<string, Host>;
-  readonly clock: { now(): number };
-  /** Whether logs are synced before anything is acknowledged. */
-  readonly synced: boolean;
-  readonly limits: RaftLimits;
-}
-
-export interface ClusterInvariant {
-  readonly name: string;
-  /** `host` is about to write `entry` behind one of `previousTerm`. */
-  appended?(
-    cluster: Cluster,
-    host: Host,
-    entry: WatchedEntry,
-    previousTerm: number | undefined,
-    isNew: boolean,
-  ): void;
-  /** `host` did something; it was `before` when it was looked at last. */
-  looked?(cluster: Cluster, host: Host, status: RaftJournalStatus, before: Seen): void;
-  /** Entries of `host` from `index` on are replaced. */
-  cut?(cluster: Cluster, host: Host, index: number): void;
-  /** Entries of `host` up to `index` are dropped; where its log `restarts`, those that are left behind were never its. */
-  dropped?(cluster: Cluster, host: Host, index: number, restarts: boolean): void;
-  /** A message leaves `host`. */
-  sent?(cluster: Cluster, host: Host, message: Message): void;
-  /** `host` says who it is. */
-  told?(cluster: Cluster, host: Host, presence: Presence): void;
-}
+import { ListIsTheLastOne, MembershipsOverlap, OneIdentity, OnlyVotersCount } from "./membership_invariants.ts";
 
 class OneLeaderATerm implements ClusterInvariant {
   readonly name = "I1 one leader a term";
@@ -244,96 +212,6 @@ function savedVote(bytes: Uint8Array): { readonly term: number; readonly vote: s
   return newest;
 }
 
-class MembershipsOverlap implements ClusterInvariant {
-  readonly name = "I11 membership changes";
-
-  appended(
-    { book }: Cluster,
-    host: Host,
-    entry: WatchedEntry,
-    _previousTerm: number | undefined,
-    isNew: boolean,
-  ): void {
-    if (entry.kind !== MEMBERSHIP || !isNew) return;
-    const after = book.entry(entry.index, entry.term)!.membership!;
-    const before = book.membershipBefore(host, entry.index);
-    if (voterChanges(before.membership, after) > 1) {
-      throw new Violation(this.name, `entry ${entry.index} of ${host.name} changes more than one voter`);
-    }
-    const { role, term, commit } = host.node!.journal!.status();
-    if (role !== "Leader" || term !== entry.term) return;
-    if (before.index > commit) {
-      throw new Violation(this.name, `entry ${entry.index} of ${host.name} comes before ${before.index} is committed`);
-    }
-    if ((host.log.termAt(commit) ?? term) !== term) {
-      throw new Violation(this.name, `entry ${entry.index} of ${host.name} comes before its term committed anything`);
-    }
-  }
-}
-
-class OnlyVotersCount implements ClusterInvariant {
-  readonly name = "I12 only voters count";
-  /** Snapshots that were told of, as index/term: what they hold is committed, whoever counts. */
-  readonly #announced = new Set<string>();
-
-  sent(_cluster: Cluster, _host: Host, message: Message): void {
-    if (message.kind !== "snapshot announce") return;
-    this.#announced.add(`${message.snapshot.index}/${message.snapshot.term}`);
-  }
-
-  looked(cluster: Cluster, host: Host, status: RaftJournalStatus, before: Seen): void {
-    if (status.role !== "Leader") return;
-    const led = before.role === "Leader" && before.term === status.term;
-    if (!led) this.#elected(cluster, host, status.term);
-    else if (status.commit > before.commit) this.#committed(cluster, host, status);
-  }
-
-  #elected({ book }: Cluster, host: Host, term: number): void {
-    let first = host.log.lastIndex + 1;
-    while (first - 1 > host.log.baseIndex && host.log.termAt(first - 1) === term) first--;
-    const { membership } = book.membershipBefore(host, first);
-    const votes = book.votesFor(term, host.name);
-    // A voter alone needs not ask anybody.
-    votes.push({ id: host.name, incarnation: host.incarnation });
-    if (majorityOf(membership, (member) => votes.some((vote) => isVoteOf(vote, member)))) return;
-    throw new Violation(this.name, `${host.name} leads in term ${term} without a majority of votes`);
-  }
-
-  #committed({ book, hosts, synced }: Cluster, host: Host, { commit, term, members }: RaftJournalStatus): void {
-    const own = host.log.termAt(commit);
-    if (own === undefined || commit <= host.log.baseIndex) return;
-    if (own !== term) {
-      if (this.#announced.has(`${commit}/${own}`)) return;
-      throw new Violation(this.name, `${host.name} commits ${commit} of term ${own} by counting in term ${term}`);
-    }
-    const { membership } = book.membershipBefore(host, host.log.lastIndex + 1);
-    const earlier = book.membershipBefore(host, commit + 1).membership;
-    const held = (member: Member) => {
-      const other = hosts.get(member.id);
-      if (other === undefined) return false;
-      if (book.lost.has(`${member.id}/${member.incarnation}`)) return true;
-      const incarnation = other.incarnation || other.readIncarnation();
-      if (member.incarnation !== "" && incarnation !== member.incarnation) return false;
-      return other.vouchesFor(commit, own, synced);
-    };
-    // The membership may have changed in the very instant in which the count was complete, and while a leader's disk is full
-    // the entry that changed it is not on it.
-    if ([membership, earlier, { members }].some((each) => majorityOf(each as Membership, held))) return;
-    const who = membership.members.map((member) => {
-      const { incarnation, log } = hosts.get(member.id)!;
-      return `${member.id} ${member.incarnation}: ${incarnation} ${log.baseIndex}..${log.durableIndex}`;
-    });
-    throw new Violation(
-      this.name,
-      `${host.name} commits ${commit}/${own}, which is not on the disks of a majority: ${who.join(", ")}`,
-    );
-  }
-}
-
-function isVoteOf(vote: { readonly id: string; readonly incarnation: string }, member: Member): boolean {
-  return vote.id === member.id && (member.incarnation === "" || member.incarnation === vote.incarnation);
-}
-
 class CommittedStays implements ClusterInvariant {
   readonly name = "I15 committed entries stay";
 
@@ -357,89 +235,6 @@ class CommittedStays implements ClusterInvariant {
         (host.files.lies || host.files.durableBytes(path).length > 0);
     });
     if (!covered) throw new Violation(this.name, `${host.name} drops its log up to ${index} without a snapshot`);
-  }
-}
-
-class OneIdentity implements ClusterInvariant {
-  readonly name = "I16 one identity";
-  #identity = "";
-
-  looked(_cluster: Cluster, host: Host, { identity }: RaftJournalStatus): void {
-    if (identity === "") return;
-    this.#identity ||= identity;
-    if (identity === this.#identity) return;
-    throw new Violation(this.name, `${host.name} has identity ${identity}, others have ${this.#identity}`);
-  }
-}
-
-/** A founder that knows no cluster yet goes by the list of peers that it was given this time, and tells no other. */
-class ListIsTheLastOne implements ClusterInvariant {
-  readonly name = "I16 one identity";
-
-  sent(_cluster: Cluster, host: Host, { founders }: Message): void {
-    this.#look(host, founders);
-  }
-
-  told(_cluster: Cluster, host: Host, { founders }: Presence): void {
-    this.#look(host, founders);
-  }
-
-  #look(host: Host, told: string): void {
-    if (told === "" || host.founders === "" || host.hadLog || told === host.founders) return;
-    throw new Violation(this.name, `${host.name} tells the list of peers ${told}, it was given ${host.founders}`);
-  }
-}
-
-/** What is around the entries of a message. */
-const HEAD = 1024;
-
-/** Windows (L5), what is not agreed on (L7), what is being applied, what is in memory, and messages in pieces. */
-class BoundsAreKept implements ClusterInvariant {
-  readonly name = "I18 bounds";
-  /** By host: what it writes at once; and the most that any did. */
-  readonly #writes = new Map<Host, { write: number; bytes: number }>();
-  #largestWrite = 0;
-
-  appended({ book }: Cluster, host: Host, { write, index }: WatchedEntry): void {
-    const before = this.#writes.get(host);
-    const bytes = (before?.write === write ? before.bytes : 0) + book.sizes[index]!;
-    this.#writes.set(host, { write, bytes });
-    this.#largestWrite = Math.max(this.#largestWrite, bytes);
-  }
-
-  looked({ limits, book, hosts }: Cluster, host: Host, status: RaftJournalStatus): void {
-    const { peers, held, applied, durableIndex, lastIndex } = status;
-    // What is not written yet nobody knows the size of.
-    if (lastIndex > host.log.lastIndex) return;
-    const { largest } = book;
-    const { appendBytes, windowMessages, windowBytes, uncommittedBytes, applyBytes, cacheBytes } = limits;
-    const append = Math.max(appendBytes, largest);
-    for (const peer of peers) {
-      if (peer.messagesUnderWay <= windowMessages && peer.bytesUnderWay <= windowBytes + append) continue;
-      throw new Violation(this.name, `${host.name} sent too much to ${peer.id}: ${JSON.stringify(peer)}`);
-    }
-    // One proposal, written at once, is taken whatever its size; the leader's own entries and reports are not counted before.
-    const uncommitted = Math.max(uncommittedBytes, this.#largestWrite) + largest;
-    const applying = applyBytes + Math.max(applyBytes, largest);
-    // In memory stays what is not on this disk or not applied yet; entries of others come on top.
-    const needed = this.#bytesBehind(book, Math.min(applied, durableIndex), lastIndex);
-    const cached = cacheBytes + needed + append;
-    // One message of each sender.
-    const unfinished = hosts.size * (append + HEAD);
-    const most = { uncommitted, applying, cached, unfinished };
-    for (const what of ["uncommitted", "applying", "cached", "unfinished"] as const) {
-      if (held[what] <= most[what]) continue;
-      throw new Violation(
-        this.name,
-        `${host.name} holds ${held[what]} bytes of what is ${what}: ${most[what]} at most`,
-      );
-    }
-  }
-
-  #bytesBehind(book: ClusterBook, from: number, to: number): number {
-    let bytes = 0;
-    for (let i = from + 1; i <= to; i++) bytes += book.sizes[i] ?? 0;
-    return bytes;
   }
 }
 

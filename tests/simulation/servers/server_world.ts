@@ -19,15 +19,17 @@ import { SeededRandom } from "../../support/seeded_random.ts";
 import { VirtualClock } from "../../support/virtual_clock.ts";
 import { type Simulation, type SimulationResult, Violation } from "../simulation.ts";
 import { ClusterBook } from "./cluster_book.ts";
-import { type Cluster, type ClusterInvariant, clusterInvariants } from "./cluster_invariants.ts";
+import type { Cluster, ClusterInvariant } from "./cluster_invariant.ts";
+import { clusterInvariants } from "./cluster_invariants.ts";
 import { Host } from "./host.ts";
 import { IDLE, IdleChannel } from "./idle_channel.ts";
 import type { WatchedEntry } from "./log_watch.ts";
 import { MessageHistory } from "./message_history.ts";
 import { NetworkTrouble } from "./network_trouble.ts";
 import { Operator } from "./operator.ts";
-import { CHANNELS, Population, type Reception } from "./population.ts";
+import { CHANNELS, Population } from "./population.ts";
 import { firstLost, forgetMessages, longestLog } from "./power_loss.ts";
+import { Recovery } from "./recovery.ts";
 import { type FaultName, ServerFaults } from "./server_faults.ts";
 import { ServiceInvariants } from "./service_invariants.ts";
 import type { HeldSubscription } from "./simulated_client.ts";
@@ -100,6 +102,7 @@ export class ServerWorld implements Cluster {
   readonly #faults: ServerFaults;
   readonly #payloads = new Map<string, string>();
   readonly #invariants: readonly ClusterInvariant[] = clusterInvariants();
+  readonly #recovery = new Recovery(this);
   readonly #raft: Partial<RaftOptions>;
   readonly limits: RaftLimits;
   readonly settings: Partial<ServerSettings>;
@@ -162,7 +165,7 @@ export class ServerWorld implements Cluster {
     while (this.clock.now() < end) this.#step(end);
     this.#heal();
     this.#settleDown();
-    this.#compareStates();
+    this.#recovery.compare();
     this.note(`${this.service.acks} acks, ${CHANNELS.map((name) => this.history.last(name))} messages`);
   }
 
@@ -381,71 +384,14 @@ export class ServerWorld implements Cluster {
     for (;;) {
       hasLed ||= this.leader()?.serving === true;
       if (this.clock.now() >= lookAgain) {
-        if (this.#isSettled()) return;
+        if (this.#recovery.isSettled) return;
         lookAgain = this.clock.now() + SETTLED_EVERY;
       }
       if (this.clock.now() >= (hasLed ? end : Math.max(leaderBy, this.operator.busyUntil + leaderBy))) {
-        throw new Violation("I19 recovery", `${hasLed ? "not settled" : "no leader"}: ${this.#lack()}`);
+        throw new Violation("I19 recovery", `${hasLed ? "not settled" : "no leader"}: ${this.#recovery.lack}`);
       }
       this.#step(lookAgain);
     }
-  }
-
-  #isSettled(): boolean {
-    if (!this.population.isSettled || !this.operator.isSettled) return false;
-    const leader = this.leader();
-    if (leader?.serving !== true) return false;
-    for (const host of this.hosts.values()) {
-      if (!host.running || host.seen.applied !== leader.seen.applied || !this.#holdsAll(host)) return false;
-    }
-    if (this.idleAfter > 0 && !this.idle.isSettled(leader, this.hosts.values())) return false;
-    if (!this.population.receptions.every((each) => this.#isComplete(leader, each))) return false;
-    // It would report within a second: not waited for.
-    leader.node!.journal!.flushReports();
-    return this.#statesAgree();
-  }
-
-  #holdsAll(host: Host): boolean {
-    return CHANNELS.every((channel) => this.history.heldBy(host, channel) === this.history.last(channel));
-  }
-
-  #isComplete(leader: Host, reception: Reception): boolean {
-    const { channel, payloads } = reception;
-    if (channel === IDLE) return this.idle.isComplete(leader, reception);
-    const messages = leader.node!.server!.recorder.channels.get(channel)?.messages;
-    if (messages === undefined) return true;
-    const first = Math.max(1, messages.first, this.history.firsts.get(channel) ?? 0);
-    for (let i = this.history.heldBy(leader, channel); i >= first; i--) if (!payloads.has(i)) return false;
-    return true;
-  }
-
-  /** I4: once everything is reported, all nodes know the same of clients, subscriptions and what is pending. */
-  #statesAgree(): boolean {
-    const states = [...this.hosts.values()].map((host) => host.node!.server!.machine.snapshot());
-    return states.every((state) =>
-      state.length === states[0]!.length && state.every((byte, i) => byte === states[0]![i])
-    );
-  }
-
-  #compareStates(): void {
-    for (const host of this.hosts.values()) {
-      if (!this.#holdsAll(host)) throw new Violation("I9 stored once", `${host.name} lacks messages`);
-      host.compared.clear();
-      this.history.compare(host);
-      this.idle.compare(host);
-    }
-  }
-
-  #lack(): string {
-    const hosts = [...this.hosts.values()].map((host) => {
-      const { role, term, commit, applied } = host.seen;
-      const what = host.up ? `${role} ${term} ${commit}/${applied} ${host.serving ? "serves" : ""}` : "down";
-      return `${host.name} ${what} ${[...CHANNELS, IDLE].map((each) => lastOf(host, each))}`;
-    });
-    const states = this.operator.isSettled && [...this.hosts.values()].every((host) => host.running)
-      ? `states ${this.#statesAgree() ? "agree" : "differ"}`
-      : "";
-    return [...hosts, this.population.lack, this.operator.lack, states].join("; ");
   }
 }
 
@@ -454,10 +400,6 @@ function mistakePeers({ hosts, book, random }: ServerWorld): void {
   const host = random.pick([...hosts.values()]);
   const { founders } = book;
   host.peers = random.chance(0.5) ? [...founders, "stranger"] : founders.filter((name) => name !== host.name).slice(1);
-}
-
-function lastOf(host: Host, channel: string): number {
-  return host.node?.server?.recorder.channels.get(channel)?.messages.last ?? 0;
 }
 
 /** The failure of a process that is gone. */

@@ -8,7 +8,7 @@ import type { Subscription } from "../../../src/streaming/state.ts";
 import { majorityOf } from "../raft_memberships.ts";
 import { Violation } from "../simulation.ts";
 import type { Place } from "./cluster_book.ts";
-import type { Cluster } from "./cluster_invariants.ts";
+import type { Cluster } from "./cluster_invariant.ts";
 import type { Host } from "./host.ts";
 import { IDLE, type IdleChannel } from "./idle_channel.ts";
 import type { MessageHistory } from "./message_history.ts";
